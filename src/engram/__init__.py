@@ -1,0 +1,52 @@
+"""Engram: recurrent networks that train fast on your sequences and show what they remember.
+
+Public names load on first use, so that ``import engram`` alone stays light.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engram import cells as cells
+    from engram.errors import ConfigError as ConfigError
+    from engram.errors import DataError as DataError
+    from engram.errors import EngramError as EngramError
+    from engram.errors import NumericsError as NumericsError
+    from engram.errors import RunError as RunError
+    from engram.estimators import LanguageModel as LanguageModel
+    from engram.layers import GRU as GRU
+    from engram.layers import LSTM as LSTM
+    from engram.layers import RNN as RNN
+    from engram.layers import Recurrent as Recurrent
+    from engram.layers import engine_of as engine_of
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ConfigError": "engram.errors",
+    "DataError": "engram.errors",
+    "EngramError": "engram.errors",
+    "GRU": "engram.layers",
+    "LSTM": "engram.layers",
+    "LanguageModel": "engram.estimators",
+    "NumericsError": "engram.errors",
+    "RNN": "engram.layers",
+    "Recurrent": "engram.layers",
+    "RunError": "engram.errors",
+    "engine_of": "engram.layers",
+}
+__all__ = [*_HOMES, "cells"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name == "cells":
+        return importlib.import_module("engram.cells")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'engram' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

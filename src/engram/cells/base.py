@@ -1,0 +1,101 @@
+"""Cell: the equations of one time step, and what they need around them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from engram.errors import ConfigError, did_you_mean
+
+
+class Named:
+    """Blocks of one kind (gates, states, weights) of a cell, read as attributes: ``x.f``, ``s.c``."""
+
+    __slots__ = ("_blocks", "_kind")
+
+    def __init__(self, kind: str, blocks: Mapping[str, Any]) -> None:
+        self._kind = kind
+        self._blocks = blocks
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._blocks[name]
+        except KeyError:
+            raise ConfigError(
+                f"the cell's step asks for {self._kind} '{name}', which the cell does not declare; "
+                f"{did_you_mean(name, self._blocks)}"
+            ) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._blocks)
+
+
+class Cell:
+    """The equations of one time step.
+
+    A cell is a final class: it declares its blocks, takes options in ``__init__`` where it has any,
+    and defines `step`. Everything else (engines, gradients, views) is derived from that.
+
+    Attributes:
+        gates: Blocks of the preactivations, in the order in which weights stack them.
+        states: What is carried from one step to the next; the first is emitted.
+        recurrent: The states that feed the recurrent matrix, in the order of its columns.
+        weights: Names of per-unit weights, each of shape ``(H,)``.
+        forget_gate: The gate whose opening keeps the state; ``forget_bias`` sets its bias.
+        torch_layer: The name of torch's fused layer with the same equations (``lstm``, ``gru``,
+            ``rnn_tanh``, ``rnn_relu``), or None.
+    """
+
+    gates: ClassVar[tuple[str, ...]]
+    states: ClassVar[tuple[str, ...]] = ("h",)
+    recurrent: ClassVar[tuple[str, ...]] = ("h",)
+    weights: ClassVar[tuple[str, ...]] = ()
+    forget_gate: ClassVar[str | None] = None
+    torch_layer: str | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not getattr(cls, "gates", ()):
+            raise ConfigError(f'cell {cls.__name__} declares no gates; write gates = ("f", "g", …)')
+        for kind in ("gates", "states", "recurrent", "weights"):
+            _check_names(cls.__name__, kind, getattr(cls, kind))
+        for name in cls.recurrent:
+            if name not in cls.states:
+                raise ConfigError(
+                    f"cell {cls.__name__}: recurrent names '{name}', which is not among its states; "
+                    f"{did_you_mean(name, cls.states)}"
+                )
+        if cls.forget_gate is not None and cls.forget_gate not in cls.gates:
+            raise ConfigError(
+                f"cell {cls.__name__}: forget_gate names '{cls.forget_gate}', which is not among "
+                f"its gates; {did_you_mean(cls.forget_gate, cls.gates)}"
+            )
+
+    def step(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
+        """Compute the states after one time step.
+
+        Args:
+            x: What the input brings to each gate, ``x.<gate>`` of shape ``(B, H)``.
+            r: What the recurrent matrix brings to each gate, ``r.<gate>`` of shape ``(B, H)``.
+            s: The states before the step, ``s.<state>`` of shape ``(B, H)``.
+            w: Per-unit weights, ``w.<weight>`` of shape ``(H,)``.
+
+        Returns:
+            Every state by its name, of shape ``(B, H)``.
+        """
+        raise NotImplementedError(f"cell {type(self).__name__} does not define step")
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in sorted(vars(self).items()))
+        return f"{type(self).__name__}({options})"
+
+
+def _check_names(cell: str, kind: str, names: Any) -> None:
+    if not isinstance(names, tuple) or not all(isinstance(n, str) for n in names):
+        raise ConfigError(f'cell {cell}: {kind} is {names!r}; it takes a tuple of names, ("f", …)')
+    for name in names:
+        if not name.isidentifier() or name.startswith("_"):
+            raise ConfigError(
+                f"cell {cell}: {kind} holds '{name}'; a name starts with a letter and holds "
+                "letters, digits and underscores"
+            )
+    if len(set(names)) != len(names):
+        raise ConfigError(f"cell {cell}: {kind} {names} holds a name twice; each names one block")

@@ -1,0 +1,100 @@
+"""Observe a step as it runs: the value that each gate takes after its activation."""
+
+from typing import Any
+
+from torch import Tensor
+
+from engram.cells.language import ACTIVATIONS, OPERATIONS
+
+
+class Observed:
+    """A value together with the gates whose activation it still awaits.
+
+    Sums and products join the gates of their operands; the first activation applied to a value
+    settles its gates, and writes its result into `activations` under each of them.
+    """
+
+    __slots__ = ("activations", "pending", "value")
+
+    def __init__(
+        self, value: Tensor, pending: frozenset[str], activations: dict[str, Tensor]
+    ) -> None:
+        self.value = value
+        self.pending = pending
+        self.activations = activations
+
+    def operate(self, name: str, *operands: Any) -> "Observed":
+        """Apply an operation of the cell language; called by `cells.language`."""
+        result = OPERATIONS[name](*(_value(o) for o in operands))
+        pending = frozenset().union(*(_pending(o) for o in operands))
+        if name in ACTIVATIONS:
+            self.activations.update(dict.fromkeys(pending, result))
+            pending = frozenset()
+        return Observed(result, pending, self.activations)
+
+    def _joined(self, result: Tensor, other: Any) -> "Observed":
+        return Observed(result, self.pending | _pending(other), self.activations)
+
+    def __add__(self, other: Any) -> "Observed":
+        return self._joined(self.value + _value(other), other)
+
+    def __sub__(self, other: Any) -> "Observed":
+        return self._joined(self.value - _value(other), other)
+
+    def __rsub__(self, other: Any) -> "Observed":
+        return self._joined(_value(other) - self.value, other)
+
+    def __mul__(self, other: Any) -> "Observed":
+        return self._joined(self.value * _value(other), other)
+
+    def __truediv__(self, other: Any) -> "Observed":
+        return self._joined(self.value / _value(other), other)
+
+    def __rtruediv__(self, other: Any) -> "Observed":
+        return self._joined(_value(other) / self.value, other)
+
+    def __neg__(self) -> "Observed":
+        return self._joined(-self.value, None)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+
+def _value(operand: Any) -> Any:
+    return operand.value if isinstance(operand, Observed) else operand
+
+
+def _pending(operand: Any) -> frozenset[str]:
+    return operand.pending if isinstance(operand, Observed) else frozenset()
+
+
+def observed_step(
+    cell: Any,
+    x: dict[str, Tensor],
+    r: dict[str, Tensor],
+    s: dict[str, Tensor],
+    w: dict[str, Tensor],
+    named: Any,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Run one step and see its gates.
+
+    Returns:
+        The states after the step, and the activation of each gate. A gate that reaches no
+        activation is given as its plain preactivation, input part plus recurrent part.
+    """
+    activations: dict[str, Tensor] = {}
+
+    def wrap(blocks: dict[str, Tensor], is_gate: bool) -> dict[str, Observed]:
+        return {
+            name: Observed(value, frozenset([name]) if is_gate else frozenset(), activations)
+            for name, value in blocks.items()
+        }
+
+    states = cell.step(
+        named("gate", wrap(x, True)),
+        named("gate", wrap(r, True)),
+        named("state", wrap(s, False)),
+        named("weight", wrap(w, False)),
+    )
+    gates = {name: activations.get(name, x[name] + r[name]) for name in cell.gates}
+    return {name: _value(value) for name, value in states.items()}, gates

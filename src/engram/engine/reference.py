@@ -1,0 +1,102 @@
+"""The reference engine: a plain loop over time in torch. It is the oracle of every other engine.
+
+Works on any device, for any floating dtype, and for double backward, because it is nothing but
+differentiable torch operations.
+"""
+
+import torch
+from torch import Tensor
+
+from engram.cells.base import Cell, Named
+from engram.engine.observe import observed_step
+from engram.engine.sequence import Result, State, Weights, resets_in_running_order
+from engram.errors import ConfigError
+
+
+def run(
+    cell: Cell,
+    x: Tensor,
+    weights: Weights,
+    state: State,
+    *,
+    lengths: Tensor | None = None,
+    reset: Tensor | None = None,
+    reverse: bool = False,
+    record: bool = False,
+) -> Result:
+    """Run a cell over a sequence, one layer in one direction.
+
+    Args:
+        cell: The equations.
+        x: Input, ``(T, B, I)``.
+        weights: Weights of this layer and direction.
+        state: Initial states by name, ``(B, H)`` each.
+        lengths: Valid steps of each row, ``(B,)`` integers in 1…T, or None for all.
+        reset: Marks of sequence starts, ``(T, B)`` bool: the state is zero before a marked step.
+        reverse: Run from the last step to the first.
+        record: Keep the activation of every gate.
+
+    Returns:
+        Outputs and states; ``steps`` always, ``gates`` when recorded.
+    """
+    steps_total = x.shape[0]
+    projected = torch.nn.functional.linear(x, weights.input, weights.input_bias)
+    clear = resets_in_running_order(reset, reverse)
+    order = range(steps_total - 1, -1, -1) if reverse else range(steps_total)
+
+    current = {name: state[name] for name in cell.states}
+    steps: list[dict[str, Tensor]] = []
+    gates_at: list[dict[str, Tensor]] = []
+    for t in order:
+        if clear is not None:
+            kept = ~clear[t].unsqueeze(1)
+            current = {name: value * kept for name, value in current.items()}
+        after, gates = _step(cell, projected[t], weights, current, record)
+        if lengths is not None:
+            valid = (t < lengths).unsqueeze(1)
+            after = {name: torch.where(valid, after[name], current[name]) for name in cell.states}
+        current = after
+        steps.append(current)
+        gates_at.append(gates)
+
+    emitted = [step[cell.states[0]] for step in steps]
+    output = torch.stack(emitted[::-1] if reverse else emitted)
+    if lengths is not None:
+        output = output * _valid_steps(lengths, steps_total).unsqueeze(2)
+    stacked_gates = {}
+    if record:
+        in_time = gates_at[::-1] if reverse else gates_at
+        stacked_gates = {name: torch.stack([g[name] for g in in_time]) for name in cell.gates}
+    return Result(output, current, steps, stacked_gates)
+
+
+def _step(
+    cell: Cell, projected: Tensor, weights: Weights, state: dict[str, Tensor], record: bool
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """One step of all rows: the recurrent product, then the cell's equations."""
+    feedback = [state[name] for name in cell.recurrent]
+    joined = feedback[0] if len(feedback) == 1 else torch.cat(feedback, dim=1)
+    recurrent = torch.nn.functional.linear(joined, weights.recurrent, weights.recurrent_bias)
+    count = len(cell.gates)
+    x = dict(zip(cell.gates, projected.chunk(count, dim=1), strict=True))
+    r = dict(zip(cell.gates, recurrent.chunk(count, dim=1), strict=True))
+    w = dict(weights.units)
+    if record:
+        after, gates = observed_step(cell, x, r, state, w, Named)
+    else:
+        after = cell.step(
+            Named("gate", x), Named("gate", r), Named("state", state), Named("weight", w)
+        )
+        gates = {}
+    if not isinstance(after, dict) or set(after) != set(cell.states):
+        given = sorted(after) if isinstance(after, dict) else type(after).__name__
+        raise ConfigError(
+            f"cell {type(cell).__name__}: step returned {given}; it must return a dict with "
+            f"exactly its states {list(cell.states)}"
+        )
+    return after, gates
+
+
+def _valid_steps(lengths: Tensor, steps: int) -> Tensor:
+    """``(T, B)`` bool: which steps of each row lie within its length."""
+    return torch.arange(steps, device=lengths.device).unsqueeze(1) < lengths

@@ -1,0 +1,36 @@
+"""The few kinds of fault that Engram reports, and the wording of near names."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class EngramError(Exception):
+    """A fault in what was given to Engram; its text says what was given, accepted, and to do."""
+
+
+class ConfigError(EngramError, ValueError):
+    """A setting, argument or shape that cannot work."""
+
+
+class DataError(EngramError, ValueError):
+    """A file or array whose content cannot be used."""
+
+
+class RunError(EngramError):
+    """A run folder or checkpoint that cannot be read, written or continued."""
+
+
+class NumericsError(EngramError, ArithmeticError):
+    """A loss, gradient or weight that is no longer finite."""
+
+
+def did_you_mean(given: str, accepted: Iterable[str]) -> str:
+    """Say which accepted names there are, the nearest one first.
+
+    Returns:
+        ``"did you mean 'lstm'? accepted: gru, lstm"``, or only the second half.
+    """
+    names = sorted(accepted)
+    near = difflib.get_close_matches(given, names, n=1, cutoff=0.6)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return f"{hint}accepted: {', '.join(names)}"

@@ -1,0 +1,121 @@
+"""Checks of what a recurrent layer is called with; each fault names the shape that was given."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from engram.cells.base import Cell
+from engram.errors import ConfigError
+
+
+def checked_input(input: Tensor, size: int, batch_first: bool, weight: Tensor) -> None:
+    """Check shape, dtype and device of an input.
+
+    Raises:
+        ConfigError: Where one does not fit the layer's weights.
+    """
+    accepted = "(B, T, I)" if batch_first else "(T, B, I)"
+    shape = tuple(input.shape)
+    if input.dim() not in (2, 3):
+        raise ConfigError(
+            f"input has shape {shape}; it takes {accepted}, or (T, I) without a batch"
+        )
+    if shape[-1] != size:
+        raise ConfigError(
+            f"input has shape {shape}, so {shape[-1]} features; this layer has input_size={size}"
+        )
+    if 0 in shape:
+        raise ConfigError(f"input has shape {shape}, and an axis of 0; leave empty input out")
+    if input.dtype != weight.dtype and not torch.is_autocast_enabled(input.device.type):
+        raise ConfigError(
+            f"input is {input.dtype} and the weights are {weight.dtype}; "
+            f"convert one, for example input.to({weight.dtype})"
+        )
+    if input.device != weight.device:
+        raise ConfigError(
+            f"input is on {input.device} and the weights are on {weight.device}; move one with .to()"
+        )
+
+
+def checked_lengths(lengths: Tensor | Sequence[int], input: Tensor) -> Tensor:
+    """Give lengths as ``(B,)`` int64 on the input's device; input is ``(T, B, I)``.
+
+    Raises:
+        ConfigError: For a wrong count, or a length outside 1…T.
+    """
+    steps, batch = input.shape[0], input.shape[1]
+    given = torch.as_tensor(lengths)
+    if given.dim() != 1 or given.shape[0] != batch or given.is_floating_point():
+        raise ConfigError(
+            f"lengths has shape {tuple(given.shape)} and {given.dtype}; it takes one whole number "
+            f"for each of the {batch} rows"
+        )
+    given = given.to(device=input.device, dtype=torch.int64)
+    wrong = ((given < 1) | (given > steps)).nonzero().flatten().tolist()
+    if wrong:
+        row = wrong[0]
+        raise ConfigError(
+            f"lengths[{row}] is {int(given[row])}; a row takes 1 to T={steps} steps: "
+            "leave empty rows out"
+        )
+    return given
+
+
+def checked_reset(reset: Tensor, input: Tensor) -> Tensor:
+    """Give a reset mask as ``(T, B)`` bool; input is ``(T, B, I)``.
+
+    Raises:
+        ConfigError: For another shape or dtype.
+    """
+    if reset.shape != input.shape[:2] or reset.dtype not in (torch.bool, torch.uint8):
+        raise ConfigError(
+            f"reset has shape {tuple(reset.shape)} and {reset.dtype}; it takes bool, "
+            f"(T, B) = {tuple(input.shape[:2])}, laid out as the input"
+        )
+    return reset.to(torch.bool)
+
+
+def checked_state(
+    state: Tensor | tuple[Tensor, ...] | None,
+    cell: Cell,
+    count: int,
+    hidden: int,
+    input: Tensor,
+    batched: bool,
+) -> tuple[Tensor, ...]:
+    """Give the initial states in the cell's order, ``(L·D, B, H)`` each.
+
+    Args:
+        state: What the caller gave; None means zero.
+        cell: The equations.
+        count: L·D.
+        hidden: H.
+        input: ``(T, B, I)``.
+        batched: Whether the caller's input had a batch axis.
+
+    Raises:
+        ConfigError: For a wrong number of states, or a wrong shape or dtype.
+    """
+    names = ", ".join(cell.states)
+    if state is None:
+        zero = input.new_zeros(count, input.shape[1], hidden)
+        return tuple(zero for _ in cell.states)
+    given = (state,) if isinstance(state, Tensor) else tuple(state)
+    if len(given) != len(cell.states):
+        raise ConfigError(
+            f"{len(given)} initial states were given; {type(cell).__name__} has "
+            f"{len(cell.states)}: ({names})"
+        )
+    expected = (count, input.shape[1], hidden) if batched else (count, hidden)
+    for name, value in zip(cell.states, given, strict=True):
+        if tuple(value.shape) != expected:
+            raise ConfigError(
+                f"initial state '{name}' has shape {tuple(value.shape)}; it takes {expected}"
+            )
+        if value.dtype != input.dtype:
+            raise ConfigError(
+                f"initial state '{name}' is {value.dtype} and the input is {input.dtype}; "
+                "convert one with .to()"
+            )
+    return given if batched else tuple(value.unsqueeze(1) for value in given)

@@ -1,0 +1,365 @@
+"""Recurrent: a stack of layers, in one or both directions, that runs any cell over a sequence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from engram.cells.base import Cell
+from engram.engine import Choice, Result, Weights, choose
+from engram.errors import ConfigError
+from engram.layers.arguments import checked_input, checked_lengths, checked_reset, checked_state
+from engram.layers.initial import initialise
+
+State = Tensor | tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass of a stack over a sequence.
+
+    Attributes:
+        output: ``(T, B, D·H)``, D directions joined.
+        state: Final states in the cell's order, ``(L·D, B, H)`` each.
+        results: What each layer and direction gave, by its name: ``layer0``, ``layer0_reverse``, ….
+    """
+
+    output: Tensor
+    state: tuple[Tensor, ...]
+    results: dict[str, Result]
+
+
+class Recurrent(nn.Module):
+    """Run a cell over a sequence; torch.nn.LSTM's signature, conventions and parameter names.
+
+    Args:
+        cell: The equations of one step.
+        input_size: I.
+        hidden_size: H.
+        num_layers: L, how many layers are stacked.
+        bias: Whether gates have biases (an input and a recurrent one, as in torch).
+        batch_first: Whether input and output are ``(B, T, ·)`` and not ``(T, B, ·)``.
+        dropout: Probability with which outputs between layers are dropped while training.
+        bidirectional: Whether a second direction runs from the end to the start.
+        init: Initial values of weights: ``"uniform"`` (torch's) or ``"orthogonal"``.
+        forget_bias: Effective initial bias of the forget gate, or None for what ``init`` gives.
+        engine: ``"auto"``, ``"reference"`` or ``"torch"``.
+        device, dtype: Of the weights.
+
+    Parameters are named as in torch: ``weight_ih_l0`` ``(G·H, I)``, ``weight_hh_l0`` ``(G·H, R·H)``,
+    ``bias_ih_l0`` and ``bias_hh_l0`` ``(G·H,)``, with ``_reverse`` for the second direction, and the
+    cell's own per-unit weights as ``<name>_l0`` ``(H,)``.
+
+    Raises:
+        ConfigError: For sizes, probabilities, names or engines that cannot work.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        init: str = "uniform",
+        forget_bias: float | None = None,
+        engine: str = "auto",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(cell, Cell):
+            raise ConfigError(
+                f"cell is {cell!r}; it takes a Cell, such as engram.cells.LSTM() (with parentheses)"
+            )
+        sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
+        for name, value in sizes.items():
+            if not isinstance(value, int) or value < 1:
+                raise ConfigError(f"{name} is {value!r}; it takes a whole number from 1")
+        if not 0.0 <= dropout <= 1.0:
+            raise ConfigError(f"dropout is {dropout!r}; it takes a probability from 0 to 1")
+        choose(cell, engine)
+        self.cell = cell
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
+        self.bidirectional, self.engine = bidirectional, engine
+        self.init, self.forget_bias = init, forget_bias
+
+        directions = 2 if bidirectional else 1
+        blocks = len(cell.gates) * hidden_size
+        for layer in range(num_layers):
+            size_in = input_size if layer == 0 else directions * hidden_size
+            for suffix in self._suffixes(layer):
+                shapes: dict[str, tuple[int, ...]] = {
+                    "weight_ih": (blocks, size_in),
+                    "weight_hh": (blocks, len(cell.recurrent) * hidden_size),
+                }
+                if bias:
+                    shapes |= {"bias_ih": (blocks,), "bias_hh": (blocks,)}
+                shapes |= {name: (hidden_size,) for name in cell.weights}
+                for name, shape in shapes.items():
+                    empty = torch.empty(shape, device=device, dtype=dtype)
+                    self.register_parameter(name + suffix, nn.Parameter(empty))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the initial values of all weights again."""
+        for layer in range(self.num_layers):
+            for suffix in self._suffixes(layer):
+                weights = self._parameters_of(suffix)
+                initialise(self.cell, weights, self.hidden_size, self.init, self.forget_bias)
+
+    @overload
+    def forward(
+        self,
+        input: Tensor,
+        state: State | None = None,
+        *,
+        lengths: Tensor | Sequence[int] | None = None,
+        reset: Tensor | None = None,
+    ) -> tuple[Tensor, State]: ...
+    @overload
+    def forward(
+        self,
+        input: PackedSequence,
+        state: State | None = None,
+    ) -> tuple[PackedSequence, State]: ...
+    def forward(
+        self,
+        input: Tensor | PackedSequence,
+        state: State | None = None,
+        *,
+        lengths: Tensor | Sequence[int] | None = None,
+        reset: Tensor | None = None,
+    ) -> tuple[Tensor | PackedSequence, State]:
+        """Run over a sequence.
+
+        Args:
+            input: ``(T, B, I)``, or ``(B, T, I)`` with ``batch_first``, or ``(T, I)`` without a
+                batch, or a PackedSequence.
+            state: Initial states, ``(L·D, B, H)`` each: a tensor for a cell with one state, else a
+                tuple in the cell's order. None means zero.
+            lengths: Valid steps of each row, ``(B,)`` in 1…T. Outputs past a row's length are zero,
+                and its final state is the one at its last valid step.
+            reset: Marks of sequence starts, bool, shaped like the input without features: the
+                state is zero before a marked step.
+
+        Returns:
+            Output, shaped like the input with ``D·H`` features, and the final states, shaped like
+            the initial ones.
+
+        Raises:
+            ConfigError: For shapes, dtypes or lengths that do not fit; the text names them.
+        """
+        if isinstance(input, PackedSequence):
+            if lengths is not None or reset is not None:
+                raise ConfigError(
+                    "a PackedSequence came with lengths= or reset=; pass a padded tensor for those"
+                )
+            return self._forward_packed(input, state)
+        passed, batched = self._run(input, state, lengths, reset)
+        output, after = passed.output, passed.state
+        if not batched:
+            return output.squeeze(1), self._state_out(tuple(s.squeeze(1) for s in after))
+        return output.transpose(0, 1) if self.batch_first else output, self._state_out(after)
+
+    def step(self, input: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Run one step of a stream.
+
+        Args:
+            input: ``(B, I)``, or ``(I,)`` without a batch.
+            state: As in `forward`.
+
+        Returns:
+            Output ``(B, H)`` or ``(H,)``, and the states after the step.
+
+        Raises:
+            ConfigError: For a bidirectional layer, which needs the whole sequence.
+        """
+        if self.bidirectional:
+            raise ConfigError(
+                "step() runs one direction, and this layer is bidirectional: its second direction "
+                "needs the end of the sequence; call the layer on the whole sequence"
+            )
+        if input.dim() not in (1, 2):
+            raise ConfigError(
+                f"step() got an input of shape {tuple(input.shape)}; it takes (B, I) or (I,)"
+            )
+        time_axis = 1 if self.batch_first and input.dim() == 2 else 0
+        output, after = self(input.unsqueeze(time_axis), state)
+        return output.squeeze(time_axis), after
+
+    def record(
+        self,
+        input: Tensor,
+        state: State | None = None,
+        *,
+        lengths: Tensor | Sequence[int] | None = None,
+        reset: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Run over a sequence and keep what each gate and state did.
+
+        Args:
+            input, state, lengths, reset: As in `forward`, without a PackedSequence.
+
+        Returns:
+            ``(T, B, H)`` by name, time-major whatever ``batch_first`` says: ``layer0.f`` is the
+            activation of gate f, ``layer0.c`` the state c after each step; the second direction is
+            ``layer0_reverse.f``.
+        """
+        passed, _ = self._run(input, state, lengths, reset, record=True)
+        recording: dict[str, Tensor] = {}
+        for name, result in passed.results.items():
+            in_time = result.steps[::-1] if name.endswith("_reverse") else result.steps
+            for gate, value in result.gates.items():
+                recording[f"{name}.{gate}"] = value
+            for s in self.cell.states:
+                recording[f"{name}.{s}"] = torch.stack([step[s] for step in in_time])
+        return recording
+
+    def unroll(self, input: Tensor, state: State | None = None) -> Pass:
+        """Run on the reference engine and keep every state as a tensor of the autograd graph.
+
+        Args:
+            input, state: As in `forward`, with a batch.
+
+        Returns:
+            The pass, whose ``results[…].steps`` hold the states after each step; gradients of what
+            is computed from ``output`` can be taken with respect to each of them.
+        """
+        passed, _ = self._run(input, state, None, None, see_steps=True)
+        return passed
+
+    def extra_repr(self) -> str:
+        """The settings that differ from their defaults, as in torch."""
+        shown = [repr(self.cell), str(self.input_size), str(self.hidden_size)]
+        defaults = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
+        defaults |= {"bidirectional": False, "engine": "auto"}
+        shown += [f"{k}={getattr(self, k)}" for k, v in defaults.items() if getattr(self, k) != v]
+        return ", ".join(shown)
+
+    def choice(self, *, see_steps: bool = False) -> Choice:
+        """The engine that runs this layer, and the reason."""
+        return choose(self.cell, self.engine, see_steps=see_steps)
+
+    def _run(
+        self,
+        input: Tensor,
+        state: State | None,
+        lengths: Tensor | Sequence[int] | None,
+        reset: Tensor | None,
+        *,
+        record: bool = False,
+        see_steps: bool = False,
+    ) -> tuple[Pass, bool]:
+        """Check and arrange the arguments, then run the stack; says whether there was a batch."""
+        weight = self.get_parameter("weight_ih_l0")
+        checked_input(input, self.input_size, self.batch_first, weight)
+        batched = input.dim() == 3
+        if not batched:
+            input = input.unsqueeze(1)
+        elif self.batch_first:
+            input = input.transpose(0, 1)
+        if reset is not None:
+            if not batched:
+                reset = reset.unsqueeze(1)
+            elif self.batch_first:
+                reset = reset.transpose(0, 1)
+            reset = checked_reset(reset, input)
+        row_lengths = None if lengths is None else checked_lengths(lengths, input)
+        count = self.num_layers * (2 if self.bidirectional else 1)
+        initial = checked_state(state, self.cell, count, self.hidden_size, input, batched)
+        choice = self.choice(see_steps=record or see_steps)
+        return self._stack(input, initial, row_lengths, reset, choice, record), batched
+
+    def _stack(
+        self,
+        x: Tensor,
+        initial: tuple[Tensor, ...],
+        lengths: Tensor | None,
+        reset: Tensor | None,
+        choice: Choice,
+        record: bool,
+    ) -> Pass:
+        results: dict[str, Result] = {}
+        for layer in range(self.num_layers):
+            if layer > 0 and self.dropout > 0.0:
+                x = nn.functional.dropout(x, self.dropout, self.training)
+            outputs = []
+            for suffix in self._suffixes(layer):
+                before = {
+                    name: values[len(results)]
+                    for name, values in zip(self.cell.states, initial, strict=True)
+                }
+                result = choice.run(
+                    self.cell,
+                    x,
+                    self._weights(suffix),
+                    before,
+                    lengths=lengths,
+                    reset=reset,
+                    reverse=suffix.endswith("_reverse"),
+                    record=record,
+                )
+                results["layer" + suffix.removeprefix("_l")] = result
+                outputs.append(result.output)
+            x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
+        after = tuple(
+            torch.stack([result.state[name] for result in results.values()])
+            for name in self.cell.states
+        )
+        return Pass(x, after, results)
+
+    def _forward_packed(
+        self, packed: PackedSequence, state: State | None
+    ) -> tuple[PackedSequence, State]:
+        padded, lengths = pad_packed_sequence(packed)
+        initial = state
+        if self.batch_first:
+            padded = padded.transpose(0, 1)
+        output, after = self(padded, initial, lengths=lengths)
+        if self.batch_first:
+            output = output.transpose(0, 1)
+        if packed.sorted_indices is not None:
+            output = output.index_select(1, packed.sorted_indices)
+            lengths = lengths.index_select(0, packed.sorted_indices.cpu())
+        repacked = pack_padded_sequence(output, lengths)
+        return packed._replace(data=repacked.data), after
+
+    def _suffixes(self, layer: int) -> list[str]:
+        return [f"_l{layer}"] + ([f"_l{layer}_reverse"] if self.bidirectional else [])
+
+    def _parameters_of(self, suffix: str) -> dict[str, Tensor]:
+        roles = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if self.bias else [])]
+        roles += self.cell.weights
+        return {role: self.get_parameter(role + suffix) for role in roles}
+
+    def _weights(self, suffix: str) -> Weights:
+        parameters = self._parameters_of(suffix)
+        return Weights(
+            input=parameters["weight_ih"],
+            recurrent=parameters["weight_hh"],
+            input_bias=parameters.get("bias_ih"),
+            recurrent_bias=parameters.get("bias_hh"),
+            units={name: parameters[name] for name in self.cell.weights},
+        )
+
+    def _state_out(self, states: tuple[Tensor, ...]) -> State:
+        return states[0] if len(states) == 1 else states
+
+
+def engine_of(layer: Recurrent, input: Tensor | None = None) -> Choice:
+    """Say which engine runs a layer, and why.
+
+    Args:
+        layer: A recurrent layer.
+        input: What it would run on, ``(T, B, I)``; engines of today do not depend on it.
+    """
+    return layer.choice()

@@ -1,0 +1,86 @@
+"""LSTM, GRU and RNN: torch.nn's names, signatures, results and ``state_dict`` keys.
+
+Each is `Recurrent` with its cell filled in, and takes what `Recurrent` takes besides:
+``lengths=`` and ``reset=`` in a call, ``step()``, ``record()``, ``init=``, ``forget_bias=``.
+"""
+
+from typing import Any
+
+from engram.cells import GRU as GRUCell
+from engram.cells import LSTM as LSTMCell
+from engram.cells import Elman
+from engram.errors import ConfigError
+from engram.layers.recurrent import Recurrent
+
+
+class LSTM(Recurrent):
+    """torch.nn.LSTM on Engram's engines; state is ``(h, c)``, ``(L·D, B, H)`` each.
+
+    Args:
+        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional: As in
+            `Recurrent` and in torch.
+        proj_size: Only 0; projections are not offered.
+        options: The keyword arguments of `Recurrent`.
+
+    Raises:
+        ConfigError: For ``proj_size`` other than 0, and as `Recurrent` does.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        **options: Any,
+    ) -> None:
+        if proj_size != 0:
+            raise ConfigError(
+                f"proj_size is {proj_size}; projections are not offered: leave it at 0, and put a "
+                "torch.nn.Linear behind the layer"
+            )
+        super().__init__(
+            LSTMCell(),
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            **options,
+        )
+
+
+class GRU(Recurrent):
+    """torch.nn.GRU on Engram's engines; state is h, ``(L·D, B, H)``; arguments of `Recurrent`."""
+
+    def __init__(self, input_size: int, hidden_size: int, *args: Any, **options: Any) -> None:
+        super().__init__(GRUCell(), input_size, hidden_size, *args, **options)
+
+
+class RNN(Recurrent):
+    """torch.nn.RNN on Engram's engines; state is h, ``(L·D, B, H)``.
+
+    Args:
+        input_size, hidden_size, num_layers: As in `Recurrent`.
+        nonlinearity: ``"tanh"`` or ``"relu"``.
+        args, options: Further arguments of `Recurrent`, from ``bias`` on, as in torch.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        *args: Any,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            Elman(nonlinearity), input_size, hidden_size, num_layers, *args, **options
+        )
