@@ -1,0 +1,274 @@
+"""Tokenizers: text to whole numbers and back, by characters, bytes, words or byte pairs.
+
+Number 0 is END, which stands before, between and after documents in every tokenizer: the model
+reads it to begin a document and writes it to end one.
+"""
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.errors import ConfigError, DataError, did_you_mean
+
+END = 0
+UNKNOWN_TEXT = "\ufffd"
+Ids = NDArray[np.int32]
+
+
+class Tokenizer(ABC):
+    """Text to whole numbers and back.
+
+    Attributes:
+        kind: Its name in settings.
+        unit: What one token is called in messages, in the plural.
+        unknown: The number of what is not in the vocabulary, or None where nothing can be unknown.
+    """
+
+    kind: ClassVar[str]
+    unit: ClassVar[str]
+    unknown: ClassVar[int | None] = None
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, documents: Sequence[str], vocabulary: int) -> Self:
+        """Learn a vocabulary of at most so many entries (where its kind has a choice)."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """How many numbers there are, END and unknown among them."""
+
+    @abstractmethod
+    def encode(self, text: str) -> Ids:
+        """Numbers of a text, ``(N,)`` int32."""
+
+    @abstractmethod
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of numbers; END is nothing, and what is unknown or incomplete is U+FFFD."""
+
+    @abstractmethod
+    def plain(self) -> dict[str, Any]:
+        """All that is needed to make it again, as JSON values."""
+
+    @classmethod
+    @abstractmethod
+    def from_plain(cls, value: dict[str, Any]) -> Self:
+        """Make it again from `plain`."""
+
+    def encode_documents(self, documents: Sequence[str]) -> Ids:
+        """One stream, ``(N,)`` int32: END, first document, END, second document, …, END."""
+        end = np.array([END], dtype=np.int32)
+        parts = [end]
+        for document in documents:
+            parts += [self.encode(document), end]
+        return np.concatenate(parts)
+
+    def unknown_in(self, text: str) -> list[str]:
+        """What the vocabulary lacks of a text, each once, in order; nothing where all is known."""
+        return []
+
+
+class CharacterTokenizer(Tokenizer):
+    """One number for each distinct character that was seen in fitting."""
+
+    kind, unit, unknown = "characters", "characters", 1
+
+    def __init__(self, characters: str) -> None:
+        self.characters = characters
+        codes = np.array([ord(c) for c in characters], dtype=np.int64)
+        self._table = np.full(int(codes.max(initial=0)) + 2, self.unknown, dtype=np.int32)
+        self._table[codes] = np.arange(2, 2 + len(characters), dtype=np.int32)
+        self._texts = ["", UNKNOWN_TEXT, *characters]
+
+    @classmethod
+    def fit(cls, documents: Sequence[str], vocabulary: int = 0) -> Self:
+        """Take every character there is, in code point order."""
+        return cls("".join(sorted(set().union(*documents))))
+
+    @property
+    def size(self) -> int:
+        return len(self._texts)
+
+    def encode(self, text: str) -> Ids:
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        return self._table[np.minimum(codes, len(self._table) - 1)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return "".join(self._texts[i] for i in ids)
+
+    def unknown_in(self, text: str) -> list[str]:
+        known = set(self.characters)
+        return list(dict.fromkeys(c for c in text if c not in known))
+
+    def plain(self) -> dict[str, Any]:
+        return {"kind": self.kind, "characters": self.characters}
+
+    @classmethod
+    def from_plain(cls, value: dict[str, Any]) -> Self:
+        return cls(value["characters"])
+
+
+class ByteTokenizer(Tokenizer):
+    """One number for each byte of the text in UTF-8; nothing is ever unknown."""
+
+    kind, unit = "bytes", "bytes"
+
+    @classmethod
+    def fit(cls, documents: Sequence[str], vocabulary: int = 0) -> Self:
+        """Nothing has to be learnt."""
+        return cls()
+
+    @property
+    def size(self) -> int:
+        return 257
+
+    def encode(self, text: str) -> Ids:
+        raw = np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8)
+        return raw.astype(np.int32) + 1
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return bytes(i - 1 for i in ids if i != END).decode("utf-8", "replace")
+
+    def plain(self) -> dict[str, Any]:
+        return {"kind": self.kind}
+
+    @classmethod
+    def from_plain(cls, value: dict[str, Any]) -> Self:
+        return cls()
+
+
+class WordTokenizer(Tokenizer):
+    """One number for each frequent word or run of signs, with the blank before it."""
+
+    kind, unit, unknown = "words", "words", 1
+    _pattern = re.compile(r" ?\w+| ?[^\w\s]+|\s")
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = list(words)
+        self._ids = {word: i for i, word in enumerate(self.words, start=2)}
+        self._texts = ["", UNKNOWN_TEXT, *self.words]
+
+    @classmethod
+    def fit(cls, documents: Sequence[str], vocabulary: int = 10_000) -> Self:
+        """Take the most frequent words; ties in alphabetical order."""
+        counts: Counter[str] = Counter()
+        for document in documents:
+            counts.update(cls._pattern.findall(document))
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return cls([word for word, _ in ranked[: max(1, vocabulary - 2)]])
+
+    @property
+    def size(self) -> int:
+        return len(self._texts)
+
+    def encode(self, text: str) -> Ids:
+        ids = [self._ids.get(word, self.unknown) for word in self._pattern.findall(text)]
+        return np.array(ids, dtype=np.int32)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return "".join(self._texts[i] for i in ids)
+
+    def unknown_in(self, text: str) -> list[str]:
+        found = self._pattern.findall(text)
+        return list(dict.fromkeys(word for word in found if word not in self._ids))
+
+    def plain(self) -> dict[str, Any]:
+        return {"kind": self.kind, "words": self.words}
+
+    @classmethod
+    def from_plain(cls, value: dict[str, Any]) -> Self:
+        return cls(value["words"])
+
+
+class BytePairTokenizer(Tokenizer):
+    """Byte-level byte-pair encoding by the tokenizers library; nothing is ever unknown."""
+
+    kind, unit = "bpe", "tokens"
+
+    def __init__(self, definition: str) -> None:
+        from tokenizers import Tokenizer as Backend
+
+        self._definition = definition
+        self._backend = Backend.from_str(definition)
+
+    @classmethod
+    def fit(cls, documents: Sequence[str], vocabulary: int = 10_000) -> Self:
+        """Merge the most frequent pairs until the vocabulary is full; at least 257 entries."""
+        from tokenizers import Tokenizer as Backend
+        from tokenizers import decoders, models, pre_tokenizers, trainers
+
+        if vocabulary < 257:
+            raise ConfigError(
+                f"vocabulary is {vocabulary}; byte pairs start from 257 entries (256 bytes, END)"
+            )
+        backend = Backend(models.BPE())
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        backend.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocabulary,
+            special_tokens=["<end>"],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        backend.train_from_iterator(documents, trainer)
+        return cls(backend.to_str())
+
+    @property
+    def size(self) -> int:
+        return int(self._backend.get_vocab_size())
+
+    def encode(self, text: str) -> Ids:
+        # A text that spells the name of the special token is text, and must not become END.
+        ids: list[int] = []
+        for i, part in enumerate(text.split("<end>")):
+            if i:
+                ids += self._backend.encode("<").ids + self._backend.encode("end>").ids
+            ids += self._backend.encode(part).ids
+        return np.array(ids, dtype=np.int32)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self._backend.decode([i for i in ids if i != END]))
+
+    def plain(self) -> dict[str, Any]:
+        return {"kind": self.kind, "definition": json.loads(self._definition)}
+
+    @classmethod
+    def from_plain(cls, value: dict[str, Any]) -> Self:
+        return cls(json.dumps(value["definition"]))
+
+
+TOKENIZERS: dict[str, type[Tokenizer]] = {
+    tokenizer.kind: tokenizer
+    for tokenizer in (CharacterTokenizer, ByteTokenizer, WordTokenizer, BytePairTokenizer)
+}
+
+
+def fit_tokenizer(kind: str, documents: Sequence[str], vocabulary: int) -> Tokenizer:
+    """Learn a tokenizer of a kind in `TOKENIZERS`.
+
+    Raises:
+        ConfigError: For an unknown kind.
+    """
+    if kind not in TOKENIZERS:
+        raise ConfigError(f"tokens '{kind}' is not known: {did_you_mean(kind, TOKENIZERS)}")
+    return TOKENIZERS[kind].fit(documents, vocabulary)
+
+
+def tokenizer_from_plain(value: dict[str, Any]) -> Tokenizer:
+    """Make a tokenizer again from what its `plain` gave.
+
+    Raises:
+        DataError: For a value that no tokenizer wrote.
+    """
+    try:
+        return TOKENIZERS[value["kind"]].from_plain(value)
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"the stored tokenizer is damaged ({error!r}); restore preprocess.json"
+        ) from None

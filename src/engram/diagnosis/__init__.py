@@ -1,0 +1,1 @@
+"""Measurements of a model, as records: data that views draw."""

@@ -1,0 +1,109 @@
+"""Writing files so that a reader sees the old content or the new one, and never a part."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from engram.errors import RunError
+
+
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write a file through a temporary one beside it.
+
+    Args:
+        path: The file; its folder is made if need be.
+        content: All of its bytes.
+        durable: Wait until the content is on the disk (fsync) before the name is switched.
+
+    Raises:
+        RunError: For a full disk, missing permission and the like; the old file is left as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+        if durable:
+            _sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RunError(cannot("write", path, error)) from error
+
+
+def copy_atomically(source: Path, target: Path) -> None:
+    """Give a file's content a second name, as a link where the file system has links.
+
+    Safe for files that are only ever replaced and never changed in place.
+
+    Raises:
+        RunError: Where it cannot be written; an old target is left as it was.
+    """
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        os.replace(temporary, target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RunError(cannot("write", target, error)) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, atomically.
+
+    Raises:
+        RunError: As `write_atomically`.
+    """
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, (text + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        RunError: Where it cannot be read, or is no JSON (with line and column).
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(cannot("read", path, error)) from error
+    except ValueError as error:
+        raise RunError(
+            f"{path} is damaged: {error}; restore it, or train again into a new folder"
+        ) from error
+
+
+def cannot(verb: str, path: Path, error: OSError) -> str:
+    """Say what could not be done with a file, why, and what to do about it."""
+    remedies = {
+        "Permission denied": "choose a place that you may use, or change its permissions",
+        "No space left on device": "free some space; what was saved before is still good",
+        "Disk quota exceeded": "free some space; what was saved before is still good",
+        "Read-only file system": "choose a place that can be written",
+        "No such file or directory": "check the path",
+        "Not a directory": "check the path: a part of it is a file",
+    }
+    reason = error.strerror or str(error)
+    return f"cannot {verb} {path}: {reason}; {remedies.get(reason, 'check the path and the disk')}"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a renamed entry durable; not every system lets a folder be opened for this."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

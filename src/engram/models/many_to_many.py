@@ -1,0 +1,117 @@
+"""Many-to-many, aligned: one output for each step of the input."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from engram.cells import make_cell
+from engram.errors import ConfigError
+from engram.layers import Recurrent
+from engram.settings import Settings
+
+State = Tensor | tuple[Tensor, ...]
+
+
+class ModelSettings(Settings):
+    """What a token model is made of."""
+
+    cell: Literal["lstm", "gru", "elman", "elman-relu"] = Field(
+        "lstm", description="equations of one time step"
+    )
+    hidden: int = Field(256, ge=1, description="hidden units of a layer, H")
+    layers: int = Field(1, ge=1, description="stacked recurrent layers, L")
+    embedding: int = Field(
+        0, ge=0, description="width of the vector that stands for a token; 0 takes --hidden"
+    )
+    tied: bool = Field(
+        False, description="use the embedding as the head's weights too (needs --embedding 0)"
+    )
+    dropout: float = Field(
+        0.0, ge=0.0, lt=1.0, description="share of each layer's outputs dropped in training"
+    )
+    dropout_input: float = Field(
+        0.0, ge=0.0, lt=1.0, description="share of the embedding's outputs dropped in training"
+    )
+    init: Literal["uniform", "orthogonal"] = Field(
+        "orthogonal", description="initial values of recurrent weights"
+    )
+    forget_bias: float | None = Field(
+        None, description="effective initial bias of the gate that keeps the state"
+    )
+    engine: Literal["auto", "reference", "torch"] = Field(
+        "auto", description="what runs the cell; auto takes the fastest that can"
+    )
+
+
+class ManyToMany(nn.Module):
+    """Tokens in, scores of every token out, at each step: embedding, recurrent layers, head.
+
+    Args:
+        vocabulary: V, how many tokens there are.
+        settings: Sizes and kinds.
+
+    Raises:
+        ConfigError: For settings that contradict each other.
+    """
+
+    def __init__(self, vocabulary: int, settings: ModelSettings) -> None:
+        super().__init__()
+        width = settings.embedding or settings.hidden
+        if settings.tied and width != settings.hidden:
+            raise ConfigError(
+                f"tied shares weights between embedding ({width} wide) and head "
+                f"({settings.hidden} wide); leave out --embedding, or --tied"
+            )
+        self.embedding = nn.Embedding(vocabulary, width)
+        self.layers = Recurrent(
+            make_cell(settings.cell),
+            width,
+            settings.hidden,
+            settings.layers,
+            dropout=settings.dropout,
+            init=settings.init,
+            forget_bias=settings.forget_bias,
+            engine=settings.engine,
+        )
+        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout_input = nn.Dropout(settings.dropout_input)
+        self.head = nn.Linear(settings.hidden, vocabulary)
+        if settings.tied:
+            nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+            self.head.weight = self.embedding.weight
+
+    def forward(
+        self,
+        inputs: Tensor,
+        state: State | None = None,
+        *,
+        lengths: Tensor | Sequence[int] | None = None,
+        reset: Tensor | None = None,
+    ) -> tuple[Tensor, State]:
+        """Score what follows each step.
+
+        Args:
+            inputs: Tokens, ``(T, B)`` int64.
+            state, lengths, reset: As in `Recurrent.forward`.
+
+        Returns:
+            Scores before softmax, ``(T, B, V)``, and the final states.
+        """
+        x = self.dropout_input(self.embedding(inputs))
+        output, after = self.layers(x, state, lengths=lengths, reset=reset)
+        return self.head(self.dropout(output)), after
+
+
+def parameter_count(model: nn.Module) -> int:
+    """How many numbers a model learns; shared weights count once."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def detached(state: State | None) -> State | None:
+    """The same state, cut from the graph that made it: what truncation does."""
+    if state is None:
+        return None
+    return state.detach() if isinstance(state, Tensor) else tuple(s.detach() for s in state)
+

@@ -1,0 +1,81 @@
+"""The model folder: all that prediction needs, as safetensors and JSON; nothing is unpickled."""
+
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from engram.errors import RunError
+from engram.files import read_json, write_atomically, write_json
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+PREPROCESS = "preprocess.json"
+
+
+def save_description(folder: Path, config: dict[str, Any], preprocess: dict[str, Any]) -> None:
+    """Write what does not change while a model trains: its settings and its preprocessing.
+
+    Raises:
+        RunError: Where the folder cannot be written.
+    """
+    write_json(folder / CONFIG, config)
+    write_json(folder / PREPROCESS, preprocess)
+
+
+def save_weights(folder: Path, weights: dict[str, Tensor]) -> None:
+    """Write a model's ``state_dict``, atomically.
+
+    Raises:
+        RunError: Where the folder cannot be written.
+    """
+    write_atomically(folder / WEIGHTS, safetensors.torch.save(_without_shared(weights)))
+
+
+def load_description(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read settings and preprocessing, as `save_description` wrote them.
+
+    Raises:
+        RunError: Where there is no model, or it is damaged.
+    """
+    if not (folder / CONFIG).exists():
+        raise RunError(f"{folder} holds no model ({CONFIG} is missing); name a run that trained")
+    return read_json(folder / CONFIG), read_json(folder / PREPROCESS)
+
+
+def load_weights(folder: Path, model: nn.Module) -> None:
+    """Read weights into a model.
+
+    Raises:
+        RunError: Where they are missing or damaged, or belong to another model.
+    """
+    path = folder / WEIGHTS
+    if not path.exists():
+        raise RunError(
+            f"{folder} holds no weights yet ({WEIGHTS} is missing); "
+            "let the run go on with 'engram resume' until its first evaluation"
+        )
+    try:
+        weights = safetensors.torch.load_file(path)
+        missing, unexpected = model.load_state_dict(weights, strict=False)
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise RunError(f"{path} is damaged or of another model ({error}); restore it") from None
+    kept = set(_without_shared(model.state_dict()))
+    lacking = [name for name in missing if name in kept]
+    if lacking or unexpected:
+        raise RunError(
+            f"{path} is of another model: missing {lacking}, unexpected {unexpected}; restore it"
+        )
+
+
+def _without_shared(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights that share memory, once: safetensors stores no tensor under two names."""
+    seen: set[int] = set()
+    kept = {}
+    for name, tensor in weights.items():
+        if tensor.data_ptr() not in seen:
+            seen.add(tensor.data_ptr())
+            kept[name] = tensor.detach().contiguous()
+    return kept

@@ -1,0 +1,46 @@
+"""Settings: typed, frozen, checked as a whole; every fault is reported at once."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from engram.errors import ConfigError, did_you_mean
+
+
+class Settings(BaseModel):
+    """Base of all settings; a subclass declares its fields with types, ranges and descriptions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any], source: str = "settings") -> Self:
+        """Make settings from plain values.
+
+        Args:
+            values: Field names and values, as read from YAML, flags or keyword arguments.
+            source: Where they come from, for the message.
+
+        Raises:
+            ConfigError: With every fault: unknown names (and the nearest right one), wrong types,
+                values out of range.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            faults = [cls._fault(dict(fault)) for fault in error.errors()]
+            raise ConfigError(f"{source}: {'; '.join(faults)}") from None
+
+    @classmethod
+    def _fault(cls, fault: dict[str, Any]) -> str:
+        name = ".".join(str(part) for part in fault["loc"]) or cls.__name__
+        if fault["type"] == "extra_forbidden":
+            return f"'{name}' is not a setting, {did_you_mean(name, cls.model_fields)}"
+        if fault["type"] == "missing":
+            return f"'{name}' is missing and has no default"
+        accepted = str(fault["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
+        return f"{name} is {fault['input']!r}, and takes {accepted}"
+
+    def plain(self) -> dict[str, Any]:
+        """The settings as values that YAML and JSON hold."""
+        return self.model_dump(mode="json")

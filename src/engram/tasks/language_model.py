@@ -1,0 +1,312 @@
+"""Language modelling: predict the next token of text."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from engram.data.lanes import Lanes, evaluation_windows
+from engram.data.text import Text, read_text
+from engram.data.tokens import END, Ids, Tokenizer, fit_tokenizer, tokenizer_from_plain
+from engram.errors import ConfigError, DataError, RunError
+from engram.models.many_to_many import ManyToMany, ModelSettings
+from engram.models.storage import load_description, load_weights, save_description, save_weights
+from engram.settings import Settings
+from engram.training import parallel
+from engram.training.evaluation import mean_loss
+from engram.training.loop import Outcome, train
+from engram.training.reporting import Reporter
+from engram.training.run_folder import RunFolder
+from engram.training.settings import TrainingSettings
+
+NAME = "language-model"
+
+
+class TextSettings(Settings):
+    """Which text is read, and how it becomes tokens."""
+
+    data: list[str] = Field(
+        ["stdlib"],
+        min_length=1,
+        description="files, folders and globs; 'stdlib' is Python's own library on this machine",
+    )
+    encoding: str = Field("utf-8", description="encoding of the files")
+    errors: Literal["strict", "replace", "ignore"] = Field(
+        "strict", description="what to do with bytes that are not text in that encoding"
+    )
+    max_characters: int | None = Field(None, ge=1, description="read no more than this")
+    tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
+        "characters", description="what the model reads and writes one at a time"
+    )
+    vocabulary: int = Field(10_000, ge=2, description="most entries of words or bpe")
+    valid: float = Field(
+        0.05, ge=0.0, lt=1.0, description="share of the text, after the training part, to validate"
+    )
+    test: float = Field(
+        0.05, ge=0.0, lt=1.0, description="share of the text, at its end, to test once"
+    )
+
+
+class LanguageModelSettings(TextSettings, ModelSettings, TrainingSettings):
+    """Everything that can be set for training a language model."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Text as tokens, split contiguously.
+
+    Attributes:
+        tokenizer: Learnt on the training part.
+        train, valid, test: Streams of tokens, ``(N,)`` int32 each.
+        characters: How many characters all text holds.
+        digest: Of the three streams, to recognise the same data again.
+    """
+
+    tokenizer: Tokenizer
+    train: Ids
+    valid: Ids
+    test: Ids
+    characters: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a model predicts a text.
+
+    Attributes:
+        loss: Nats a token.
+        tokens: How many were predicted.
+        characters: Of the text.
+        unknown: Tokens that the vocabulary lacks, predicted as "unknown".
+    """
+
+    loss: float
+    tokens: int
+    characters: int
+    unknown: int
+
+    @property
+    def bits_per_character(self) -> float:
+        """The whole text's code length, spread over its characters."""
+        return self.loss * self.tokens / max(1, self.characters) / math.log(2)
+
+    @property
+    def perplexity(self) -> float:
+        """exp(loss): among how many equally likely tokens the model is torn."""
+        return math.exp(min(self.loss, 700.0))
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A language model with all that using it needs."""
+
+    model: ManyToMany
+    tokenizer: Tokenizer
+    settings: LanguageModelSettings
+
+
+def read_corpus(settings: LanguageModelSettings) -> tuple[Corpus, Text]:
+    """Read the text that the settings name.
+
+    Raises:
+        DataError: As `read_text` and `make_corpus` do.
+    """
+    text = read_text(
+        settings.data,
+        encoding=settings.encoding,
+        errors=settings.errors,
+        max_characters=settings.max_characters,
+    )
+    return make_corpus(text.documents, settings), text
+
+
+def make_corpus(documents: Sequence[str], settings: LanguageModelSettings) -> Corpus:
+    """Split documents contiguously by characters, and turn each part into tokens.
+
+    A document that a boundary cuts continues in the next part without a new beginning.
+
+    Raises:
+        ConfigError: Where the parts leave nothing to train on.
+        DataError: For documents without text.
+    """
+    total = sum(len(document) for document in documents)
+    if total == 0:
+        raise DataError("the documents hold no text; give at least one that does")
+    share = 1.0 - settings.valid - settings.test
+    if share <= 0.0:
+        raise ConfigError(
+            f"valid={settings.valid} and test={settings.test} leave nothing to train on; "
+            "lower them until their sum is under 1"
+        )
+    first, second = round(total * share), round(total * (share + settings.valid))
+    parts = _split(documents, [first, second])
+    tokenizer = fit_tokenizer(settings.tokens, parts[0], settings.vocabulary)
+    streams = [tokenizer.encode_documents(part) for part in parts]
+    # A part that begins within a document has no END before it, and one that ends there none after.
+    trimmed = []
+    for stream, starts, ends in zip(streams, *_cuts(documents, [first, second]), strict=True):
+        trimmed.append(stream[0 if starts else 1 : len(stream) if ends else -1])
+    digest = hashlib.blake2b(digest_size=16)
+    for stream in trimmed:
+        digest.update(stream.tobytes())
+        digest.update(b"|")
+    return Corpus(tokenizer, trimmed[0], trimmed[1], trimmed[2], total, digest.hexdigest())
+
+
+def _split(documents: Sequence[str], points: Sequence[int]) -> list[list[str]]:
+    """Split documents into parts at these numbers of characters."""
+    parts: list[list[str]] = [[]]
+    position = 0
+    left = list(points)
+    for document in documents:
+        rest = document
+        while left and position + len(rest) >= left[0]:
+            cut = left.pop(0) - position
+            if cut:
+                parts[-1].append(rest[:cut])
+            position, rest = position + cut, rest[cut:]
+            parts.append([])
+        if rest:
+            parts[-1].append(rest)
+            position += len(rest)
+    parts += [[] for _ in left]
+    return parts
+
+
+def _cuts(documents: Sequence[str], points: Sequence[int]) -> tuple[list[bool], list[bool]]:
+    """For each part, whether it begins and whether it ends at the bound of a document."""
+    bounds = {0}
+    for document in documents:
+        bounds.add(max(bounds) + len(document))
+    edges = [0, *points, max(bounds)]
+    return [e in bounds for e in edges[:-1]], [e in bounds for e in edges[1:]]
+
+
+def build(vocabulary: int, settings: LanguageModelSettings) -> ManyToMany:
+    """Make the untrained model that the settings describe, from their seed."""
+    torch.manual_seed(settings.seed)
+    names = ModelSettings.model_fields
+    return ManyToMany(
+        vocabulary, ModelSettings(**{name: getattr(settings, name) for name in names})
+    )
+
+
+def train_language_model(
+    settings: LanguageModelSettings,
+    corpus: Corpus,
+    *,
+    run: RunFolder | None = None,
+    reporter: Reporter | None = None,
+    resume: bool = False,
+) -> tuple[TrainedModel, Outcome]:
+    """Train a language model, from the start or from a run's last checkpoint.
+
+    Raises:
+        DataError: For text that is too short.
+        RunError: For a run folder that cannot be written, or whose data are not the same any more.
+        NumericsError: When training diverges.
+    """
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    lanes = Lanes(
+        corpus.train,
+        settings.lanes,
+        settings.steps,
+        settings.k2,
+        shift=settings.shift,
+        seed=settings.seed,
+        rows=parallel.own_rows(settings.lanes),
+    )
+    if settings.valid > 0.0 and len(corpus.valid) < 2:
+        raise DataError(
+            f"the validation part holds {len(corpus.valid)} tokens, and needs 2: give more text, "
+            f"a larger --valid than {settings.valid}, or --valid 0 to do without"
+        )
+    checkpoint = None
+    if resume and run is not None:
+        checkpoint, notice = run.load()
+        if notice:
+            (reporter or Reporter()).notice(notice)
+        if checkpoint is not None and checkpoint.facts["data"] != corpus.digest:
+            raise RunError(
+                f"the data of {run.path} have changed since it was started; restore them, or train "
+                "a new run"
+            )
+    model = build(corpus.tokenizer.size, settings)
+    trained = TrainedModel(model, corpus.tokenizer, settings)
+    if run is not None and parallel.rank() == 0:
+        save_description(run.model, *_description(trained))
+    outcome = train(
+        model,
+        lanes,
+        settings,
+        evaluate=None
+        if settings.valid == 0.0
+        else lambda m: mean_loss(m, evaluation_windows(corpus.valid)),
+        run=run,
+        reporter=reporter,
+        checkpoint=checkpoint,
+        facts={"data": corpus.digest},
+    )
+    return trained, outcome
+
+
+def save_model(folder: Path, trained: TrainedModel) -> None:
+    """Write a model folder; see `models.storage`."""
+    save_description(folder, *_description(trained))
+    save_weights(folder, trained.model.state_dict())
+
+
+def load_model(folder: Path) -> TrainedModel:
+    """Read a model folder that training or `save_model` wrote.
+
+    Raises:
+        RunError: Where it is missing, damaged, or of another task.
+    """
+    config, preprocess = load_description(folder)
+    if config.get("task") != NAME:
+        raise RunError(f"{folder} holds a model of task {config.get('task')!r}, not '{NAME}'")
+    settings = LanguageModelSettings.checked(config["settings"], str(folder))
+    try:
+        tokenizer = tokenizer_from_plain(preprocess["tokenizer"])
+    except DataError as error:
+        raise RunError(f"{folder}: {error}") from None
+    model = build(tokenizer.size, settings)
+    load_weights(folder, model)
+    model.eval()
+    return TrainedModel(model, tokenizer, settings)
+
+
+def score(trained: TrainedModel, documents: Sequence[str]) -> Score:
+    """Measure how well a model predicts documents.
+
+    Raises:
+        DataError: For documents without text.
+    """
+    characters = sum(len(document) for document in documents)
+    if characters == 0:
+        raise DataError("there is no text to score; give at least one document that holds some")
+    ids = trained.tokenizer.encode_documents(documents)
+    return score_stream(trained, ids, characters)
+
+
+def score_stream(trained: TrainedModel, ids: Ids, characters: int | None = None) -> Score:
+    """Measure how well a model predicts a stream of tokens, ``(N,)``."""
+    unknown = trained.tokenizer.unknown
+    count = 0 if unknown is None else int(np.count_nonzero(ids[1:] == unknown))
+    loss = mean_loss(trained.model, evaluation_windows(ids))
+    if characters is None:
+        characters = len(trained.tokenizer.decode([int(i) for i in ids if i != END]))
+    return Score(loss, len(ids) - 1, characters, count)
+
+
+def _description(trained: TrainedModel) -> tuple[dict[str, Any], dict[str, Any]]:
+    config = {"task": NAME, "settings": trained.settings.plain()}
+    return config, {"tokenizer": trained.tokenizer.plain()}

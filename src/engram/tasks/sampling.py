@@ -1,0 +1,126 @@
+"""Sampling text from a language model, one token after the other."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from engram.data.tokens import END, UNKNOWN_TEXT
+from engram.errors import ConfigError, DataError
+from engram.tasks.language_model import TrainedModel
+
+_LONGEST_PENDING = 8  # tokens of an incomplete character that are waited for
+
+
+def stream_sample(
+    trained: TrainedModel,
+    prompt: str = "",
+    *,
+    length: int = 400,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+) -> Iterator[str]:
+    """Write on from a prompt, giving each piece of text as soon as it is there.
+
+    A sample begins as a document does, and ends where the model ends the document.
+
+    Args:
+        trained: The model.
+        prompt: Text to go on from; it is not given back.
+        length: Most tokens to write.
+        temperature: Scores are divided by it; under 1 the likely becomes likelier, and 0 always
+            takes the likeliest.
+        top_k: Draw among the so many likeliest only.
+        top_p: Draw among the likeliest that together hold this probability (Holtzman et al. 2020,
+            nucleus sampling).
+        seed: The same seed gives the same text.
+
+    Raises:
+        ConfigError: For settings out of range.
+        DataError: For a prompt with characters that the vocabulary lacks.
+    """
+    _check(length, temperature, top_k, top_p)
+    lacking = trained.tokenizer.unknown_in(prompt)
+    if lacking:
+        shown = ", ".join(repr(c) for c in lacking[:8]) + (", …" if len(lacking) > 8 else "")
+        raise DataError(
+            f"the prompt holds {trained.tokenizer.unit} that the model has never seen: {shown}; "
+            "leave them out"
+        )
+    return _pieces(trained, prompt, length, temperature, top_k, top_p, seed)
+
+
+def _pieces(
+    trained: TrainedModel,
+    prompt: str,
+    length: int,
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    seed: int,
+) -> Iterator[str]:
+    model, tokenizer = trained.model, trained.tokenizer
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.tensor([END, *tokenizer.encode(prompt).tolist()], dtype=torch.int64)
+    was_training = model.training
+    model.eval()
+    pending: list[int] = []
+    with torch.inference_mode():
+        scores, state = model(ids.unsqueeze(1))
+    for position in range(length):
+        last = scores[-1, 0].clone()
+        if tokenizer.unknown is not None:
+            last[tokenizer.unknown] = -torch.inf
+        if position == 0 and not prompt:
+            last[END] = -torch.inf  # an empty document says nothing about the model
+        token = _draw(last, temperature, top_k, top_p, generator)
+        if token == END:
+            break
+        pending.append(token)
+        text = tokenizer.decode(pending)
+        if not text.endswith(UNKNOWN_TEXT) or len(pending) >= _LONGEST_PENDING:
+            pending.clear()
+            yield text
+        with torch.inference_mode():
+            scores, state = model(torch.tensor([[token]]), state)
+    if pending:
+        yield tokenizer.decode(pending)
+    model.train(was_training)
+
+
+def _draw(
+    scores: Tensor,
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    generator: torch.Generator,
+) -> int:
+    """Draw a token from scores ``(V,)``."""
+    if temperature == 0.0:
+        return int(scores.argmax())
+    scores = scores / temperature
+    if top_k is not None and top_k < len(scores):
+        scores[scores < scores.topk(top_k).values[-1]] = -torch.inf
+    probabilities = torch.softmax(scores, dim=0)
+    if top_p is not None and top_p < 1.0:
+        ranked, order = probabilities.sort(descending=True)
+        # kept: all whose better ones together hold less than top_p, so always the likeliest
+        dropped = order[ranked.cumsum(0) - ranked >= top_p]
+        probabilities[dropped] = 0.0
+    return int(torch.multinomial(probabilities, 1, generator=generator))
+
+
+def _check(length: int, temperature: float, top_k: int | None, top_p: float | None) -> None:
+    faults = []
+    if length < 1:
+        faults.append(f"length is {length}, and takes a whole number from 1")
+    if not 0.0 <= temperature < float("inf"):
+        faults.append(f"temperature is {temperature}, and takes a number from 0")
+    if top_k is not None and top_k < 1:
+        faults.append(f"top_k is {top_k}, and takes a whole number from 1")
+    if top_p is not None and not 0.0 < top_p <= 1.0:
+        faults.append(f"top_p is {top_p}, and takes a number above 0 and up to 1")
+    if faults:
+        raise ConfigError("; ".join(faults))

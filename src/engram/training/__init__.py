@@ -1,0 +1,1 @@
+"""The loop, and every remedy that acts while it runs."""

@@ -1,0 +1,105 @@
+"""Checkpoints: one file each, with a digest, and the one before kept beside it.
+
+A checkpoint is a safetensors file: tensors by name, and everything else as JSON in its metadata.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from engram.errors import RunError
+from engram.files import copy_atomically, write_atomically
+
+FILE = "state.safetensors"
+PREVIOUS = "previous.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything that training needs to go on bit for bit.
+
+    Attributes:
+        tensors: Weights, best weights, optimiser, carried state and random generators, by name.
+        facts: Cursor, sums, best loss and the like, as JSON values.
+    """
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+    def group(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose names start with ``prefix.``, without it."""
+        start = prefix + "."
+        return {k[len(start) :]: v for k, v in self.tensors.items() if k.startswith(start)}
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint into a folder; the one that stood there becomes the previous one.
+
+    Raises:
+        RunError: Where it cannot be written; what stood there still stands.
+    """
+    tensors = {k: v.detach().cpu().contiguous() for k, v in checkpoint.tensors.items()}
+    facts = json.dumps(checkpoint.facts, sort_keys=True)
+    metadata = {"facts": facts, "digest": _digest(tensors, facts)}
+    content = safetensors.torch.save(tensors, metadata)
+    path = folder / FILE
+    if path.exists():
+        copy_atomically(path, folder / PREVIOUS)  # so at no moment is there none that can be read
+    write_atomically(path, content)
+
+
+def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, str | None]:
+    """Read the newest checkpoint of a folder that is whole.
+
+    Returns:
+        The checkpoint, or None where none was ever written; and, where the newest one is damaged
+        and the previous one was taken, a sentence that says so.
+
+    Raises:
+        RunError: Where there are checkpoints, and none of them is whole.
+    """
+    faults = []
+    for name in (FILE, PREVIOUS):
+        path = folder / name
+        if not path.exists():
+            continue
+        try:
+            checkpoint = _read(path)
+        except RunError as error:
+            faults.append(str(error))
+            continue
+        notice = f"{faults[0]}; the one before it is used" if faults else None
+        return checkpoint, notice
+    if faults:
+        raise RunError(f"{'; '.join(faults)}; start again with 'engram train … --overwrite'")
+    return None, None
+
+
+def _read(path: Path) -> Checkpoint:
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        facts = metadata["facts"]
+        whole = metadata["digest"] == _digest(tensors, facts)
+    except (SafetensorError, KeyError, OSError) as error:
+        raise RunError(f"checkpoint {path} is damaged ({error})") from None
+    if not whole:
+        raise RunError(f"checkpoint {path} is damaged (its digest does not fit its content)")
+    return Checkpoint(tensors, json.loads(facts))
+
+
+def _digest(tensors: dict[str, Tensor], facts: str) -> str:
+    digest = hashlib.blake2b(facts.encode(), digest_size=16)
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,49 @@
+"""The mean loss of a model over windows."""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import nn
+
+from engram.data.lanes import Window
+from engram.models.many_to_many import State
+from engram.training import parallel
+from engram.training.losses import IGNORED, cross_entropy
+
+
+@torch.inference_mode()
+def mean_loss(model: nn.Module, windows: Iterable[Window]) -> float:
+    """Mean negative log-likelihood in nats over every target that counts; dropout is off.
+
+    Processes that train together share the rows.
+
+    Args:
+        model: Called as ``model(inputs, state, reset=…)``.
+        windows: Successive windows of the same rows, whose state is carried.
+    """
+    was_training = model.training
+    model.eval()
+    state: State | None = None
+    loss, count = 0.0, 0
+    shared = False
+    for inputs, targets, reset, part in _own_part(windows):
+        shared = part
+        scores, state = model(inputs, state, reset=reset)
+        loss += float(cross_entropy(scores, targets, reduction="sum"))
+        count += int((targets != IGNORED).sum())
+    model.train(was_training)
+    if shared:
+        loss, count = parallel.total([loss, float(count)])  # type: ignore[assignment]
+    return loss / count
+
+
+def _own_part(
+    windows: Iterable[Window],
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, bool]]:
+    """The rows of each window that this process owns, and whether rows are shared at all."""
+    processes, own = parallel.processes(), parallel.rank()
+    for window in windows:
+        shared = window.inputs.shape[1] >= processes > 1
+        rows = slice(own, None, processes) if shared else slice(None)
+        reset = None if window.reset is None else window.reset[:, rows]
+        yield window.inputs[:, rows], window.targets[:, rows], reset, shared

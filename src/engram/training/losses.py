@@ -1,0 +1,32 @@
+"""Losses, right under masks."""
+
+import torch
+from torch import Tensor
+
+from engram.errors import DataError
+
+IGNORED = -100
+
+
+def cross_entropy(scores: Tensor, targets: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Negative log-likelihood of the targets in nats, over the steps that ask for one.
+
+    Args:
+        scores: Before softmax, ``(T, B, V)``.
+        targets: ``(T, B)`` int64; -100 where nothing is asked.
+        reduction: ``"mean"`` over the targets that are asked for, ``"sum"``, or ``"none"``
+            ``(T, B)``.
+
+    Raises:
+        DataError: For a mean over no target at all, which would be NaN.
+    """
+    flat = targets.reshape(-1)
+    if reduction == "mean" and not bool((flat != IGNORED).any()):
+        raise DataError(
+            f"every one of the {flat.numel()} targets is masked, so there is no loss; "
+            "leave such batches out"
+        )
+    loss = torch.nn.functional.cross_entropy(
+        scores.reshape(flat.numel(), -1), flat, ignore_index=IGNORED, reduction=reduction
+    )
+    return loss.view_as(targets) if reduction == "none" else loss

@@ -1,0 +1,83 @@
+"""What the loop tells while it runs; how it is shown is up to who listens."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is about to be done.
+
+    Attributes:
+        updates: Of the whole training.
+        first: The update that comes next; above 0 for a resumed run.
+        updates_per_epoch: Of one epoch.
+        tokens_per_update: Counted tokens, over all processes.
+    """
+
+    updates: int
+    first: int
+    updates_per_epoch: int
+    tokens_per_update: int
+
+
+@dataclass(frozen=True)
+class Logged:
+    """What happened since the last line of metrics.
+
+    Attributes:
+        update: Updates done.
+        epoch: Number of the epoch, from 1.
+        loss: Mean training loss, nats a token.
+        gradient_norm: Mean norm of the gradient before clipping.
+        clipped: Share of updates whose gradient was clipped.
+        rate: Learning rate of the last update.
+        tokens_per_second: Training speed since the last line, evaluation left out.
+    """
+
+    update: int
+    epoch: int
+    loss: float
+    gradient_norm: float
+    clipped: float
+    rate: float
+    tokens_per_second: float
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation on the validation part.
+
+    Attributes:
+        update: Updates done.
+        epoch: Number of the epoch, from 1.
+        loss: Mean validation loss, nats a token.
+        best: Whether it is the lowest so far.
+    """
+
+    update: int
+    epoch: int
+    loss: float
+    best: bool
+
+
+class Reporter:
+    """Listens to a training; every method may be overridden, and does nothing here."""
+
+    def begin(self, plan: Plan) -> None:
+        """Training starts or goes on."""
+
+    def notice(self, text: str) -> None:
+        """Something that a person should know, as one sentence."""
+
+    def update(self, update: int, loss: float) -> None:
+        """One update is done."""
+
+    def logged(self, logged: Logged) -> None:
+        """A line of metrics was written."""
+
+    def evaluated(self, evaluated: Evaluated) -> None:
+        """An evaluation is done."""
+
+    def end(self, outcome: Any) -> None:
+        """Training is over, or was stopped."""

@@ -1,0 +1,192 @@
+"""The folder that records one training."""
+
+import json
+import os
+import platform
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+import engram
+from engram.errors import RunError
+from engram.files import cannot, copy_atomically, read_json, write_atomically, write_json
+from engram.training.checkpoint import FILE, Checkpoint, load_checkpoint, save_checkpoint
+
+
+class RunFolder:
+    """One training on disk.
+
+    ``config.yaml``, ``environment.json`` and ``command.txt`` say what was run; ``metrics.jsonl``
+    grows by a line a logged step, and holds nothing that depends on the clock, so that a resumed
+    run writes the same file; ``timings.jsonl`` holds what does. ``checkpoints/last`` and ``best``
+    hold what training needs, ``model/`` what prediction needs, ``records/`` measurements.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.environment = path / "environment.json"
+        self.metrics = path / "metrics.jsonl"
+        self.timings = path / "timings.jsonl"
+        self.last = path / "checkpoints" / "last"
+        self.best = path / "checkpoints" / "best"
+        self.model = path / "model"
+        self.records = path / "records"
+
+    @classmethod
+    def create(
+        cls, path: Path, config: dict[str, Any], command: list[str], *, overwrite: bool = False
+    ) -> "RunFolder":
+        """Make a new run folder and write down what is run.
+
+        Raises:
+            RunError: Where the folder exists and is not empty (unless ``overwrite``, which only
+                ever removes a run), or cannot be written.
+        """
+        run = cls(path)
+        try:
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                run._make_way(overwrite)
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(cannot("write", path, error)) from error
+        write_atomically(path / "command.txt", (shlex.join(command) + "\n").encode())
+        write_json(run.environment, environment())
+        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+        write_atomically(run.config, text.encode())
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """Open an existing run folder.
+
+        Raises:
+            RunError: Where there is none.
+        """
+        run = cls(path)
+        if not run.config.exists():
+            what = "holds no config.yaml, so it is no run" if path.exists() else "does not exist"
+            raise RunError(f"{path} {what}; name the folder that --run-dir named in training")
+        return run
+
+    def settings(self) -> dict[str, Any]:
+        """What config.yaml says.
+
+        Raises:
+            RunError: Where it is damaged.
+        """
+        try:
+            value = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise RunError(f"{self.config} cannot be read: {error}; restore it") from None
+        if not isinstance(value, dict):
+            raise RunError(f"{self.config} holds no settings; restore it")
+        return value
+
+    def append_metrics(self, line: dict[str, Any]) -> None:
+        """Add a line to metrics.jsonl."""
+        _append(self.metrics, line)
+
+    def append_timing(self, line: dict[str, Any]) -> None:
+        """Add a line to timings.jsonl."""
+        _append(self.timings, line)
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """All whole lines of metrics.jsonl."""
+        return _read_lines(self.metrics)
+
+    def read_timings(self) -> list[dict[str, Any]]:
+        """All whole lines of timings.jsonl."""
+        return _read_lines(self.timings)
+
+    def save(self, checkpoint: Checkpoint, *, best: bool = False) -> None:
+        """Write a checkpoint that remembers how long the metrics were.
+
+        Raises:
+            RunError: Where it cannot be written.
+        """
+        facts = checkpoint.facts | {"metrics_bytes": _synced_size(self.metrics)}
+        save_checkpoint(self.last, Checkpoint(checkpoint.tensors, facts))
+        if best:
+            copy_atomically(self.last / FILE, self.best / FILE)
+
+    def load(self) -> tuple[Checkpoint | None, str | None]:
+        """Read the last whole checkpoint, and take the metrics back to its moment.
+
+        Returns:
+            As `load_checkpoint`.
+        """
+        checkpoint, notice = load_checkpoint(self.last)
+        size = 0 if checkpoint is None else int(checkpoint.facts["metrics_bytes"])
+        if self.metrics.exists():
+            os.truncate(self.metrics, size)
+        return checkpoint, notice
+
+    def record(self, name: str) -> Path:
+        """Where the record of this name is kept."""
+        return self.records / f"{name}.json"
+
+    def read_record(self, name: str) -> Any | None:
+        """A record's JSON values, or None where it was not taken yet."""
+        path = self.record(name)
+        return read_json(path) if path.exists() else None
+
+    def _make_way(self, overwrite: bool) -> None:
+        if not overwrite:
+            go_on = "go on with 'engram resume', " if self.config.exists() else ""
+            raise RunError(
+                f"{self.path} exists and is not empty; {go_on}choose another --run-dir, or replace "
+                "a run with --overwrite"
+            )
+        if not self.config.exists():
+            raise RunError(
+                f"{self.path} exists and is no run (config.yaml is missing), so --overwrite leaves "
+                "it alone; choose another --run-dir"
+            )
+        shutil.rmtree(self.path)
+
+
+def environment() -> dict[str, Any]:
+    """What a run depends on besides its settings."""
+    return {
+        "engram": engram.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": platform.platform(),
+        "cpu": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "executable": Path(sys.executable).name,
+    }
+
+
+def _append(path: Path, line: dict[str, Any]) -> None:
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line, allow_nan=False) + "\n")
+    except OSError as error:
+        raise RunError(cannot("write", path, error)) from error
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines[:-1]]  # a part of a line has no newline yet
+
+
+def _synced_size(path: Path) -> int:
+    """The size of a file once all of it is on the disk; 0 where there is none."""
+    if not path.exists():
+        return 0
+    try:
+        with open(path, "ab") as file:
+            os.fsync(file.fileno())
+            return file.tell()
+    except OSError as error:
+        raise RunError(cannot("write", path, error)) from error

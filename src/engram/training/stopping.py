@@ -1,0 +1,33 @@
+"""Early stopping: which evaluation was best, and when to give up."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class EarlyStopping:
+    """Watch a loss that should fall.
+
+    Attributes:
+        patience: Evaluations without a better one after which to stop, or None for never.
+        best: The lowest loss so far.
+        best_update: The update at which it was measured.
+        waited: Evaluations since then.
+    """
+
+    patience: int | None = None
+    best: float | None = None
+    best_update: int = 0
+    waited: int = 0
+
+    def see(self, loss: float, update: int) -> bool:
+        """Take note of an evaluation; says whether it is the best so far."""
+        if self.best is None or loss < self.best:
+            self.best, self.best_update, self.waited = loss, update, 0
+            return True
+        self.waited += 1
+        return False
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether patience has run out."""
+        return self.patience is not None and self.waited >= self.patience
