@@ -35,7 +35,7 @@ _HOMES = {
     "RunError": "engram.errors",
     "engine_of": "engram.layers",
 }
-__all__ = [*_HOMES, "cells"]  # noqa: PLE0604
+__all__ = [*_HOMES, "cells"]
 
 
 def __getattr__(name: str) -> Any:

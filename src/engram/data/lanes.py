@@ -5,7 +5,7 @@ Row b of every window continues row b of the window before, so that the state ca
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -65,7 +65,7 @@ class Lanes:
     k2: int
     shift: bool = False
     seed: int = 0
-    rows: slice = slice(None)
+    rows: slice = field(default_factory=lambda: slice(None))
 
     def __post_init__(self) -> None:
         need = self.count * self.k1 + 1

@@ -38,9 +38,7 @@ class Choice:
     ) -> Result:
         """Run the cell on the chosen engine; arguments and result as in `reference.run`."""
         if self.engine == "torch":
-            return fused.run(
-                cell, x, weights, state, lengths=lengths, reset=reset, reverse=reverse
-            )
+            return fused.run(cell, x, weights, state, lengths=lengths, reset=reset, reverse=reverse)
         return reference.run(
             cell, x, weights, state, lengths=lengths, reset=reset, reverse=reverse, record=record
         )

@@ -95,9 +95,7 @@ def _call_in_stretches(
             partial, after = _call(cell, piece, weights, cleared, part)
             output = partial.new_zeros(stop - start, x.shape[1], partial.shape[2])
             output = output.index_copy(1, rows, partial)
-            current = tuple(
-                s.index_copy(0, rows, a) for s, a in zip(current, after, strict=True)
-            )
+            current = tuple(s.index_copy(0, rows, a) for s, a in zip(current, after, strict=True))
         outputs.append(output)
     return torch.cat(outputs), current
 

@@ -103,7 +103,7 @@ class Recurrent(nn.Module):
                 }
                 if bias:
                     shapes |= {"bias_ih": (blocks,), "bias_hh": (blocks,)}
-                shapes |= {name: (hidden_size,) for name in cell.weights}
+                shapes |= dict.fromkeys(cell.weights, (hidden_size,))
                 for name, shape in shapes.items():
                     empty = torch.empty(shape, device=device, dtype=dtype)
                     self.register_parameter(name + suffix, nn.Parameter(empty))

@@ -6,9 +6,7 @@ Each is `Recurrent` with its cell filled in, and takes what `Recurrent` takes be
 
 from typing import Any
 
-from engram.cells import GRU as GRUCell
-from engram.cells import LSTM as LSTMCell
-from engram.cells import Elman
+from engram import cells
 from engram.errors import ConfigError
 from engram.layers.recurrent import Recurrent
 
@@ -44,7 +42,7 @@ class LSTM(Recurrent):
                 "torch.nn.Linear behind the layer"
             )
         super().__init__(
-            LSTMCell(),
+            cells.LSTM(),
             input_size,
             hidden_size,
             num_layers,
@@ -60,7 +58,7 @@ class GRU(Recurrent):
     """torch.nn.GRU on Engram's engines; state is h, ``(L·D, B, H)``; arguments of `Recurrent`."""
 
     def __init__(self, input_size: int, hidden_size: int, *args: Any, **options: Any) -> None:
-        super().__init__(GRUCell(), input_size, hidden_size, *args, **options)
+        super().__init__(cells.GRU(), input_size, hidden_size, *args, **options)
 
 
 class RNN(Recurrent):
@@ -82,5 +80,5 @@ class RNN(Recurrent):
         **options: Any,
     ) -> None:
         super().__init__(
-            Elman(nonlinearity), input_size, hidden_size, num_layers, *args, **options
+            cells.Elman(nonlinearity), input_size, hidden_size, num_layers, *args, **options
         )

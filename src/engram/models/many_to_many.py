@@ -114,4 +114,3 @@ def detached(state: State | None) -> State | None:
     if state is None:
         return None
     return state.detach() if isinstance(state, Tensor) else tuple(s.detach() for s in state)
-

@@ -29,7 +29,7 @@ def mean_loss(model: nn.Module, windows: Iterable[Window]) -> float:
     for inputs, targets, reset, part in _own_part(windows):
         shared = part
         scores, state = model(inputs, state, reset=reset)
-        loss += float(cross_entropy(scores, targets, reduction="sum"))
+        loss += cross_entropy(scores, targets, reduction="sum").item()
         count += int((targets != IGNORED).sum())
     model.train(was_training)
     if shared:

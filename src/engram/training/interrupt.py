@@ -1,4 +1,4 @@
-"""Ctrl-C as a request: the update in progress ends, a checkpoint is written, then training stops."""
+"""Ctrl-C as a request: the update under way ends, a checkpoint is written, then training stops."""
 
 import signal
 import threading

@@ -162,7 +162,7 @@ def train(
                 optimizer.zero_grad(set_to_none=True)
                 loss_tensor.backward()  # type: ignore[no-untyped-call]
                 loss, stop = parallel.average_gradients(
-                    parameters, float(loss_tensor), request.made
+                    parameters, loss_tensor.item(), request.made
                 )
                 norm = gradient_norm(parameters)
                 _require_finite(model, window, progress, loss, norm)

@@ -50,7 +50,9 @@ def own_rows(lanes: int) -> slice:
     return slice(rank() * share, (rank() + 1) * share)
 
 
-def average_gradients(parameters: Sequence[nn.Parameter], loss: float, stop: bool) -> tuple[float, bool]:
+def average_gradients(
+    parameters: Sequence[nn.Parameter], loss: float, stop: bool
+) -> tuple[float, bool]:
     """Average gradients and the loss over processes, in place, in one exchange.
 
     Args:

@@ -1,5 +1,7 @@
 """Truncated backpropagation through time, with both of its lengths."""
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -42,4 +44,4 @@ def window_loss(model: nn.Module, window: Window, state: State | None) -> tuple[
 def _pieces(steps: int, lead: int, advance: int) -> list[tuple[int, int]]:
     """The stretches of a window between the points where something has to be done."""
     points = sorted({0, lead, advance, steps})
-    return list(zip(points, points[1:], strict=False))
+    return list(itertools.pairwise(points))

@@ -1,0 +1,138 @@
+"""Flags from settings: every field of a settings class is one flag, with its description."""
+
+import argparse
+import types
+import typing
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import yaml
+
+from engram.errors import ConfigError, did_you_mean
+from engram.files import cannot
+from engram.settings import Settings
+
+S = TypeVar("S", bound=Settings)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose faults are ConfigErrors, and name the nearest flag."""
+
+    def __init__(self, **options: Any) -> None:
+        formatter = argparse.RawDescriptionHelpFormatter
+        super().__init__(allow_abbrev=False, formatter_class=formatter, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of leaving the process."""
+        raise ConfigError(f"{message}; '{self.prog} --help' shows what is accepted")
+
+    def flags(self) -> list[str]:
+        """Every flag that it knows."""
+        return [name for action in self._actions for name in action.option_strings]
+
+    def parse(self, argv: list[str]) -> argparse.Namespace:
+        """Parse all arguments.
+
+        Raises:
+            ConfigError: For unknown or malformed ones.
+        """
+        values, unknown = self.parse_known_args(argv)
+        faults = self.unknown_faults(unknown)
+        if faults:
+            raise ConfigError("; ".join(faults))
+        return values
+
+    def unknown_faults(self, unknown: list[str]) -> list[str]:
+        """A sentence for each argument that no flag takes."""
+        faults = []
+        for given in unknown:
+            if given.startswith("--"):
+                flag = given.split("=", 1)[0]
+                hint = did_you_mean(flag, self.flags())
+                near = hint.split("accepted:")[0].strip()
+                faults.append(
+                    f"'{flag}' is not a flag, {near or f'{self.prog} --help shows them all'}"
+                )
+            elif not faults:
+                faults.append(f"'{given}' is not expected here")
+        return faults
+
+
+def add_settings(parser: Parser, settings: type[Settings]) -> None:
+    """Add a flag for each field; values stay text here, and are checked by the settings class."""
+    for name, field in settings.model_fields.items():
+        flag = "--" + name.replace("_", "-")
+        default = "none" if field.default is None else field.default
+        shown = " ".join(default) if isinstance(default, list) else default
+        text = f"{field.description} (default: {shown})".replace("%", "%%")
+        options: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": text}
+        if field.annotation is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
+        elif typing.get_origin(field.annotation) is list:
+            parser.add_argument(flag, nargs="+", metavar="PATH", **options)
+        else:
+            parser.add_argument(flag, metavar=_metavar(field.annotation), **options)
+
+
+def _metavar(annotation: Any) -> str:
+    if typing.get_origin(annotation) is typing.Literal:
+        return "|".join(typing.get_args(annotation))
+    if isinstance(annotation, types.UnionType):
+        return _metavar(typing.get_args(annotation)[0])
+    return {int: "N", float: "X"}.get(annotation, "TEXT")
+
+
+def settings_from(
+    settings: type[S],
+    flags: dict[str, Any],
+    config: str | None,
+    faults: list[str],
+) -> S:
+    """Join defaults, a configuration file and flags, each over the one before.
+
+    Args:
+        settings: The class of the settings.
+        flags: Fields that were given as flags, as text.
+        config: A YAML file, the name of a shipped configuration, or None.
+        faults: What was already found wrong, to be reported together.
+
+    Raises:
+        ConfigError: With all faults of file and flags.
+    """
+    values: dict[str, Any] = {} if config is None else _read_config(config)
+    none_words = {name: None for name, v in flags.items() if v in ("none", "None")}
+    values |= flags | none_words
+    try:
+        checked = settings.checked(values, "settings")
+    except ConfigError as error:
+        faults = [*faults, str(error)]
+    if faults:
+        raise ConfigError("; ".join(faults))
+    return checked
+
+
+def shipped_configurations() -> dict[str, Path]:
+    """The configurations that come with Engram, by name."""
+    folder = Path(__file__).parent.parent / "configurations"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def _read_config(given: str) -> dict[str, Any]:
+    shipped = shipped_configurations()
+    path = Path(given)
+    if not path.exists() and given in shipped:
+        path = shipped[given]
+    if not path.exists():
+        raise ConfigError(
+            f"--config {given} is no file and no shipped configuration, "
+            f"{did_you_mean(given, shipped)}"
+        )
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(cannot("read", path, error)) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}; mend it") from None
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path} holds no settings; write lines such as 'hidden: 256'")
+    return value

@@ -1,0 +1,72 @@
+"""``engram COMMAND …``: find the command and run it; faults become one sentence and a status."""
+
+import importlib
+import os
+import sys
+
+import engram
+from engram.errors import ConfigError, EngramError, did_you_mean
+
+COMMANDS = {
+    "train": ("engram.cli.train", "train a model on files"),
+    "resume": ("engram.cli.resume", "go on with a training that was stopped or killed"),
+    "sample": ("engram.cli.sample", "write text with a trained model"),
+    "eval": ("engram.cli.evaluate", "measure a trained model on other data"),
+    "diagnose": ("engram.cli.diagnose", "measure what a trained model remembers"),
+    "info": ("engram.cli.info", "show what a run is and how far it got"),
+    "demo": ("engram.cli.demo", "see it all once, in minutes, with nothing to download"),
+}
+
+
+def usage() -> str:
+    """The text of ``engram --help``."""
+    lines = [f"  {name:<10}{summary}" for name, (_, summary) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: engram COMMAND …",
+            "",
+            "Train recurrent networks on your sequences, and see what they remember.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "first steps:",
+            "  engram demo",
+            "  engram train language-model --data notes.txt --run-dir runs/notes",
+            '  engram sample runs/notes --prompt "Once "',
+            "  engram diagnose runs/notes",
+            "",
+            "'engram COMMAND --help' tells more; 'engram --version' tells the version.",
+        ]
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        0 if all went well, 1 for a fault of a run, 2 for a fault in what was given, 130 if
+        interrupted.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())
+        return 0
+    if arguments[0] == "--version":
+        print(f"engram {engram.__version__}")
+        return 0
+    try:
+        name, *rest = arguments
+        if name not in COMMANDS:
+            raise ConfigError(f"'{name}' is not a command: {did_you_mean(name, COMMANDS)}")
+        status: int = importlib.import_module(COMMANDS[name][0]).main(rest)
+        return status
+    except EngramError as error:
+        print(f"engram: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ValueError) else 1
+    except KeyboardInterrupt:
+        print("engram: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output went away, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

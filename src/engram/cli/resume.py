@@ -1,0 +1,32 @@
+"""``engram resume RUN``: go on bit for bit."""
+
+from pathlib import Path
+
+from engram.cli.flags import Parser
+from engram.cli.train import RESULT, describe_data, go
+from engram.tasks.language_model import LanguageModelSettings, read_corpus
+from engram.training import parallel
+from engram.training.run_folder import RunFolder
+
+
+def main(argv: list[str]) -> int:
+    """Run ``engram resume``."""
+    flags = Parser(
+        prog="engram resume",
+        description=(
+            "Go on with a training that was stopped or killed, from its last checkpoint.\n"
+            "The result is the same, bit for bit, as if it had never stopped.\n\n"
+            "  engram resume runs/notes"
+        ),
+    )
+    flags.add_argument("run", metavar="RUN", help="the folder of the run")
+    run = RunFolder.open(Path(flags.parse(argv).run))
+    settings = LanguageModelSettings.checked(run.settings(), str(run.config))
+    if run.read_record(RESULT) is not None:
+        print(f"{run.path} is finished; look at it with:\n  engram info {run.path}")
+        return 0
+    with parallel.process_group():
+        corpus, text = read_corpus(settings)
+        if parallel.rank() == 0:
+            print(describe_data(text, corpus), flush=True)
+        return go(run, settings, corpus, resume=True)

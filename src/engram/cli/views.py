@@ -1,0 +1,117 @@
+"""Tables and small plots of records on a terminal; everything shown comes from a record."""
+
+import math
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from engram.diagnosis.context_use import ContextUse
+from engram.diagnosis.gradient_reach import Decay, GradientReach
+
+_BAR = 28
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+_SHOWN_LAGS = (0, 1, 2, 3, 5, 8, 12, 20, 30, 50, 75, 100, 150, 200, 300, 500)
+
+
+def console() -> Console:
+    """Standard output; as wide as the terminal, or 100 columns where there is none."""
+    probe = Console(highlight=False)
+    return probe if probe.is_terminal else Console(highlight=False, width=100)
+
+
+def show_gradient_reach(out: Console, record: GradientReach) -> None:
+    """The gradient through time: a line a state, then the slowest state's decay by lag."""
+    out.print("\n[bold]Gradient through time[/]: how far back the loss at one step reaches")
+    summary = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("state", "half-life", f"horizon ({record.threshold:.0%})", "at truncation"):
+        summary.add_column(heading, justify="left" if heading == "state" else "right")
+    for name, decay in record.decays.items():
+        summary.add_row(name, _half_life(decay), _horizon(decay), _held(decay, record.truncation))
+    out.print(summary)
+
+    name = max(record.decays, key=lambda n: record.decays[n].horizon)
+    decay = record.decays[name]
+    plot = Table(box=None, padding=(0, 1, 0, 0), title_justify="left")
+    plot.add_column("lag", justify="right")
+    plot.add_column(f"∂L/∂{name}, log scale", no_wrap=True)
+    plot.add_column("of lag 0", justify="right")
+    plot.add_column("")
+    first = decay.norms[0]
+    for lag in _lags(len(decay.norms)):
+        share = decay.norms[lag] / first if first else 0.0
+        label = record.label(name, lag)
+        said = {"reached": "", "vanished": "vanished", "cut": "cut by truncation"}[label]
+        plot.add_row(str(lag), _log_bar(share), _percent(share), said)
+    out.print(plot)
+    out.print(
+        f"Training sent gradients back {record.truncation} steps at most; what lies beyond was cut, "
+        "whatever its size.",
+        style="dim",
+    )
+
+
+def show_context_use(out: Console, record: ContextUse, unit: str) -> None:
+    """The loss by context, and the horizon."""
+    more = " (the longest tried: more may help)" if record.beyond else ""
+    out.print(
+        f"\n[bold]Context in use[/]: {record.horizon} {unit}{more} bring the loss within "
+        f"{record.tolerance:.0%} of the full context's"
+    )
+    plot = Table(box=None, padding=(0, 1, 0, 0))
+    plot.add_column(unit, justify="right")
+    plot.add_column("loss above the full context's", no_wrap=True)
+    plot.add_column("nats", justify="right")
+    plot.add_column("")
+    full, worst = record.losses[-1], max(record.losses)
+    for context, loss in zip(record.contexts, record.losses, strict=True):
+        share = (loss - full) / (worst - full) if worst > full else 0.0
+        mark = "← horizon" if context == record.horizon else ""
+        plot.add_row(str(context), _bar(max(0.0, share)), f"{loss:.4f}", mark)
+    out.print(plot)
+
+
+def show_facts(out: Console, facts: dict[str, Any]) -> None:
+    """Names and values in two columns."""
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        if value is not None:
+            table.add_row(name, str(value))
+    out.print(table)
+
+
+def _lags(count: int) -> list[int]:
+    shown = [lag for lag in _SHOWN_LAGS if lag < count]
+    return shown if shown[-1] == count - 1 else [*shown, count - 1]
+
+
+def _half_life(decay: Decay) -> str:
+    if decay.half_life is None:
+        return f"over {len(decay.norms) - 1} steps"
+    return f"{decay.half_life:.1f} steps"
+
+
+def _horizon(decay: Decay) -> str:
+    return f"{'≥ ' if decay.beyond else ''}{decay.horizon} steps"
+
+
+def _held(decay: Decay, truncation: int) -> str:
+    if truncation >= len(decay.norms) or not decay.norms[0]:
+        return "–"
+    return _percent(decay.norms[truncation] / decay.norms[0])
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.001 else f"{share:.0e}"
+
+
+def _log_bar(share: float) -> str:
+    """A bar that is full at 1 and empty at a thousandth."""
+    return _bar(0.0 if share <= 0.0 else max(0.0, 1.0 + math.log10(min(share, 1.0)) / 3.0))
+
+
+def _bar(share: float) -> str:
+    eighths = round(min(1.0, share) * _BAR * 8)
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()

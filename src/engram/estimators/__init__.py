@@ -1,0 +1,5 @@
+"""Fit and predict, for people who know scikit-learn."""
+
+from engram.estimators.language_model import LanguageModel
+
+__all__ = ["LanguageModel"]

@@ -1,0 +1,187 @@
+"""LanguageModel: fit on texts, score texts, sample text."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from engram.errors import ConfigError, DataError
+from engram.tasks import language_model as task
+from engram.tasks.sampling import stream_sample
+from engram.training.run_folder import RunFolder
+
+
+class LanguageModel(BaseEstimator):  # type: ignore[misc]
+    """A recurrent language model with scikit-learn's manners.
+
+    Args:
+        tokens: ``"characters"``, ``"bytes"``, ``"words"`` or ``"bpe"``.
+        vocabulary: Most entries of words or bpe.
+        cell, hidden, layers, dropout, forget_bias: The model.
+        epochs, lanes, steps, reach, optimizer, rate, schedule, clip_norm, weight_decay, patience:
+            The training; see `TrainingSettings`. A text has to hold ``lanes * steps`` tokens.
+        valid: Share of the text, at its end, that chooses the best weights; 0 keeps the last ones.
+        random_state: Seed of everything random.
+        run_dir: Where the training is recorded; None writes nothing to disk.
+
+    Attributes:
+        module_: The torch module: tokens ``(T, B)`` in, scores ``(T, B, V)`` and states out.
+        tokenizer_: Text to tokens and back.
+        valid_loss_: Nats a token on the validation part, or None without one.
+        n_updates_: Updates of the weights in training.
+    """
+
+    def __init__(
+        self,
+        *,
+        tokens: str = "characters",
+        vocabulary: int = 10_000,
+        cell: str = "lstm",
+        hidden: int = 128,
+        layers: int = 1,
+        dropout: float = 0.0,
+        forget_bias: float | None = None,
+        epochs: int = 10,
+        lanes: int = 16,
+        steps: int = 32,
+        reach: int | None = None,
+        optimizer: str = "adamw",
+        rate: float = 2e-3,
+        schedule: str = "cosine",
+        clip_norm: float | None = 1.0,
+        weight_decay: float = 0.0,
+        patience: int | None = None,
+        valid: float = 0.05,
+        random_state: int = 0,
+        run_dir: str | Path | None = None,
+    ) -> None:
+        self.tokens = tokens
+        self.vocabulary = vocabulary
+        self.cell = cell
+        self.hidden = hidden
+        self.layers = layers
+        self.dropout = dropout
+        self.forget_bias = forget_bias
+        self.epochs = epochs
+        self.lanes = lanes
+        self.steps = steps
+        self.reach = reach
+        self.optimizer = optimizer
+        self.rate = rate
+        self.schedule = schedule
+        self.clip_norm = clip_norm
+        self.weight_decay = weight_decay
+        self.patience = patience
+        self.valid = valid
+        self.random_state = random_state
+        self.run_dir = run_dir
+
+    def fit(self, X: str | Sequence[str], y: None = None) -> Self:
+        """Train on texts.
+
+        Args:
+            X: One text, or several documents; the model learns where each begins and ends.
+            y: Ignored.
+
+        Raises:
+            ConfigError: For parameters that cannot work, all of them named.
+            DataError: For texts that are empty, too short, or no text.
+        """
+        settings = self._settings()
+        corpus = task.make_corpus(_documents(X), settings)
+        run = None
+        if self.run_dir is not None:
+            command = ["engram.LanguageModel.fit"]
+            run = RunFolder.create(Path(self.run_dir), settings.plain(), command)
+        trained, outcome = task.train_language_model(settings, corpus, run=run)
+        self.valid_loss_ = outcome.best_loss
+        self.n_updates_ = outcome.updates
+        return self._take(trained)
+
+    def score(self, X: str | Sequence[str], y: None = None) -> float:
+        """Mean log-likelihood of texts in nats a token; higher is better.
+
+        Raises:
+            DataError: For texts that are empty or no text.
+        """
+        check_is_fitted(self, "module_")
+        return -task.score(self._trained(), _documents(X)).loss
+
+    def sample(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 400,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+    ) -> str:
+        """Write on from a prompt; arguments as in `stream_sample`. The prompt is not given back."""
+        check_is_fitted(self, "module_")
+        pieces = stream_sample(
+            self._trained(),
+            prompt,
+            length=length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+        )
+        return "".join(pieces)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model into a folder, as a run's ``model/``.
+
+        Raises:
+            RunError: Where it cannot be written.
+        """
+        check_is_fitted(self, "module_")
+        task.save_model(Path(path), self._trained())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a folder that `save` or a training (``RUN/model``) wrote.
+
+        Raises:
+            RunError: Where it is missing or damaged.
+        """
+        trained = task.load_model(Path(path))
+        stored = trained.settings.plain()
+        names = set(cls._get_param_names()) & set(stored)
+        estimator = cls(**{n: stored[n] for n in names}, random_state=trained.settings.seed)
+        return estimator._take(trained)
+
+    def _settings(self) -> task.LanguageModelSettings:
+        values: dict[str, Any] = self.get_params()
+        values.pop("run_dir")
+        values["seed"] = values.pop("random_state")
+        values["test"] = 0.0
+        return task.LanguageModelSettings.checked(values, "LanguageModel")
+
+    def _take(self, trained: task.TrainedModel) -> Self:
+        self.module_ = trained.model
+        self.tokenizer_ = trained.tokenizer
+        return self
+
+    def _trained(self) -> task.TrainedModel:
+        return task.TrainedModel(self.module_, self.tokenizer_, self._settings())
+
+
+def _documents(X: Any) -> list[str]:
+    if isinstance(X, str):
+        return [X]
+    try:
+        documents = list(X)
+    except TypeError:
+        raise ConfigError(
+            f"X is {type(X).__name__}; it takes a text, or a sequence of texts"
+        ) from None
+    for index, document in enumerate(documents):
+        if not isinstance(document, str):
+            raise DataError(
+                f"X[{index}] is {type(document).__name__}; each document is a text (str)"
+            )
+    return documents
