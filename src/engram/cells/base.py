@@ -7,7 +7,7 @@ from engram.errors import ConfigError, did_you_mean
 
 
 class Named:
-    """Blocks of one kind (gates, states, weights) of a cell, read as attributes: ``x.f``, ``s.c``."""
+    """Blocks of one kind (gates, states, weights) of a cell, as attributes: ``x.f``, ``s.c``."""
 
     __slots__ = ("_blocks", "_kind")
 
@@ -60,8 +60,8 @@ class Cell:
         for name in cls.recurrent:
             if name not in cls.states:
                 raise ConfigError(
-                    f"cell {cls.__name__}: recurrent names '{name}', which is not among its states; "
-                    f"{did_you_mean(name, cls.states)}"
+                    f"cell {cls.__name__}: recurrent names '{name}', which is not among its "
+                    f"states; {did_you_mean(name, cls.states)}"
                 )
         if cls.forget_gate is not None and cls.forget_gate not in cls.gates:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""Elman network: the state is the activation of one block (Elman 1990, "Finding Structure in Time")."""
+"""Elman network: the state is one block's activation (Elman 1990, "Finding Structure in Time")."""
 
 from typing import Any, final
 

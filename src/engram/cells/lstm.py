@@ -1,4 +1,4 @@
-"""Long short-term memory (Hochreiter and Schmidhuber 1997), with the forget gate of Gers et al. 2000."""
+"""Long short-term memory (Hochreiter, Schmidhuber 1997) with forget gate (Gers et al. 2000)."""
 
 from typing import Any, final
 

@@ -16,8 +16,8 @@ def main(argv: list[str]) -> int:
     flags = Parser(
         prog="engram demo",
         description=(
-            "Train a character model on the sources of Python's standard library for some minutes,\n"
-            "measure what it remembers, and let it write three samples."
+            "Train a character model on the sources of Python's standard library for some\n"
+            "minutes, measure what it remembers, and let it write three samples."
         ),
     )
     flags.add_argument("--run-dir", default="runs/demo", metavar="DIR", help="(runs/demo)")

@@ -156,7 +156,7 @@ def describe_outcome(outcome: Outcome, parameters: int) -> str:
     best = (
         ""
         if outcome.best_loss is None
-        else f"; best validation loss {outcome.best_loss:.4f} nats at update {outcome.best_update:,}"
+        else f"; best validation loss {outcome.best_loss:.4f} at update {outcome.best_update:,}"
     )
     return (
         f"{how} after {outcome.updates:,} updates{why} ({outcome.seconds:,.0f} s, "

@@ -45,8 +45,8 @@ def show_gradient_reach(out: Console, record: GradientReach) -> None:
         plot.add_row(str(lag), _log_bar(share), _percent(share), said)
     out.print(plot)
     out.print(
-        f"Training sent gradients back {record.truncation} steps at most; what lies beyond was cut, "
-        "whatever its size.",
+        f"Training sent gradients back {record.truncation} steps at most; what lies beyond was "
+        "cut, whatever its size.",
         style="dim",
     )
 

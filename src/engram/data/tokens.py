@@ -93,24 +93,30 @@ class CharacterTokenizer(Tokenizer):
 
     @property
     def size(self) -> int:
+        """How many numbers there are."""
         return len(self._texts)
 
     def encode(self, text: str) -> Ids:
+        """Numbers of a text; see `Tokenizer.encode`."""
         codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         return self._table[np.minimum(codes, len(self._table) - 1)]
 
     def decode(self, ids: Sequence[int]) -> str:
+        """Text of numbers; see `Tokenizer.decode`."""
         return "".join(self._texts[i] for i in ids)
 
     def unknown_in(self, text: str) -> list[str]:
+        """What the vocabulary lacks; see `Tokenizer.unknown_in`."""
         known = set(self.characters)
         return list(dict.fromkeys(c for c in text if c not in known))
 
     def plain(self) -> dict[str, Any]:
+        """As JSON values."""
         return {"kind": self.kind, "characters": self.characters}
 
     @classmethod
     def from_plain(cls, value: dict[str, Any]) -> Self:
+        """From JSON values."""
         return cls(value["characters"])
 
 
@@ -126,20 +132,25 @@ class ByteTokenizer(Tokenizer):
 
     @property
     def size(self) -> int:
+        """How many numbers there are."""
         return 257
 
     def encode(self, text: str) -> Ids:
+        """Numbers of a text; see `Tokenizer.encode`."""
         raw = np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8)
         return raw.astype(np.int32) + 1
 
     def decode(self, ids: Sequence[int]) -> str:
+        """Text of numbers; see `Tokenizer.decode`."""
         return bytes(i - 1 for i in ids if i != END).decode("utf-8", "replace")
 
     def plain(self) -> dict[str, Any]:
+        """As JSON values."""
         return {"kind": self.kind}
 
     @classmethod
     def from_plain(cls, value: dict[str, Any]) -> Self:
+        """From JSON values."""
         return cls()
 
 
@@ -165,24 +176,30 @@ class WordTokenizer(Tokenizer):
 
     @property
     def size(self) -> int:
+        """How many numbers there are."""
         return len(self._texts)
 
     def encode(self, text: str) -> Ids:
+        """Numbers of a text; see `Tokenizer.encode`."""
         ids = [self._ids.get(word, self.unknown) for word in self._pattern.findall(text)]
         return np.array(ids, dtype=np.int32)
 
     def decode(self, ids: Sequence[int]) -> str:
+        """Text of numbers; see `Tokenizer.decode`."""
         return "".join(self._texts[i] for i in ids)
 
     def unknown_in(self, text: str) -> list[str]:
+        """What the vocabulary lacks; see `Tokenizer.unknown_in`."""
         found = self._pattern.findall(text)
         return list(dict.fromkeys(word for word in found if word not in self._ids))
 
     def plain(self) -> dict[str, Any]:
+        """As JSON values."""
         return {"kind": self.kind, "words": self.words}
 
     @classmethod
     def from_plain(cls, value: dict[str, Any]) -> Self:
+        """From JSON values."""
         return cls(value["words"])
 
 
@@ -221,9 +238,11 @@ class BytePairTokenizer(Tokenizer):
 
     @property
     def size(self) -> int:
+        """How many numbers there are."""
         return int(self._backend.get_vocab_size())
 
     def encode(self, text: str) -> Ids:
+        """Numbers of a text; see `Tokenizer.encode`."""
         # A text that spells the name of the special token is text, and must not become END.
         ids: list[int] = []
         for i, part in enumerate(text.split("<end>")):
@@ -233,13 +252,16 @@ class BytePairTokenizer(Tokenizer):
         return np.array(ids, dtype=np.int32)
 
     def decode(self, ids: Sequence[int]) -> str:
+        """Text of numbers; see `Tokenizer.decode`."""
         return str(self._backend.decode([i for i in ids if i != END]))
 
     def plain(self) -> dict[str, Any]:
+        """As JSON values."""
         return {"kind": self.kind, "definition": json.loads(self._definition)}
 
     @classmethod
     def from_plain(cls, value: dict[str, Any]) -> Self:
+        """From JSON values."""
         return cls(json.dumps(value["definition"]))
 
 

@@ -53,7 +53,7 @@ class GradientReach:
     truncation: int
 
     def label(self, state: str, lag: int) -> Label:
-        """What became of the gradient at a lag: truncation *cut* it, it *vanished*, or *reached*."""
+        """What became of the gradient at a lag: *cut* by truncation, *vanished*, or *reached*."""
         norms = self.decays[state].norms
         if lag >= self.truncation:
             return "cut"

@@ -61,6 +61,8 @@ def _call(
         output, *after = call(x, hx, flat, *options, False)  # type: ignore[operator]
     else:
         packed = pack_padded_sequence(x, lengths.cpu(), enforce_sorted=False)
+        assert packed.sorted_indices is not None
+        assert packed.unsorted_indices is not None
         initial = tuple(s.index_select(1, packed.sorted_indices) for s in initial)
         hx = initial if len(initial) > 1 else initial[0]
         data, *after = call(packed.data, packed.batch_sizes, hx, flat, *options)  # type: ignore[operator]

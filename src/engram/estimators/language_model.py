@@ -13,7 +13,7 @@ from engram.tasks.sampling import stream_sample
 from engram.training.run_folder import RunFolder
 
 
-class LanguageModel(BaseEstimator):  # type: ignore[misc]
+class LanguageModel(BaseEstimator):
     """A recurrent language model with scikit-learn's manners.
 
     Args:

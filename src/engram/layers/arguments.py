@@ -34,7 +34,7 @@ def checked_input(input: Tensor, size: int, batch_first: bool, weight: Tensor) -
         )
     if input.device != weight.device:
         raise ConfigError(
-            f"input is on {input.device} and the weights are on {weight.device}; move one with .to()"
+            f"input is on {input.device} and the weights on {weight.device}; move one with .to()"
         )
 
 

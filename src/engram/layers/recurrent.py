@@ -49,9 +49,9 @@ class Recurrent(nn.Module):
         engine: ``"auto"``, ``"reference"`` or ``"torch"``.
         device, dtype: Of the weights.
 
-    Parameters are named as in torch: ``weight_ih_l0`` ``(G·H, I)``, ``weight_hh_l0`` ``(G·H, R·H)``,
-    ``bias_ih_l0`` and ``bias_hh_l0`` ``(G·H,)``, with ``_reverse`` for the second direction, and the
-    cell's own per-unit weights as ``<name>_l0`` ``(H,)``.
+    Parameters are named as in torch: ``weight_ih_l0`` ``(G·H, I)``, ``weight_hh_l0``
+    ``(G·H, R·H)``, ``bias_ih_l0`` and ``bias_hh_l0`` ``(G·H,)``, with ``_reverse`` for the second
+    direction, and the cell's own per-unit weights as ``<name>_l0`` ``(H,)``.
 
     Raises:
         ConfigError: For sizes, probabilities, names or engines that cannot work.
@@ -240,8 +240,8 @@ class Recurrent(nn.Module):
     def extra_repr(self) -> str:
         """The settings that differ from their defaults, as in torch."""
         shown = [repr(self.cell), str(self.input_size), str(self.hidden_size)]
-        defaults = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
-        defaults |= {"bidirectional": False, "engine": "auto"}
+        defaults: dict[str, object] = {"num_layers": 1, "bias": True, "batch_first": False}
+        defaults |= {"dropout": 0.0, "bidirectional": False, "engine": "auto"}
         shown += [f"{k}={getattr(self, k)}" for k, v in defaults.items() if getattr(self, k) != v]
         return ", ".join(shown)
 

@@ -85,7 +85,7 @@ def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, str | None]:
 
 def _read(path: Path) -> Checkpoint:
     try:
-        with safetensors.safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+        with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         facts = metadata["facts"]

@@ -160,7 +160,7 @@ def train(
                 # one update
                 loss_tensor, state = window_loss(model, window, progress.state)
                 optimizer.zero_grad(set_to_none=True)
-                loss_tensor.backward()  # type: ignore[no-untyped-call]
+                loss_tensor.backward()
                 loss, stop = parallel.average_gradients(
                     parameters, loss_tensor.item(), request.made
                 )
