@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from engram.cli.flags import Parser
-from engram.cli.train import RESULT, describe_data, go
-from engram.tasks.language_model import LanguageModelSettings, read_corpus
-from engram.training import parallel
+from engram.cli.train import RESULT, go
+from engram.tasks.language_model import LanguageModelSettings
 from engram.training.run_folder import RunFolder
 
 
@@ -25,8 +24,4 @@ def main(argv: list[str]) -> int:
     if run.read_record(RESULT) is not None:
         print(f"{run.path} is finished; look at it with:\n  engram info {run.path}")
         return 0
-    with parallel.process_group():
-        corpus, text = read_corpus(settings)
-        if parallel.rank() == 0:
-            print(describe_data(text, corpus), flush=True)
-        return go(run, settings, corpus, resume=True)
+    return go(run, settings)

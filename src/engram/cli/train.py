@@ -1,6 +1,7 @@
 """``engram train TASK``: read data, train, measure."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -79,22 +80,37 @@ def start(
 ) -> int:
     """Start a new run."""
     settings = settings.model_copy(update={"data": [_absolute(p) for p in settings.data]})
+
+    def create() -> RunFolder:
+        return RunFolder.create(path, settings.plain(), command, overwrite=overwrite)
+
+    return go(RunFolder(path), settings, create=create)
+
+
+def go(
+    run: RunFolder,
+    settings: LanguageModelSettings,
+    *,
+    create: Callable[[], RunFolder] | None = None,
+) -> int:
+    """Train to the end, then measure; or stop where the user stops it.
+
+    Args:
+        run: The run.
+        settings: Its settings.
+        create: Makes the folder of a new run; None goes on with one that is there.
+    """
     with parallel.process_group():
+        first = parallel.rank() == 0
         corpus, text = read_corpus(settings)
-        run = RunFolder(path)
-        if parallel.rank() == 0:
-            run = RunFolder.create(path, settings.plain(), command, overwrite=overwrite)
+        if first and create is not None:
+            create()
+        if first:
             print(describe_data(text, corpus), flush=True)
-        return go(run, settings, corpus, resume=False)
-
-
-def go(run: RunFolder, settings: LanguageModelSettings, corpus: Corpus, *, resume: bool) -> int:
-    """Train to the end, then measure; or stop where the user stops it."""
-    first = parallel.rank() == 0
-    reporter = make_reporter(corpus.tokenizer.unit) if first else Reporter()
-    trained, outcome = train_language_model(
-        settings, corpus, run=run, reporter=reporter, resume=resume
-    )
+        reporter = make_reporter(corpus.tokenizer.unit) if first else Reporter()
+        trained, outcome = train_language_model(
+            settings, corpus, run=run, reporter=reporter, resume=create is None
+        )
     if not first:
         return 0
     print(describe_outcome(outcome, parameter_count(trained.model)))

@@ -1,0 +1,207 @@
+"""The loop: what it learns, what it writes, how it stops, and that going on changes nothing."""
+
+import json
+import math
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from engram.data.lanes import Lanes
+from engram.errors import DataError, NumericsError, RunError
+from engram.models.many_to_many import ManyToMany, ModelSettings
+from engram.tasks import language_model as task
+from engram.training.loop import train
+from engram.training.reporting import Reporter
+from engram.training.run_folder import RunFolder
+from engram.training.settings import TrainingSettings
+
+TEXT = "the quick brown fox jumps over the lazy dog. " * 60
+
+
+def _settings(**changes):
+    base = {
+        "hidden": 16,
+        "lanes": 4,
+        "steps": 10,
+        "epochs": 2,
+        "log_every": 7,
+        "checkpoint_every": 9,
+        "dropout": 0.2,
+        "data": ["unused"],
+    }
+    return task.LanguageModelSettings(**(base | changes))
+
+
+def _run(path, settings):
+    return RunFolder.create(path, settings.plain(), ["test"])
+
+
+class _StopAt(Reporter):
+    """Sends this process a signal after an update, as Ctrl-C does."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def update(self, update, loss):
+        if update == self.at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def _weights(path):
+    return (path / "model" / "model.safetensors").read_bytes()
+
+
+def test_learns_a_repeated_sentence():
+    settings = _settings(epochs=30, dropout=0.0, hidden=32, rate=0.01)
+    corpus = task.make_corpus([TEXT], settings)
+    trained, outcome = task.train_language_model(settings, corpus)
+    assert outcome.best_loss < 0.1
+    assert task.score(trained, [TEXT]).loss < 0.1
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam", "adamw"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "linear", "exponential"])
+def test_every_optimiser_and_schedule_lowers_the_loss(optimizer, schedule):
+    rate = 1.0 if optimizer == "sgd" else 0.005
+    settings = _settings(optimizer=optimizer, schedule=schedule, rate=rate, dropout=0.0)
+    corpus = task.make_corpus([TEXT], settings)
+    _, outcome = task.train_language_model(settings, corpus)
+    assert outcome.best_loss < 0.95 * math.log(corpus.tokenizer.size)
+
+
+@pytest.mark.parametrize("tokens", ["characters", "bytes", "words", "bpe"])
+def test_every_tokenizer_trains(tokens):
+    settings = _settings(tokens=tokens, vocabulary=300, steps=4, lanes=2, epochs=1)
+    corpus = task.make_corpus([TEXT], settings)
+    _, outcome = task.train_language_model(settings, corpus)
+    assert math.isfinite(outcome.best_loss)
+
+
+@pytest.mark.parametrize("reach", [None, 25, 3])
+@pytest.mark.parametrize("stop_at", [1, 8, 9, 33, 57])
+def test_interrupted_and_resumed_is_uninterrupted(tmp_path, stop_at, reach):
+    settings = _settings(evaluate_every=13, reach=reach, optimizer="rmsprop")
+    corpus = task.make_corpus([TEXT, TEXT[:333]], settings)
+    whole = _run(tmp_path / "whole", settings)
+    task.train_language_model(settings, corpus, run=whole)
+
+    parted = _run(tmp_path / "parted", settings)
+    _, outcome = task.train_language_model(settings, corpus, run=parted, reporter=_StopAt(stop_at))
+    assert outcome.interrupted
+    assert outcome.updates in (stop_at, stop_at + 1)
+    _, outcome = task.train_language_model(settings, corpus, run=parted, resume=True)
+    assert not outcome.interrupted
+    assert _weights(whole.path) == _weights(parted.path)
+    assert whole.metrics.read_bytes() == parted.metrics.read_bytes()
+
+
+def test_resuming_with_other_random_numbers_would_be_seen(tmp_path):
+    """Planted fault: dropout that goes on from another place changes the weights."""
+    settings = _settings()
+    corpus = task.make_corpus([TEXT], settings)
+    whole = _run(tmp_path / "whole", settings)
+    task.train_language_model(settings, corpus, run=whole)
+    parted = _run(tmp_path / "parted", settings)
+    task.train_language_model(settings, corpus, run=parted, reporter=_StopAt(20))
+    checkpoint, _ = parted.load()
+    checkpoint.tensors["random"] = torch.Generator().manual_seed(9).get_state().unsqueeze(0)
+    parted.save(checkpoint)
+    task.train_language_model(settings, corpus, run=parted, resume=True)
+    assert _weights(whole.path) != _weights(parted.path)
+
+
+def test_early_stopping_restores_the_best():
+    settings = _settings(patience=2, evaluate_every=5, epochs=50, rate=0.3, clip_norm=None)
+    corpus = task.make_corpus([TEXT], settings)
+    trained, outcome = task.train_language_model(settings, corpus)
+    assert outcome.stopped_early
+    assert outcome.updates == outcome.best_update + 2 * 5
+    again = task.score_stream(trained, corpus.valid).loss
+    assert again == pytest.approx(outcome.best_loss, abs=1e-6)
+
+
+def test_metrics_hold_nothing_of_the_clock(tmp_path):
+    settings = _settings(epochs=1)
+    corpus = task.make_corpus([TEXT], settings)
+    run = _run(tmp_path / "run", settings)
+    task.train_language_model(settings, corpus, run=run)
+    for line in run.metrics.read_text().splitlines():
+        assert not set(json.loads(line)) & {"seconds", "tokens_per_second", "time"}
+    assert run.read_timings()
+
+
+def test_changed_data_are_refused(tmp_path):
+    settings = _settings(epochs=1)
+    run = _run(tmp_path / "run", settings)
+    task.train_language_model(settings, task.make_corpus([TEXT], settings), run=run)
+    other = task.make_corpus([TEXT.replace("fox", "cat")], settings)
+    with pytest.raises(RunError, match="have changed since it was started"):
+        task.train_language_model(settings, other, run=run, resume=True)
+
+
+def test_short_text_is_refused():
+    settings = _settings(lanes=500)
+    with pytest.raises(DataError, match=r"500 lanes of 10 steps need 5,001.*--lanes"):
+        task.train_language_model(settings, task.make_corpus([TEXT], settings))
+
+
+class _Spoiled(ManyToMany):
+    """Gives NaN from its head once it has been called often enough."""
+
+    calls = 0
+
+    def forward(self, *args, **kwargs):
+        self.calls += self.training
+        if self.calls == 12:
+            with torch.no_grad():
+                self.head.bias[0] = torch.nan
+        return super().forward(*args, **kwargs)
+
+
+def test_nan_stops_names_the_tensor_and_keeps_the_checkpoint(tmp_path):
+    torch.manual_seed(0)
+    model = _Spoiled(9, ModelSettings(hidden=8))
+    ids = np.random.default_rng(0).integers(1, 9, 1000).astype(np.int32)
+    settings = TrainingSettings(lanes=4, steps=10, checkpoint_every=4)
+    run = RunFolder.create(tmp_path / "run", settings.plain(), ["test"])
+    with pytest.raises(NumericsError, match=r"update 12: loss is nan.*'head.bias'.*update 8 is k"):
+        train(model, Lanes(ids, 4, 10, 10), settings, run=run)
+    checkpoint, notice = run.load()
+    assert checkpoint.facts["cursor"]["update"] == 8
+    assert notice is None
+    assert all(torch.isfinite(v.float()).all() for v in checkpoint.tensors.values())
+
+
+def test_divergence_by_a_huge_rate_is_reported(tmp_path):
+    settings = _settings(cell="elman-relu", optimizer="sgd", rate=1e30, clip_norm=None)
+    corpus = task.make_corpus([TEXT], settings)
+    with pytest.raises(NumericsError, match=r"lower --rate"):
+        task.train_language_model(settings, corpus, run=_run(tmp_path / "run", settings))
+
+
+def test_full_disk_is_reported_and_the_run_goes_on_later(tmp_path, monkeypatch):
+    settings = _settings()
+    corpus = task.make_corpus([TEXT], settings)
+    whole = _run(tmp_path / "whole", settings)
+    task.train_language_model(settings, corpus, run=whole)
+
+    run = _run(tmp_path / "run", settings)
+    real = os.fsync
+    left = [12]
+
+    def full(descriptor):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunError, match="No space left on device; free some space"):
+        task.train_language_model(settings, corpus, run=run)
+    monkeypatch.setattr(os, "fsync", real)
+    task.train_language_model(settings, corpus, run=run, resume=True)
+    assert _weights(whole.path) == _weights(run.path)
+    assert whole.metrics.read_bytes() == run.metrics.read_bytes()
