@@ -30,6 +30,7 @@ def _settings(**changes):
         "log_every": 7,
         "checkpoint_every": 9,
         "dropout": 0.2,
+        "weight_drop": 0.1,
         "data": ["unused"],
     }
     return task.LanguageModelSettings(**(base | changes))
@@ -55,7 +56,7 @@ def _weights(path):
 
 
 def test_learns_a_repeated_sentence():
-    settings = _settings(epochs=30, dropout=0.0, hidden=32, rate=0.01)
+    settings = _settings(epochs=30, dropout=0.0, weight_drop=0.0, hidden=32, rate=0.01)
     corpus = task.make_corpus([TEXT], settings)
     trained, outcome = task.train_language_model(settings, corpus)
     assert outcome.best_loss < 0.1
@@ -66,7 +67,9 @@ def test_learns_a_repeated_sentence():
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "linear", "exponential"])
 def test_every_optimiser_and_schedule_lowers_the_loss(optimizer, schedule):
     rate = 1.0 if optimizer == "sgd" else 0.005
-    settings = _settings(optimizer=optimizer, schedule=schedule, rate=rate, dropout=0.0)
+    settings = _settings(
+        optimizer=optimizer, schedule=schedule, rate=rate, dropout=0.0, weight_drop=0.0
+    )
     corpus = task.make_corpus([TEXT], settings)
     _, outcome = task.train_language_model(settings, corpus)
     assert outcome.best_loss < 0.95 * math.log(corpus.tokenizer.size)

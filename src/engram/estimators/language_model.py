@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -19,7 +20,7 @@ class LanguageModel(BaseEstimator):
     Args:
         tokens: ``"characters"``, ``"bytes"``, ``"words"`` or ``"bpe"``.
         vocabulary: Most entries of words or bpe.
-        cell, hidden, layers, dropout, forget_bias: The model.
+        cell, hidden, layers, dropout, weight_drop, forget_bias: The model; see `ModelSettings`.
         epochs, lanes, steps, reach, optimizer, rate, schedule, clip_norm, weight_decay, patience:
             The training; see `TrainingSettings`. A text has to hold ``lanes * steps`` tokens.
         valid: Share of the text, at its end, that chooses the best weights; 0 keeps the last ones.
@@ -42,6 +43,7 @@ class LanguageModel(BaseEstimator):
         hidden: int = 128,
         layers: int = 1,
         dropout: float = 0.0,
+        weight_drop: float = 0.0,
         forget_bias: float | None = None,
         epochs: int = 10,
         lanes: int = 16,
@@ -63,6 +65,7 @@ class LanguageModel(BaseEstimator):
         self.hidden = hidden
         self.layers = layers
         self.dropout = dropout
+        self.weight_drop = weight_drop
         self.forget_bias = forget_bias
         self.epochs = epochs
         self.lanes = lanes
@@ -95,7 +98,8 @@ class LanguageModel(BaseEstimator):
         if self.run_dir is not None:
             command = ["engram.LanguageModel.fit"]
             run = RunFolder.create(Path(self.run_dir), settings.plain(), command)
-        trained, outcome = task.train_language_model(settings, corpus, run=run)
+        with torch.random.fork_rng(devices=[]):
+            trained, outcome = task.train_language_model(settings, corpus, run=run)
         self.valid_loss_ = outcome.best_loss
         self.n_updates_ = outcome.updates
         return self._take(trained)

@@ -44,6 +44,8 @@ class Recurrent(nn.Module):
         batch_first: Whether input and output are ``(B, T, ·)`` and not ``(T, B, ·)``.
         dropout: Probability with which outputs between layers are dropped while training.
         bidirectional: Whether a second direction runs from the end to the start.
+        weight_drop: Probability with which each recurrent weight is dropped while training, by one
+            mask for the whole sequence (DropConnect; Wan et al. 2013, Merity et al. 2018).
         init: Initial values of weights: ``"uniform"`` (torch's) or ``"orthogonal"``.
         forget_bias: Effective initial bias of the forget gate, or None for what ``init`` gives.
         engine: ``"auto"``, ``"reference"`` or ``"torch"``.
@@ -68,6 +70,7 @@ class Recurrent(nn.Module):
         dropout: float = 0.0,
         bidirectional: bool = False,
         *,
+        weight_drop: float = 0.0,
         init: str = "uniform",
         forget_bias: float | None = None,
         engine: str = "auto",
@@ -83,13 +86,15 @@ class Recurrent(nn.Module):
         for name, value in sizes.items():
             if not isinstance(value, int) or value < 1:
                 raise ConfigError(f"{name} is {value!r}; it takes a whole number from 1")
-        if not 0.0 <= dropout <= 1.0:
-            raise ConfigError(f"dropout is {dropout!r}; it takes a probability from 0 to 1")
+        for name, probability in {"dropout": dropout, "weight_drop": weight_drop}.items():
+            if not 0.0 <= probability <= 1.0:
+                raise ConfigError(f"{name} is {probability!r}; it takes a probability from 0 to 1")
         choose(cell, engine)
         self.cell = cell
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional, self.engine = bidirectional, engine
+        self.weight_drop = weight_drop
         self.init, self.forget_bias = init, forget_bias
 
         directions = 2 if bidirectional else 1
@@ -343,9 +348,12 @@ class Recurrent(nn.Module):
 
     def _weights(self, suffix: str) -> Weights:
         parameters = self._parameters_of(suffix)
+        recurrent = parameters["weight_hh"]
+        if self.weight_drop > 0.0:
+            recurrent = nn.functional.dropout(recurrent, self.weight_drop, self.training)
         return Weights(
             input=parameters["weight_ih"],
-            recurrent=parameters["weight_hh"],
+            recurrent=recurrent,
             input_bias=parameters.get("bias_ih"),
             recurrent_bias=parameters.get("bias_hh"),
             units={name: parameters[name] for name in self.cell.weights},

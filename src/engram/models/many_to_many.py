@@ -34,6 +34,9 @@ class ModelSettings(Settings):
     dropout_input: float = Field(
         0.0, ge=0.0, lt=1.0, description="share of the embedding's outputs dropped in training"
     )
+    weight_drop: float = Field(
+        0.0, ge=0.0, lt=1.0, description="share of recurrent weights dropped in training"
+    )
     init: Literal["uniform", "orthogonal"] = Field(
         "orthogonal", description="initial values of recurrent weights"
     )
@@ -71,6 +74,7 @@ class ManyToMany(nn.Module):
             settings.hidden,
             settings.layers,
             dropout=settings.dropout,
+            weight_drop=settings.weight_drop,
             init=settings.init,
             forget_bias=settings.forget_bias,
             engine=settings.engine,

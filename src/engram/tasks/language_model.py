@@ -191,11 +191,10 @@ def _cuts(documents: Sequence[str], points: Sequence[int]) -> tuple[list[bool], 
 
 def build(vocabulary: int, settings: LanguageModelSettings) -> ManyToMany:
     """Make the untrained model that the settings describe, from their seed."""
-    torch.manual_seed(settings.seed)
-    names = ModelSettings.model_fields
-    return ManyToMany(
-        vocabulary, ModelSettings(**{name: getattr(settings, name) for name in names})
-    )
+    own = {name: getattr(settings, name) for name in ModelSettings.model_fields}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return ManyToMany(vocabulary, ModelSettings(**own))
 
 
 def train_language_model(

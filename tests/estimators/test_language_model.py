@@ -1,0 +1,109 @@
+"""LanguageModel: scikit-learn's manners, and the same results as the command line's task."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+import engram
+from engram.errors import ConfigError, DataError, RunError
+
+TEXT = "the quick brown fox jumps over the lazy dog. " * 40
+SMALL = {"hidden": 12, "lanes": 2, "steps": 10, "epochs": 2}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return engram.LanguageModel(**SMALL, random_state=4).fit(TEXT)
+
+
+def test_clone_keeps_parameters_and_drops_what_was_learnt(fitted):
+    again = clone(fitted)
+    assert again.get_params() == fitted.get_params()
+    assert not hasattr(again, "module_")
+
+
+def test_the_same_seed_gives_the_same_model(fitted):
+    again = clone(fitted).fit(TEXT)
+    for a, b in zip(again.module_.parameters(), fitted.module_.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert again.sample("the ", length=30) == fitted.sample("the ", length=30)
+
+
+def test_fit_leaves_the_random_state_of_torch_alone():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    engram.LanguageModel(**SMALL).fit(TEXT)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_score_is_higher_for_text_like_the_training_text(fitted):
+    assert fitted.score(TEXT) > fitted.score("zzz qqq " * 40)
+    assert fitted.score([TEXT, TEXT]) == pytest.approx(fitted.score(TEXT), abs=0.05)
+
+
+def test_save_and_load(fitted, tmp_path):
+    fitted.save(tmp_path / "model")
+    loaded = engram.LanguageModel.load(tmp_path / "model")
+    assert loaded.get_params() == fitted.get_params()
+    assert loaded.sample("the ", length=40) == fitted.sample("the ", length=40)
+    assert loaded.score(TEXT) == fitted.score(TEXT)
+
+
+def test_run_dir_records_the_training_and_is_loadable(tmp_path):
+    model = engram.LanguageModel(**SMALL, run_dir=tmp_path / "run").fit(TEXT)
+    assert (tmp_path / "run" / "metrics.jsonl").exists()
+    loaded = engram.LanguageModel.load(tmp_path / "run" / "model")
+    assert loaded.score(TEXT) == model.score(TEXT)
+
+
+def test_nothing_is_written_without_run_dir(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    engram.LanguageModel(**SMALL).fit(TEXT)
+    assert not list(tmp_path.iterdir())
+
+
+def test_many_short_documents_teach_where_to_end():
+    names = ["anna", "bert", "carl", "dora"] * 100
+    model = engram.LanguageModel(
+        hidden=24, lanes=4, steps=16, epochs=25, rate=0.01, valid=0.1, random_state=1
+    ).fit(names)
+    drawn = [model.sample(length=20, temperature=0.5, seed=s) for s in range(8)]
+    assert set(drawn) <= {"anna", "bert", "carl", "dora"}
+
+
+def test_unfitted_says_so():
+    with pytest.raises(NotFittedError):
+        engram.LanguageModel().sample()
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "text"),
+    [
+        (3, ConfigError, "X is int; it takes a text"),
+        (["a", 3], DataError, r"X\[1\] is int"),
+        ([], DataError, "no text"),
+        ([""], DataError, "no text"),
+        ("short", DataError, "use --lanes|lanes of"),
+        (np.array(["ab" * 40, "cd"]), None, ""),
+    ],
+)
+def test_what_fit_takes(X, error, text):
+    model = engram.LanguageModel(**SMALL)
+    if error is None:
+        model.fit(X)
+    else:
+        with pytest.raises(error, match=text):
+            model.fit(X)
+
+
+def test_all_faulty_parameters_are_named_at_once():
+    with pytest.raises(ConfigError, match=r"cell is 'lstn'.*hidden is -1") as caught:
+        engram.LanguageModel(hidden=-1, cell="lstn").fit(TEXT)
+    assert "dropout" not in str(caught.value)
+
+
+def test_loading_what_is_no_model_is_refused(tmp_path):
+    with pytest.raises(RunError, match=r"holds no model \(config\.json is missing\)"):
+        engram.LanguageModel.load(tmp_path)
