@@ -9,9 +9,10 @@ from engram.errors import ConfigError, did_you_mean
 class Named:
     """Blocks of one kind (gates, states, weights) of a cell, as attributes: ``x.f``, ``s.c``."""
 
-    __slots__ = ("_blocks", "_kind")
+    __slots__ = ("_blocks", "_cell", "_kind")
 
-    def __init__(self, kind: str, blocks: Mapping[str, Any]) -> None:
+    def __init__(self, cell: str, kind: str, blocks: Mapping[str, Any]) -> None:
+        self._cell = cell
         self._kind = kind
         self._blocks = blocks
 
@@ -20,8 +21,8 @@ class Named:
             return self._blocks[name]
         except KeyError:
             raise ConfigError(
-                f"the cell's step asks for {self._kind} '{name}', which the cell does not declare; "
-                f"{did_you_mean(name, self._blocks)}"
+                f"cell {self._cell}: step asks for {self._kind} '{name}', which the cell does not "
+                f"declare; {did_you_mean(name, self._blocks)}"
             ) from None
 
     def __iter__(self) -> Iterator[str]:
@@ -37,7 +38,8 @@ class Cell:
     Attributes:
         gates: Blocks of the preactivations, in the order in which weights stack them.
         states: What is carried from one step to the next; the first is emitted.
-        recurrent: The states that feed the recurrent matrix, in the order of its columns.
+        recurrent: The states that feed the recurrent matrix, in the order of its columns; none
+            for a cell whose units do not see each other.
         weights: Names of per-unit weights, each of shape ``(H,)``.
         forget_gate: The gate whose opening keeps the state; ``forget_bias`` sets its bias.
         torch_layer: The name of torch's fused layer with the same equations (``lstm``, ``gru``,
@@ -55,6 +57,8 @@ class Cell:
         super().__init_subclass__(**kwargs)
         if not getattr(cls, "gates", ()):
             raise ConfigError(f'cell {cls.__name__} declares no gates; write gates = ("f", "g", …)')
+        if not cls.states:
+            raise ConfigError(f'cell {cls.__name__} declares no states; write states = ("h", …)')
         for kind in ("gates", "states", "recurrent", "weights"):
             _check_names(cls.__name__, kind, getattr(cls, kind))
         for name in cls.recurrent:

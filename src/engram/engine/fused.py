@@ -30,7 +30,7 @@ def run(
     reverse: bool = False,
 ) -> Result:
     """Run a cell over a sequence; arguments and result as in `reference.run`, without gates."""
-    clear = resets_in_running_order(reset, reverse)
+    clear = resets_in_running_order(reset, lengths, reverse)
     if reverse:
         x = _reversed(x, lengths)
         clear = None if clear is None else _reversed(clear, lengths)
@@ -85,16 +85,16 @@ def _call_in_stretches(
     outputs = []
     current = before
     for start, stop in zip(starts, [*starts[1:], steps], strict=True):
-        kept = ~clear[start].unsqueeze(1)
+        marked = clear[start].unsqueeze(1)
+        cleared = tuple(s.masked_fill(marked, 0.0) for s in current)
         if lengths is None:
-            cleared = tuple(s * kept for s in current)
             output, current = _call(cell, x[start:stop], weights, cleared, None)
         else:
             rows = (lengths > start).nonzero().flatten()
-            cleared = tuple((s * kept).index_select(0, rows) for s in current)
+            begun = tuple(s.index_select(0, rows) for s in cleared)
             part = (lengths.index_select(0, rows) - start).clamp(max=stop - start)
             piece = x[start:stop].index_select(1, rows)
-            partial, after = _call(cell, piece, weights, cleared, part)
+            partial, after = _call(cell, piece, weights, begun, part)
             output = partial.new_zeros(stop - start, x.shape[1], partial.shape[2])
             output = output.index_copy(1, rows, partial)
             current = tuple(s.index_copy(0, rows, a) for s, a in zip(current, after, strict=True))

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
+from engram.cells.base import Cell, Named
 from engram.cells.language import ACTIVATIONS, OPERATIONS
 
 
@@ -69,12 +70,11 @@ def _pending(operand: Any) -> frozenset[str]:
 
 
 def observed_step(
-    cell: Any,
+    cell: Cell,
     x: dict[str, Tensor],
     r: dict[str, Tensor],
     s: dict[str, Tensor],
     w: dict[str, Tensor],
-    named: Any,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Run one step and see its gates.
 
@@ -84,17 +84,18 @@ def observed_step(
     """
     activations: dict[str, Tensor] = {}
 
-    def wrap(blocks: dict[str, Tensor], is_gate: bool) -> dict[str, Observed]:
-        return {
-            name: Observed(value, frozenset([name]) if is_gate else frozenset(), activations)
-            for name, value in blocks.items()
-        }
+    def observed(kind: str, blocks: dict[str, Tensor]) -> Named:
+        return Named(
+            type(cell).__name__,
+            kind,
+            {
+                name: Observed(value, frozenset([name] if kind == "gate" else []), activations)
+                for name, value in blocks.items()
+            },
+        )
 
     states = cell.step(
-        named("gate", wrap(x, True)),
-        named("gate", wrap(r, True)),
-        named("state", wrap(s, False)),
-        named("weight", wrap(w, False)),
+        observed("gate", x), observed("gate", r), observed("state", s), observed("weight", w)
     )
     gates = {name: activations.get(name, x[name] + r[name]) for name in cell.gates}
     return {name: _value(value) for name, value in states.items()}, gates

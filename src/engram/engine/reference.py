@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engram.cells.base import Cell, Named
 from engram.engine.observe import observed_step
-from engram.engine.sequence import Result, State, Weights, resets_in_running_order
+from engram.engine.sequence import Result, State, Weights, resets_in_running_order, valid_steps
 from engram.errors import ConfigError
 
 
@@ -40,8 +40,11 @@ def run(
         Outputs and states; ``steps`` always, ``gates`` when recorded.
     """
     steps_total = x.shape[0]
+    valid = None if lengths is None else valid_steps(lengths, steps_total).unsqueeze(2)
+    if valid is not None:
+        x = x.masked_fill(~valid, 0.0)
     projected = torch.nn.functional.linear(x, weights.input, weights.input_bias)
-    clear = resets_in_running_order(reset, reverse)
+    clear = resets_in_running_order(reset, lengths, reverse)
     order = range(steps_total - 1, -1, -1) if reverse else range(steps_total)
 
     current = {name: state[name] for name in cell.states}
@@ -49,20 +52,19 @@ def run(
     gates_at: list[dict[str, Tensor]] = []
     for t in order:
         if clear is not None:
-            kept = ~clear[t].unsqueeze(1)
-            current = {name: value * kept for name, value in current.items()}
+            cleared = clear[t].unsqueeze(1)
+            current = {name: v.masked_fill(cleared, 0.0) for name, v in current.items()}
         after, gates = _step(cell, projected[t], weights, current, record)
-        if lengths is not None:
-            valid = (t < lengths).unsqueeze(1)
-            after = {name: torch.where(valid, after[name], current[name]) for name in cell.states}
+        if valid is not None:
+            after = {n: torch.where(valid[t], after[n], current[n]) for n in cell.states}
         current = after
         steps.append(current)
         gates_at.append(gates)
 
     emitted = [step[cell.states[0]] for step in steps]
     output = torch.stack(emitted[::-1] if reverse else emitted)
-    if lengths is not None:
-        output = output * _valid_steps(lengths, steps_total).unsqueeze(2)
+    if valid is not None:
+        output = output.masked_fill(~valid, 0.0)
     stacked_gates = {}
     if record:
         in_time = gates_at[::-1] if reverse else gates_at
@@ -74,7 +76,7 @@ def _step(
     cell: Cell, projected: Tensor, weights: Weights, state: dict[str, Tensor], record: bool
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """One step of all rows: the recurrent product, then the cell's equations."""
-    feedback = [state[name] for name in cell.recurrent]
+    feedback = [state[name] for name in cell.recurrent] or [projected[:, :0]]
     joined = feedback[0] if len(feedback) == 1 else torch.cat(feedback, dim=1)
     recurrent = torch.nn.functional.linear(joined, weights.recurrent, weights.recurrent_bias)
     count = len(cell.gates)
@@ -82,21 +84,14 @@ def _step(
     r = dict(zip(cell.gates, recurrent.chunk(count, dim=1), strict=True))
     w = dict(weights.units)
     if record:
-        after, gates = observed_step(cell, x, r, state, w, Named)
+        after, gates = observed_step(cell, x, r, state, w)
     else:
+        name = type(cell).__name__
         after = cell.step(
-            Named("gate", x), Named("gate", r), Named("state", state), Named("weight", w)
+            Named(name, "gate", x),
+            Named(name, "gate", r),
+            Named(name, "state", state),
+            Named(name, "weight", w),
         )
         gates = {}
-    if not isinstance(after, dict) or set(after) != set(cell.states):
-        given = sorted(after) if isinstance(after, dict) else type(after).__name__
-        raise ConfigError(
-            f"cell {type(cell).__name__}: step returned {given}; it must return a dict with "
-            f"exactly its states {list(cell.states)}"
-        )
     return after, gates
-
-
-def _valid_steps(lengths: Tensor, steps: int) -> Tensor:
-    """``(T, B)`` bool: which steps of each row lie within its length."""
-    return torch.arange(steps, device=lengths.device).unsqueeze(1) < lengths

@@ -46,12 +46,21 @@ class Result:
     gates: dict[str, Tensor] = field(default_factory=dict)
 
 
-def resets_in_running_order(reset: Tensor | None, reverse: bool) -> Tensor | None:
+def valid_steps(lengths: Tensor, steps: int) -> Tensor:
+    """``(T, B)`` bool: which steps of each row lie within its length."""
+    return torch.arange(steps, device=lengths.device).unsqueeze(1) < lengths
+
+
+def resets_in_running_order(
+    reset: Tensor | None, lengths: Tensor | None, reverse: bool
+) -> Tensor | None:
     """Turn marks of sequence starts into "clear the state before this step", ``(T, B)`` bool.
 
     A sequence that starts at step t ends, for the reverse direction, after step t: its state is
-    cleared before step t - 1.
+    cleared before step t - 1. A mark past a row's length means nothing.
     """
+    if reset is not None and lengths is not None:
+        reset = reset & valid_steps(lengths, reset.shape[0])
     if reset is None or not reverse:
         return reset
     return torch.cat([reset[1:], torch.zeros_like(reset[:1])])

@@ -83,7 +83,6 @@ class ManyToMany(nn.Module):
         self.dropout_input = nn.Dropout(settings.dropout_input)
         self.head = nn.Linear(settings.hidden, vocabulary)
         if settings.tied:
-            nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
             self.head.weight = self.embedding.weight
 
     def forward(

@@ -151,8 +151,11 @@ def make_corpus(documents: Sequence[str], settings: LanguageModelSettings) -> Co
     streams = [tokenizer.encode_documents(part) for part in parts]
     # A part that begins within a document has no END before it, and one that ends there none after.
     trimmed = []
-    for stream, starts, ends in zip(streams, *_cuts(documents, [first, second]), strict=True):
-        trimmed.append(stream[0 if starts else 1 : len(stream) if ends else -1])
+    for part, stream, starts, ends in zip(
+        parts, streams, *_cuts(documents, [first, second]), strict=True
+    ):
+        whole = stream if part else stream[:0]
+        trimmed.append(whole[0 if starts else 1 : len(whole) if ends else -1])
     digest = hashlib.blake2b(digest_size=16)
     for stream in trimmed:
         digest.update(stream.tobytes())
