@@ -59,3 +59,22 @@ def test_killed_and_resumed_is_uninterrupted(tmp_path, seed):
     for name in ("metrics.jsonl", "model/model.safetensors", "records/gradient-reach.json"):
         assert (whole / name).read_bytes() == (killed / name).read_bytes(), name
     assert _sample(whole) == _sample(killed)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
+    data = tmp_path / "text.txt"
+    data.write_text(TEXT)
+    run = tmp_path / "run"
+    command = _engram(
+        "train", "language-model", "--data", data, *FLAGS, "--epochs", "1000", "--run-dir", run
+    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    while "update" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"engram resume {run}" in printed
+    assert (run / "checkpoints" / "last" / "state.safetensors").exists()
+    assert _sample(run)

@@ -61,6 +61,18 @@ class Cell:
             raise ConfigError(f'cell {cls.__name__} declares no states; write states = ("h", …)')
         for kind in ("gates", "states", "recurrent", "weights"):
             _check_names(cls.__name__, kind, getattr(cls, kind))
+        for name in cls.gates:
+            if name in cls.states:
+                raise ConfigError(
+                    f"cell {cls.__name__}: '{name}' names a gate and a state, and recordings need "
+                    "to tell them apart; name the gate otherwise"
+                )
+        for name in cls.weights:
+            if name.startswith(("weight_", "bias_")):
+                raise ConfigError(
+                    f"cell {cls.__name__}: weights holds '{name}'; names that start with weight_ "
+                    "or bias_ are the layer's own, choose another"
+                )
         for name in cls.recurrent:
             if name not in cls.states:
                 raise ConfigError(
@@ -90,6 +102,38 @@ class Cell:
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in sorted(vars(self).items()))
         return f"{type(self).__name__}({options})"
+
+
+def take_step(
+    cell: Cell,
+    x: Mapping[str, Any],
+    r: Mapping[str, Any],
+    s: Mapping[str, Any],
+    w: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Call a cell's step with blocks by name, and check what it returns.
+
+    Args:
+        cell: The equations.
+        x, r, s, w: As in `Cell.step`; tensors, or symbols that the cell language acts on.
+
+    Raises:
+        ConfigError: Where the step departs from what the cell declares.
+    """
+    name = type(cell).__name__
+    after = cell.step(
+        Named(name, "gate", x),
+        Named(name, "gate", r),
+        Named(name, "state", s),
+        Named(name, "weight", w),
+    )
+    if not isinstance(after, dict) or set(after) != set(cell.states):
+        given = sorted(after) if isinstance(after, dict) else "no dict"
+        raise ConfigError(
+            f"cell {name}: step returned {given}; it must return a dict with exactly its states "
+            f"{list(cell.states)}"
+        )
+    return after
 
 
 def _check_names(cell: str, kind: str, names: Any) -> None:

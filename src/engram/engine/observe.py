@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from engram.cells.base import Cell, Named
+from engram.cells.base import Cell, take_step
 from engram.cells.language import ACTIVATIONS, OPERATIONS
 
 
@@ -84,18 +84,12 @@ def observed_step(
     """
     activations: dict[str, Tensor] = {}
 
-    def observed(kind: str, blocks: dict[str, Tensor]) -> Named:
-        return Named(
-            type(cell).__name__,
-            kind,
-            {
-                name: Observed(value, frozenset([name] if kind == "gate" else []), activations)
-                for name, value in blocks.items()
-            },
-        )
+    def wrap(blocks: dict[str, Tensor], is_gate: bool) -> dict[str, Observed]:
+        return {
+            name: Observed(value, frozenset([name]) if is_gate else frozenset(), activations)
+            for name, value in blocks.items()
+        }
 
-    states = cell.step(
-        observed("gate", x), observed("gate", r), observed("state", s), observed("weight", w)
-    )
+    states = take_step(cell, wrap(x, True), wrap(r, True), wrap(s, False), wrap(w, False))
     gates = {name: activations.get(name, x[name] + r[name]) for name in cell.gates}
     return {name: _value(value) for name, value in states.items()}, gates

@@ -7,10 +7,9 @@ differentiable torch operations.
 import torch
 from torch import Tensor
 
-from engram.cells.base import Cell, Named
+from engram.cells.base import Cell, take_step
 from engram.engine.observe import observed_step
 from engram.engine.sequence import Result, State, Weights, resets_in_running_order, valid_steps
-from engram.errors import ConfigError
 
 
 def run(
@@ -84,14 +83,5 @@ def _step(
     r = dict(zip(cell.gates, recurrent.chunk(count, dim=1), strict=True))
     w = dict(weights.units)
     if record:
-        after, gates = observed_step(cell, x, r, state, w)
-    else:
-        name = type(cell).__name__
-        after = cell.step(
-            Named(name, "gate", x),
-            Named(name, "gate", r),
-            Named(name, "state", state),
-            Named(name, "weight", w),
-        )
-        gates = {}
-    return after, gates
+        return observed_step(cell, x, r, state, w)
+    return take_step(cell, x, r, state, w), {}

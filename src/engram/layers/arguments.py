@@ -16,6 +16,8 @@ def checked_input(input: Tensor, size: int, batch_first: bool, weight: Tensor) -
         ConfigError: Where one does not fit the layer's weights.
     """
     accepted = "(B, T, I)" if batch_first else "(T, B, I)"
+    if not isinstance(input, Tensor):
+        raise ConfigError(f"input is a {type(input).__name__}; it takes a tensor {accepted}")
     shape = tuple(input.shape)
     if input.dim() not in (2, 3):
         raise ConfigError(
@@ -63,15 +65,15 @@ def checked_lengths(lengths: Tensor | Sequence[int], input: Tensor) -> Tensor:
 
 
 def checked_reset(reset: Tensor, input: Tensor) -> Tensor:
-    """Give a reset mask as ``(T, B)`` bool; input is ``(T, B, I)``.
+    """Give a reset mask as bool, in the input's layout.
 
     Raises:
         ConfigError: For another shape or dtype.
     """
-    if reset.shape != input.shape[:2] or reset.dtype not in (torch.bool, torch.uint8):
+    if reset.shape != input.shape[:-1] or reset.dtype not in (torch.bool, torch.uint8):
         raise ConfigError(
-            f"reset has shape {tuple(reset.shape)} and {reset.dtype}; it takes bool, "
-            f"(T, B) = {tuple(input.shape[:2])}, laid out as the input"
+            f"reset has shape {tuple(reset.shape)} and {reset.dtype}; it takes bool, shaped like "
+            f"the input without features: {tuple(input.shape[:-1])}"
         )
     return reset.to(torch.bool)
 

@@ -242,6 +242,9 @@ class Recurrent(nn.Module):
         passed, _ = self._run(input, state, None, None, see_steps=True)
         return passed
 
+    def flatten_parameters(self) -> None:
+        """Do nothing; torch.nn.LSTM has it, so callers may expect it."""
+
     def extra_repr(self) -> str:
         """The settings that differ from their defaults, as in torch."""
         shown = [repr(self.cell), str(self.input_size), str(self.hidden_size)]
@@ -265,19 +268,16 @@ class Recurrent(nn.Module):
         see_steps: bool = False,
     ) -> tuple[Pass, bool]:
         """Check and arrange the arguments, then run the stack; says whether there was a batch."""
-        weight = self.get_parameter("weight_ih_l0")
+        weight = self._parameters_of("_l0")["weight_ih"]
         checked_input(input, self.input_size, self.batch_first, weight)
+        reset = None if reset is None else checked_reset(reset, input)
         batched = input.dim() == 3
         if not batched:
             input = input.unsqueeze(1)
+            reset = None if reset is None else reset.unsqueeze(1)
         elif self.batch_first:
             input = input.transpose(0, 1)
-        if reset is not None:
-            if not batched:
-                reset = reset.unsqueeze(1)
-            elif self.batch_first:
-                reset = reset.transpose(0, 1)
-            reset = checked_reset(reset, input)
+            reset = None if reset is None else reset.transpose(0, 1)
         row_lengths = None if lengths is None else checked_lengths(lengths, input)
         count = self.num_layers * (2 if self.bidirectional else 1)
         initial = checked_state(state, self.cell, count, self.hidden_size, input, batched)
@@ -344,7 +344,7 @@ class Recurrent(nn.Module):
     def _parameters_of(self, suffix: str) -> dict[str, Tensor]:
         roles = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if self.bias else [])]
         roles += self.cell.weights
-        return {role: self.get_parameter(role + suffix) for role in roles}
+        return {role: getattr(self, role + suffix) for role in roles}
 
     def _weights(self, suffix: str) -> Weights:
         parameters = self._parameters_of(suffix)

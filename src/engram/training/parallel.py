@@ -20,6 +20,7 @@ def process_group() -> Iterator[None]:
     dist.init_process_group("gloo")
     try:
         yield
+        dist.barrier()  # nobody leaves while another still waits for a message
     finally:
         dist.destroy_process_group()
 

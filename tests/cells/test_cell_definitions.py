@@ -1,0 +1,181 @@
+"""Faults of a cell's definition: the text names the cell and the nearest name."""
+
+import pytest
+import torch
+
+from engram.cells import CELLS, Cell, Elman, make_cell
+from engram.cells.base import Named
+from engram.engine import Weights, reference
+from engram.errors import ConfigError
+
+
+def _step(self, x, r, s, w):
+    return {"h": s.h}
+
+
+def _define(**declared):
+    return type("Mine", (Cell,), {"step": _step, **declared})
+
+
+@pytest.mark.parametrize("declared", [{}, {"gates": ()}])
+def test_a_cell_without_gates_is_refused(declared):
+    with pytest.raises(ConfigError, match=r'^cell Mine declares no gates; write gates = \("f"'):
+        _define(**declared)
+
+
+DECLARATIONS = {
+    "gates twice": ({"gates": ("f", "g", "f")}, "Mine: gates ('f', 'g', 'f') holds a name twice"),
+    "states twice": (
+        {"gates": ("f",), "states": ("h", "h")},
+        "Mine: states ('h', 'h') holds a name twice",
+    ),
+    "weights twice": (
+        {"gates": ("f",), "weights": ("p", "p")},
+        "Mine: weights ('p', 'p') holds a name twice",
+    ),
+    "unknown recurrent": (
+        {"gates": ("f",), "states": ("hidden", "memory"), "recurrent": ("hiden",)},
+        "Mine: recurrent names 'hiden', which is not among its states; did you mean 'hidden'?",
+    ),
+    "recurrent left at its default": (
+        {"gates": ("f",), "states": ("y",)},
+        "Mine: recurrent names 'h', which is not among its states; accepted: y",
+    ),
+    "wrong forget gate": (
+        {"gates": ("forget", "new"), "forget_gate": "forgot"},
+        "Mine: forget_gate names 'forgot', which is not among its gates; did you mean 'forget'?",
+    ),
+    "string for tuple": ({"gates": "fg"}, "Mine: gates is 'fg'; it takes a tuple of names"),
+    "list for tuple": ({"gates": ["f"]}, "Mine: gates is ['f']; it takes a tuple of names"),
+    "number for name": ({"gates": ("f", 1)}, "Mine: gates is ('f', 1); it takes a tuple of names"),
+    "no identifier": ({"gates": ("f 1",)}, "Mine: gates holds 'f 1'; a name starts with a letter"),
+    "underscore": ({"gates": ("_f",)}, "Mine: gates holds '_f'; a name starts with a letter"),
+    "no states": ({"gates": ("f",), "states": (), "recurrent": ()}, "Mine declares no states"),
+}
+
+
+@pytest.mark.parametrize("case", DECLARATIONS)
+def test_a_wrong_declaration_is_refused(case):
+    declared, text = DECLARATIONS[case]
+    with pytest.raises(ConfigError) as fault:
+        _define(**declared)
+    assert text in str(fault.value)
+
+
+class AsksForGate(Cell):
+    gates = ("forget", "new")
+
+    def step(self, x, r, s, w):
+        return {"h": x.forgets * s.h}
+
+
+class AsksForState(Cell):
+    gates = ("f",)
+    states = ("h", "memory")
+
+    def step(self, x, r, s, w):
+        return {"h": x.f, "memory": s.memori}
+
+
+class AsksForWeight(Cell):
+    gates = ("f",)
+    weights = ("peephole",)
+
+    def step(self, x, r, s, w):
+        return {"h": x.f + w.peepholes * s.h}
+
+
+class ReturnsTooLittle(Cell):
+    gates = ("f",)
+    states = ("h", "c")
+
+    def step(self, x, r, s, w):
+        return {"h": x.f}
+
+
+class ReturnsTooMuch(Cell):
+    gates = ("f",)
+
+    def step(self, x, r, s, w):
+        return {"h": x.f, "c": x.f}
+
+
+class ReturnsTensor(Cell):
+    gates = ("f",)
+
+    def step(self, x, r, s, w):
+        return x.f
+
+
+class StepMissing(Cell):
+    gates = ("f",)
+
+
+STEPS = {
+    AsksForGate: (
+        "cell AsksForGate: step asks for gate 'forgets', which the cell does not declare; "
+        "did you mean 'forget'? accepted: forget, new"
+    ),
+    AsksForState: (
+        "cell AsksForState: step asks for state 'memori', which the cell does not declare; "
+        "did you mean 'memory'? accepted: h, memory"
+    ),
+    AsksForWeight: (
+        "cell AsksForWeight: step asks for weight 'peepholes', which the cell does not declare; "
+        "did you mean 'peephole'? accepted: peephole"
+    ),
+    ReturnsTooLittle: (
+        "cell ReturnsTooLittle: step returned ['h']; it must return a dict with exactly its "
+        "states ['h', 'c']"
+    ),
+    ReturnsTooMuch: "cell ReturnsTooMuch: step returned ['c', 'h']; it must return a dict",
+    ReturnsTensor: "cell ReturnsTensor: step returned no dict; it must return a dict",
+}
+
+
+def _run(cell, record=False):
+    gates, units = len(cell.gates), {name: torch.ones(2) for name in cell.weights}
+    weights = Weights(torch.ones(gates * 2, 3), torch.ones(gates * 2, 2), units=units)
+    state = {name: torch.ones(1, 2) for name in cell.states}
+    return reference.run(cell, torch.ones(4, 1, 3), weights, state, record=record)
+
+
+@pytest.mark.parametrize("record", [False, True])
+@pytest.mark.parametrize("cell", STEPS, ids=lambda c: c.__name__)
+def test_a_step_that_departs_from_the_declaration_is_refused(cell, record):
+    with pytest.raises(ConfigError) as fault:
+        _run(cell(), record)
+    assert STEPS[cell] in str(fault.value)
+
+
+def test_a_cell_without_step_says_so():
+    with pytest.raises(NotImplementedError, match="cell StepMissing does not define step"):
+        _run(StepMissing())
+
+
+def test_named_blocks_are_attributes_in_order():
+    blocks = Named("Mine", "gate", {"f": 1, "g": 2})
+    assert (blocks.f, blocks.g, list(blocks)) == (1, 2, ["f", "g"])
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_built_in_cells_by_name(name):
+    cell = make_cell(name)
+    assert isinstance(cell, Cell)
+    assert cell.states[0] == "h"
+
+
+def test_built_in_cells_print_their_options():
+    assert [repr(make_cell(name)) for name in sorted(CELLS)] == [
+        "Elman(activation='tanh')",
+        "Elman(activation='relu')",
+        "GRU()",
+        "LSTM()",
+    ]
+
+
+def test_unknown_names_are_answered_with_the_nearest():
+    with pytest.raises(ConfigError, match=r"cell 'lstn' is not known: did you mean 'lstm'\?"):
+        make_cell("lstn")
+    with pytest.raises(ConfigError, match=r"Elman\(activation='tanch'\): did you mean 'tanh'?"):
+        Elman("tanch")

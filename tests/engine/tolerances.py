@@ -1,0 +1,17 @@
+"""How near two engines must come to each other, per dtype: the one table."""
+
+import torch
+
+TOLERANCES = {
+    torch.float32: {"rtol": 1e-5, "atol": 1e-5},
+    torch.float64: {"rtol": 1e-10, "atol": 1e-12},
+}
+
+
+def assert_near(actual, expected):
+    """Compare tensors by name; none may be missing on either side."""
+    assert list(actual) == list(expected)
+    for name, value in expected.items():
+        torch.testing.assert_close(
+            actual[name], value, **TOLERANCES[value.dtype], msg=lambda m, name=name: f"{name}: {m}"
+        )
