@@ -1,0 +1,169 @@
+"""Derivative: the reverse of a step's graph, with what has to be stored for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from engram.cells.language import OPERATIONS
+from engram.engine.graph import OPERATORS, Graph
+
+# What the reverse needs besides the cell language, on tensors: 1 where a > 0, else 0; and 1 where
+# a > b, ½ where a = b, else 0.
+REVERSE_OPERATIONS: dict[str, Callable[..., Tensor]] = {
+    "positive": lambda a: (a > 0).to(a.dtype),
+    "at_least": lambda a, b: 0.5 * ((a > b).to(a.dtype) + (a >= b).to(a.dtype)),
+}
+
+# Results of these are dear to compute again, and their derivatives are made of the results.
+_DEAR = {"sigmoid", "tanh", "exp", "div"}
+
+
+@dataclass(frozen=True)
+class Reverse:
+    """The reverse of one step.
+
+    Attributes:
+        graph: Inputs are those of the step, ``d.<state>`` for the gradient that arrives at each
+            state after it, and nothing else; outputs are ``x.<gate>``, ``r.<gate>``,
+            ``s.<state>`` and ``w.<weight>``: the gradients of the step's inputs. The nodes of the
+            step itself are its first ones, with the same indices.
+        stored: Nodes of the step whose values the reverse starts from; the rest of what it needs
+            of the step is computed again from these and the states before.
+    """
+
+    graph: Graph
+    stored: list[int]
+
+
+def derivative(step: Graph) -> Reverse:
+    """Reverse a step's graph by the chain rule; common expressions are shared with the step.
+
+    Where ``maximum``, ``minimum`` or ``relu`` is at its kink, the gradient is torch's: nothing for
+    relu, half to each side for the other two.
+    """
+    graph = step.copy()
+    count = len(step.nodes)
+    gradients: dict[int, int] = {}
+
+    def accumulate(index: int, gradient: int) -> None:
+        known = gradients.get(index)
+        gradients[index] = gradient if known is None else graph.apply("add", known, gradient)
+
+    for name, index in step.outputs.items():
+        accumulate(index, graph.input(f"d.{name}"))
+    for index in range(count - 1, -1, -1):
+        node = step.nodes[index]
+        if index not in gradients or node.op in ("input", "constant"):
+            continue
+        for operand, local in zip(node.operands, _RULES[node.op](graph, index), strict=True):
+            if step.nodes[operand].op != "constant":
+                accumulate(operand, local(gradients[index]))
+    zero = graph.constant(0.0)
+    graph.outputs = {
+        node.name: gradients.get(index, zero)
+        for index, node in enumerate(step.nodes)
+        if node.op == "input"
+    }
+    return Reverse(graph, _stored(graph, count))
+
+
+def _stored(graph: Graph, count: int) -> list[int]:
+    """What of the step must be stored: dear results, and inputs that are products or come from x.
+
+    States before and weights are at hand in the reverse, so cheap nodes made of these and of dear
+    results are computed again.
+    """
+    stored: set[int] = set()
+    seen: set[int] = set()
+
+    def visit(index: int) -> None:
+        if index in seen:
+            return
+        seen.add(index)
+        node = graph.nodes[index]
+        if index < count:
+            if node.op == "input":
+                if not node.name.startswith(("s.", "w.", "d.")):
+                    stored.add(index)
+                return
+            if node.op in _DEAR:
+                stored.add(index)
+                return
+        for operand in node.operands:
+            visit(operand)
+
+    for root in graph.outputs.values():
+        visit(root)
+    return sorted(stored)
+
+
+_Local = Callable[[int], int]
+
+
+def _rules() -> dict[str, Callable[[Graph, int], list[_Local]]]:
+    """For each operation, what turns the gradient of its result into those of its operands."""
+
+    def operands(g: Graph, i: int) -> tuple[int, ...]:
+        return g.nodes[i].operands
+
+    def times(g: Graph, factor: int) -> _Local:
+        return lambda d: g.apply("mul", d, factor)
+
+    def add(g: Graph, i: int) -> list[_Local]:
+        return [lambda d: d, lambda d: d]
+
+    def sub(g: Graph, i: int) -> list[_Local]:
+        return [lambda d: d, lambda d: g.apply("neg", d)]
+
+    def mul(g: Graph, i: int) -> list[_Local]:
+        a, b = operands(g, i)
+        return [times(g, b), times(g, a)]
+
+    def div(g: Graph, i: int) -> list[_Local]:
+        _, b = operands(g, i)
+        return [
+            lambda d: g.apply("div", d, b),
+            lambda d: g.apply("neg", g.apply("mul", g.apply("div", d, b), i)),
+        ]
+
+    def neg(g: Graph, i: int) -> list[_Local]:
+        return [lambda d: g.apply("neg", d)]
+
+    def sigmoid(g: Graph, i: int) -> list[_Local]:
+        return [times(g, g.apply("mul", i, g.apply("sub", g.constant(1.0), i)))]
+
+    def tanh(g: Graph, i: int) -> list[_Local]:
+        return [times(g, g.apply("sub", g.constant(1.0), g.apply("mul", i, i)))]
+
+    def relu(g: Graph, i: int) -> list[_Local]:
+        return [times(g, g.apply("positive", i))]
+
+    def exp(g: Graph, i: int) -> list[_Local]:
+        return [times(g, i)]
+
+    def larger(g: Graph, i: int) -> list[_Local]:
+        a, b = operands(g, i)
+        return [times(g, g.apply("at_least", a, b)), times(g, g.apply("at_least", b, a))]
+
+    def smaller(g: Graph, i: int) -> list[_Local]:
+        a, b = operands(g, i)
+        return [times(g, g.apply("at_least", b, a)), times(g, g.apply("at_least", a, b))]
+
+    return {
+        "add": add,
+        "sub": sub,
+        "mul": mul,
+        "div": div,
+        "neg": neg,
+        "sigmoid": sigmoid,
+        "tanh": tanh,
+        "relu": relu,
+        "exp": exp,
+        "maximum": larger,
+        "minimum": smaller,
+    }
+
+
+_RULES = _rules()
+assert set(_RULES) == set(OPERATORS) | set(OPERATIONS)
