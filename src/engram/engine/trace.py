@@ -95,8 +95,8 @@ def trace(cell: Cell) -> Graph:
     after the step, by name.
 
     Raises:
-        UntraceableError: Where the step does what a graph cannot hold: it names the cell, the line of
-            the step, and the way out.
+        UntraceableError: Where the step does what a graph cannot hold: it names the cell, the line
+            of the step, and the way out.
         ConfigError: Where the step departs from what the cell declares.
     """
     graph = Graph()
