@@ -66,7 +66,7 @@ def gradient_reach(
     *,
     truncation: int,
     lags: int | None = None,
-    positions: int = 64,
+    positions: int = 256,
     warmup: int = 100,
     seed: int = 0,
 ) -> GradientReach:
