@@ -1,0 +1,1 @@
+"""Vector code for a CPU, made from a cell's graph through llvmlite."""
