@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
         if durable:
             _sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _discard(temporary)
         raise RunError(cannot("write", path, error)) from error
 
 
@@ -54,7 +55,7 @@ def copy_atomically(source: Path, target: Path) -> None:
             shutil.copyfile(source, temporary)
         os.replace(temporary, target)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _discard(temporary)
         raise RunError(cannot("write", target, error)) from error
 
 
@@ -65,7 +66,8 @@ def write_json(path: Path, value: Any) -> None:
         RunError: As `write_atomically`.
     """
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, (text + "\n").encode())
+    # half a surrogate pair has no UTF-8, and its backslash form is what JSON calls it
+    write_atomically(path, (text + "\n").encode("utf-8", "backslashreplace"))
 
 
 def read_json(path: Path) -> Any:
@@ -96,6 +98,12 @@ def cannot(verb: str, path: Path, error: OSError) -> str:
     }
     reason = error.strerror or str(error)
     return f"cannot {verb} {path}: {reason}; {remedies.get(reason, 'check the path and the disk')}"
+
+
+def _discard(temporary: Path) -> None:
+    """Remove what a failed write left; what made it fail may be in the way of this too."""
+    with suppress(OSError):
+        temporary.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,7 +11,9 @@ from engram.errors import ConfigError, did_you_mean
 class Settings(BaseModel):
     """Base of all settings; a subclass declares its fields with types, ranges and descriptions."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
+    )
 
     @classmethod
     def checked(cls, values: Mapping[str, Any], source: str = "settings") -> Self:
@@ -38,8 +40,8 @@ class Settings(BaseModel):
             return f"'{name}' is not a setting, {did_you_mean(name, cls.model_fields)}"
         if fault["type"] == "missing":
             return f"'{name}' is missing and has no default"
-        accepted = str(fault["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
-        return f"{name} is {fault['input']!r}, and takes {accepted}"
+        accepted = str(fault["msg"])
+        return f"{name} is {fault['input']!r}: {accepted[:1].lower()}{accepted[1:]}"
 
     def plain(self) -> dict[str, Any]:
         """The settings as values that YAML and JSON hold."""

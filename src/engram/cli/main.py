@@ -1,6 +1,7 @@
 """``engram COMMAND …``: find the command and run it; faults become one sentence and a status."""
 
 import importlib
+import io
 import os
 import sys
 
@@ -49,18 +50,13 @@ def main(argv: list[str] | None = None) -> int:
         interrupted.
     """
     arguments = sys.argv[1:] if argv is None else argv
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(usage())
-        return 0
-    if arguments[0] == "--version":
-        print(f"engram {engram.__version__}")
-        return 0
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # text that a terminal cannot show is no fault
     try:
-        name, *rest = arguments
-        if name not in COMMANDS:
-            raise ConfigError(f"'{name}' is not a command: {did_you_mean(name, COMMANDS)}")
-        status: int = importlib.import_module(COMMANDS[name][0]).main(rest)
-        return status
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()  # here, where a reader that went away is noticed
     except EngramError as error:
         print(f"engram: {error}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
@@ -70,3 +66,17 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())
+        return 0
+    if arguments[0] == "--version":
+        print(f"engram {engram.__version__}")
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        raise ConfigError(f"'{name}' is not a command: {did_you_mean(name, COMMANDS)}")
+    status: int = importlib.import_module(COMMANDS[name][0]).main(rest)
+    return status

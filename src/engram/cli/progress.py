@@ -80,7 +80,7 @@ class BarReporter(Reporter):
 
     def notice(self, text: str) -> None:
         """Print it above the bar."""
-        self._bar.console.print(f"note: {text}")
+        self._bar.console.print(f"note: {text}", markup=False)
 
     def update(self, update: int, loss: float) -> None:
         """Move the bar."""

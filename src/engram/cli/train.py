@@ -18,6 +18,7 @@ from engram.tasks.language_model import (
     Corpus,
     LanguageModelSettings,
     load_model,
+    prepare,
     read_corpus,
     score_stream,
     train_language_model,
@@ -103,8 +104,10 @@ def go(
     with parallel.process_group():
         first = parallel.rank() == 0
         corpus, text = read_corpus(settings)
-        if first and create is not None:
-            create()
+        if create is not None:
+            prepare(settings, corpus)  # its faults come before a folder is made or replaced
+            if first:
+                create()
         if first:
             print(describe_data(text, corpus), flush=True)
         reporter = make_reporter(corpus.tokenizer.unit) if first else Reporter()

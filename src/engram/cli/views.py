@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from engram.diagnosis.context_use import ContextUse
 from engram.diagnosis.gradient_reach import Decay, GradientReach
@@ -78,7 +79,7 @@ def show_facts(out: Console, facts: dict[str, Any]) -> None:
     table.add_column(overflow="fold")
     for name, value in facts.items():
         if value is not None:
-            table.add_row(name, str(value))
+            table.add_row(name, Text(str(value)))  # a path may hold what looks like markup
     out.print(table)
 
 

@@ -70,11 +70,11 @@ class Lanes:
     def __post_init__(self) -> None:
         need = self.count * self.k1 + 1
         if len(self.ids) < need:
-            most = max(1, (len(self.ids) - 1) // self.k1)
+            most = (len(self.ids) - 1) // self.k1
+            lanes = f"use --lanes {most} or less, or " if most > 0 else "use "
             raise DataError(
                 f"the training part holds {len(self.ids):,} tokens, and {self.count} lanes of "
-                f"{self.k1} steps need {need:,}: give more text, or use --lanes {most} or less, "
-                "or fewer --steps"
+                f"{self.k1} steps need {need:,}: give more text, or {lanes}fewer --steps"
             )
 
     @property
@@ -145,6 +145,7 @@ def evaluation_windows(
         )
     rows = min(rows, max(1, targets_total // steps))
     length = -(-targets_total // rows)
+    rows = -(-targets_total // length)  # so that each has a target
     warm = min(overlap, length) if rows > 1 else 0
     filler = int(ids.max())  # any token but END, which would reset the state at every step
     inputs = torch.full((warm + length, rows), filler, dtype=torch.int64)
@@ -152,7 +153,7 @@ def evaluation_windows(
     stream = torch.from_numpy(ids).to(torch.int64)
     for row in range(rows):
         start = row * length
-        stop = max(start, min(start + length, targets_total))
+        stop = min(start + length, targets_total)
         before = min(warm, start)
         inputs[warm - before : warm + stop - start, row] = stream[start - before : stop]
         targets[warm : warm + stop - start, row] = stream[start + 1 : stop + 1]

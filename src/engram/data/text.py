@@ -65,10 +65,11 @@ def read_text(
         if left is not None and left <= 0:
             break
         raw = _read_bytes(path)
-        if not named and (not raw or b"\0" in raw[:_PEEK]):
+        binary = b"\0" in raw[:_PEEK] and not _has_zeros(encoding)
+        document = "" if binary and not named else _decode(raw, path, encoding, errors)
+        if not document and not named:
             skipped.append(str(path))
             continue
-        document = _decode(raw, path, encoding, errors)
         if not document:
             raise DataError(f"{path} is empty; name a file that holds text")
         if left is not None:
@@ -89,11 +90,14 @@ def _files(paths: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[Path, bool
     """Give each file once, in a stable order, and whether it was named itself."""
     seen: set[Path] = set()
     for given in paths:
-        for path, named in _expand(str(given)):
-            resolved = path.resolve()
-            if resolved not in seen:
-                seen.add(resolved)
-                yield path, named
+        try:
+            for path, named in _expand(str(given)):
+                resolved = path.resolve()
+                if resolved not in seen:
+                    seen.add(resolved)
+                    yield path, named
+        except OSError as error:
+            raise DataError(cannot("read", Path(given), error)) from error
 
 
 def _expand(given: str) -> Iterator[tuple[Path, bool]]:
@@ -144,6 +148,14 @@ def _read_bytes(path: Path) -> bytes:
         raise DataError(cannot("read", path, error)) from error
 
 
+def _has_zeros(encoding: str) -> bool:
+    """Whether plain letters hold zero bytes in an encoding, as in UTF-16."""
+    try:
+        return b"\0" in "a".encode(encoding)
+    except (LookupError, ValueError):  # no such encoding, which `_decode` reports
+        return False
+
+
 def _decode(raw: bytes, path: Path, encoding: str, errors: str) -> str:
     try:
         text = raw.decode(encoding, errors)
@@ -153,7 +165,7 @@ def _decode(raw: bytes, path: Path, encoding: str, errors: str) -> str:
             f"{path}: byte offset {error.start} ({found}) is not {encoding}; "
             "give --encoding (for example latin-1), or --errors replace or ignore"
         ) from None
-    except LookupError as error:
+    except (LookupError, ValueError) as error:
         raise DataError(
             f"{error}; --encoding takes a name such as utf-8, latin-1 or cp1252, "
             "--errors takes strict, replace or ignore"

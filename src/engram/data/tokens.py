@@ -233,7 +233,7 @@ class BytePairTokenizer(Tokenizer):
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
-        backend.train_from_iterator(documents, trainer)
+        backend.train_from_iterator(map(_whole, documents), trainer)
         return cls(backend.to_str())
 
     @property
@@ -245,7 +245,7 @@ class BytePairTokenizer(Tokenizer):
         """Numbers of a text; see `Tokenizer.encode`."""
         # A text that spells the name of the special token is text, and must not become END.
         ids: list[int] = []
-        for i, part in enumerate(text.split("<end>")):
+        for i, part in enumerate(_whole(text).split("<end>")):
             if i:
                 ids += self._backend.encode("<").ids + self._backend.encode("end>").ids
             ids += self._backend.encode(part).ids
@@ -265,6 +265,11 @@ class BytePairTokenizer(Tokenizer):
         return cls(json.dumps(value["definition"]))
 
 
+def _whole(text: str) -> str:
+    """The text with U+FFFD for each half of a surrogate pair, which UTF-8 has no bytes for."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 TOKENIZERS: dict[str, type[Tokenizer]] = {
     tokenizer.kind: tokenizer
     for tokenizer in (CharacterTokenizer, ByteTokenizer, WordTokenizer, BytePairTokenizer)
@@ -282,7 +287,7 @@ def fit_tokenizer(kind: str, documents: Sequence[str], vocabulary: int) -> Token
     return TOKENIZERS[kind].fit(documents, vocabulary)
 
 
-def tokenizer_from_plain(value: dict[str, Any]) -> Tokenizer:
+def tokenizer_from_plain(value: Any) -> Tokenizer:
     """Make a tokenizer again from what its `plain` gave.
 
     Raises:
@@ -290,7 +295,7 @@ def tokenizer_from_plain(value: dict[str, Any]) -> Tokenizer:
     """
     try:
         return TOKENIZERS[value["kind"]].from_plain(value)
-    except (KeyError, TypeError) as error:
+    except Exception as error:  # the tokenizers library raises nothing more precise
         raise DataError(
             f"the stored tokenizer is damaged ({error!r}); restore preprocess.json"
         ) from None

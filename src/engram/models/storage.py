@@ -42,7 +42,11 @@ def load_description(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     if not (folder / CONFIG).exists():
         raise RunError(f"{folder} holds no model ({CONFIG} is missing); name a run that trained")
-    return read_json(folder / CONFIG), read_json(folder / PREPROCESS)
+    config, preprocess = read_json(folder / CONFIG), read_json(folder / PREPROCESS)
+    for name, value in {CONFIG: config, PREPROCESS: preprocess}.items():
+        if not isinstance(value, dict):
+            raise RunError(f"{folder / name} is damaged: it holds no names and values; restore it")
+    return config, preprocess
 
 
 def load_weights(folder: Path, model: nn.Module) -> None:
@@ -59,15 +63,22 @@ def load_weights(folder: Path, model: nn.Module) -> None:
         )
     try:
         weights = safetensors.torch.load_file(path)
-        missing, unexpected = model.load_state_dict(weights, strict=False)
-    except (SafetensorError, RuntimeError, OSError) as error:
-        raise RunError(f"{path} is damaged or of another model ({error}); restore it") from None
-    kept = set(_without_shared(model.state_dict()))
-    lacking = [name for name in missing if name in kept]
-    if lacking or unexpected:
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{path} is damaged ({error}); restore it") from None
+    expected = _shapes(_without_shared(model.state_dict()))
+    found = _shapes(weights)
+    if found != expected:
+        lacking = sorted(expected - found)
+        unexpected = sorted(found - expected)
         raise RunError(
-            f"{path} is of another model: missing {lacking}, unexpected {unexpected}; restore it"
+            f"{path} is of another model: it lacks {', '.join(lacking) or 'nothing'}, and has "
+            f"{', '.join(unexpected) or 'nothing'} too many; restore it"
         )
+    model.load_state_dict(weights, strict=False)  # weights that are shared stand there once
+
+
+def _shapes(weights: dict[str, Tensor]) -> set[str]:
+    return {f"{name} {tuple(tensor.shape)}" for name, tensor in weights.items()}
 
 
 def _without_shared(weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
 
@@ -140,12 +141,12 @@ def make_corpus(documents: Sequence[str], settings: LanguageModelSettings) -> Co
     if total == 0:
         raise DataError("the documents hold no text; give at least one that does")
     share = 1.0 - settings.valid - settings.test
-    if share <= 0.0:
-        raise ConfigError(
-            f"valid={settings.valid} and test={settings.test} leave nothing to train on; "
-            "lower them until their sum is under 1"
-        )
     first, second = round(total * share), round(total * (share + settings.valid))
+    if first < 1:
+        raise ConfigError(
+            f"valid={settings.valid} and test={settings.test} leave nothing of {total:,} "
+            "characters to train on; lower them until their sum is under 1"
+        )
     parts = _split(documents, [first, second])
     tokenizer = fit_tokenizer(settings.tokens, parts[0], settings.vocabulary)
     streams = [tokenizer.encode_documents(part) for part in parts]
@@ -185,11 +186,10 @@ def _split(documents: Sequence[str], points: Sequence[int]) -> list[list[str]]:
 
 def _cuts(documents: Sequence[str], points: Sequence[int]) -> tuple[list[bool], list[bool]]:
     """For each part, whether it begins and whether it ends at the bound of a document."""
-    bounds = {0}
-    for document in documents:
-        bounds.add(max(bounds) + len(document))
-    edges = [0, *points, max(bounds)]
-    return [e in bounds for e in edges[:-1]], [e in bounds for e in edges[1:]]
+    bounds = [0, *accumulate(len(document) for document in documents)]
+    edges = [0, *points, bounds[-1]]
+    at_bound = [edge in bounds for edge in edges]
+    return at_bound[:-1], at_bound[1:]
 
 
 def build(vocabulary: int, settings: LanguageModelSettings) -> ManyToMany:
@@ -198,6 +198,30 @@ def build(vocabulary: int, settings: LanguageModelSettings) -> ManyToMany:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         return ManyToMany(vocabulary, ModelSettings(**own))
+
+
+def prepare(settings: LanguageModelSettings, corpus: Corpus) -> tuple[ManyToMany, Lanes]:
+    """Make the untrained model and its lanes, which finds every fault before a run is written.
+
+    Raises:
+        ConfigError: For settings that contradict each other.
+        DataError: For text that is too short.
+    """
+    lanes = Lanes(
+        corpus.train,
+        settings.lanes,
+        settings.steps,
+        settings.k2,
+        shift=settings.shift,
+        seed=settings.seed,
+        rows=parallel.own_rows(settings.lanes),
+    )
+    if settings.valid > 0.0 and len(corpus.valid) < 2:
+        raise DataError(
+            f"the validation part holds {len(corpus.valid)} tokens, and needs 2: give more text, "
+            f"a larger --valid than {settings.valid}, or --valid 0 to do without"
+        )
+    return build(corpus.tokenizer.size, settings), lanes
 
 
 def train_language_model(
@@ -217,20 +241,7 @@ def train_language_model(
     """
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    lanes = Lanes(
-        corpus.train,
-        settings.lanes,
-        settings.steps,
-        settings.k2,
-        shift=settings.shift,
-        seed=settings.seed,
-        rows=parallel.own_rows(settings.lanes),
-    )
-    if settings.valid > 0.0 and len(corpus.valid) < 2:
-        raise DataError(
-            f"the validation part holds {len(corpus.valid)} tokens, and needs 2: give more text, "
-            f"a larger --valid than {settings.valid}, or --valid 0 to do without"
-        )
+    model, lanes = prepare(settings, corpus)
     checkpoint = None
     if resume and run is not None:
         checkpoint, notice = run.load()
@@ -241,7 +252,6 @@ def train_language_model(
                 f"the data of {run.path} have changed since it was started; restore them, or train "
                 "a new run"
             )
-    model = build(corpus.tokenizer.size, settings)
     trained = TrainedModel(model, corpus.tokenizer, settings)
     if run is not None and parallel.rank() == 0:
         save_description(run.model, *_description(trained))
@@ -275,9 +285,11 @@ def load_model(folder: Path) -> TrainedModel:
     config, preprocess = load_description(folder)
     if config.get("task") != NAME:
         raise RunError(f"{folder} holds a model of task {config.get('task')!r}, not '{NAME}'")
+    if not isinstance(config.get("settings"), dict):
+        raise RunError(f"{folder} is damaged: its config.json holds no settings; restore it")
     settings = LanguageModelSettings.checked(config["settings"], str(folder))
     try:
-        tokenizer = tokenizer_from_plain(preprocess["tokenizer"])
+        tokenizer = tokenizer_from_plain(preprocess.get("tokenizer"))
     except DataError as error:
         raise RunError(f"{folder}: {error}") from None
     model = build(tokenizer.size, settings)

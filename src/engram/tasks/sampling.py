@@ -9,8 +9,6 @@ from engram.data.tokens import END, UNKNOWN_TEXT
 from engram.errors import ConfigError, DataError
 from engram.tasks.language_model import TrainedModel
 
-_LONGEST_PENDING = 8  # tokens of an incomplete character that are waited for
-
 
 def stream_sample(
     trained: TrainedModel,
@@ -66,7 +64,8 @@ def _pieces(
     ids = torch.tensor([END, *tokenizer.encode(prompt).tolist()], dtype=torch.int64)
     was_training = model.training
     model.eval()
-    pending: list[int] = []
+    pending: list[int] = []  # tokens since a character last ended for certain
+    given = 0  # characters of theirs that were given already
     with torch.inference_mode():
         scores, state = model(ids.unsqueeze(1))
     for position in range(length):
@@ -80,13 +79,16 @@ def _pieces(
             break
         pending.append(token)
         text = tokenizer.decode(pending)
-        if not text.endswith(UNKNOWN_TEXT) or len(pending) >= _LONGEST_PENDING:
-            pending.clear()
-            yield text
+        certain = text.removesuffix(UNKNOWN_TEXT)  # it may be the beginning of a character
+        if certain[given:]:
+            yield certain[given:]
+        given = len(certain)
+        if certain == text:
+            pending, given = [], 0
         with torch.inference_mode():
             scores, state = model(torch.tensor([[token]]), state)
     if pending:
-        yield tokenizer.decode(pending)
+        yield tokenizer.decode(pending)[given:]
     model.train(was_training)
 
 
@@ -100,7 +102,7 @@ def _draw(
     """Draw a token from scores ``(V,)``."""
     if temperature == 0.0:
         return int(scores.argmax())
-    scores = scores / temperature
+    scores = (scores.double() - scores.max()) / temperature  # however cold, the largest is 0
     if top_k is not None and top_k < len(scores):
         scores[scores < scores.topk(top_k).values[-1]] = -torch.inf
     probabilities = torch.softmax(scores, dim=0)

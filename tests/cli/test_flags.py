@@ -1,0 +1,193 @@
+"""Flags from settings, and how defaults, files and flags are joined."""
+
+import contextlib
+import io
+import re
+
+import pytest
+import yaml
+
+from engram.cli import train
+from engram.cli.flags import Parser, settings_from, shipped_configurations
+from engram.cli.main import main
+from engram.errors import ConfigError
+from engram.tasks.language_model import LanguageModelSettings
+
+
+def _settings(*argv):
+    """The settings that ``engram train language-model`` makes of flags."""
+    flags = train.parser()
+    given, unknown = flags.parse_known_args(list(argv))
+    values = {n: v for n, v in vars(given).items() if n in LanguageModelSettings.model_fields}
+    faults = flags.unknown_faults(unknown)
+    return settings_from(LanguageModelSettings, values, given.config, faults)
+
+
+def _fault(*argv):
+    with pytest.raises(ConfigError) as caught:
+        _settings(*argv)
+    return str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def help_text():
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), pytest.raises(SystemExit) as caught:
+        main(["train", "language-model", "--help"])
+    assert caught.value.code == 0
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", LanguageModelSettings.model_fields)
+def test_every_setting_stands_in_the_help(help_text, name):
+    flag = "--" + name.replace("_", "-")
+    field = LanguageModelSettings.model_fields[name]
+    entry = re.search(rf"^  {flag}[, ].*?(?=^  --|\Z)", help_text, re.MULTILINE | re.DOTALL)
+    assert entry
+    said = " ".join(entry.group().split())
+    assert " ".join(field.description.split()) in said
+    assert said.count("(default: ") == 1
+
+
+def test_defaults():
+    assert _settings() == LanguageModelSettings()
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--hidden", "12", "--rate=1e-3"], {"hidden": 12, "rate": 1e-3}),
+        (["--data", "a.txt", "b c.txt"], {"data": ["a.txt", "b c.txt"]}),
+        (["--data", "none"], {"data": ["none"]}),
+        (["--tied", "--no-shift"], {"tied": True, "shift": False}),
+        (["--no-tied", "--shift"], {"tied": False, "shift": True}),
+        (["--clip-norm", "none"], {"clip_norm": None}),
+        (["--clip-norm", "None", "--patience", "3"], {"clip_norm": None, "patience": 3}),
+        (["--forget-bias", "-1.5"], {"forget_bias": -1.5}),
+        (["--hidden", "3", "--hidden", "4"], {"hidden": 4}),
+    ],
+    ids=str,
+)
+def test_flags(argv, expected):
+    assert _settings(*argv) == LanguageModelSettings(**expected)
+
+
+@pytest.mark.parametrize(
+    ("argv", "texts"),
+    [
+        (["--hiden", "3"], ["'--hiden' is not a flag, did you mean '--hidden'?"]),
+        (["--clip_norm=3"], ["'--clip_norm' is not a flag, did you mean '--clip-norm'?"]),
+        (["--qqqqq"], ["'--qqqqq' is not a flag, engram train language-model --help shows them"]),
+        (["extra"], ["'extra' is not expected here"]),
+        (["--hidden", "0"], ["hidden is '0': input should be greater than or equal to 1"]),
+        (["--hidden", "none"], ["hidden is None: input should be a valid integer"]),
+        (["--rate", "inf"], ["rate is 'inf': input should be a finite number"]),
+        (["--cell", "lstn"], ["cell is 'lstn': input should be 'lstm', 'gru', 'elman' or"]),
+        (["--hidden"], ["argument --hidden: expected one argument; 'engram train language-model"]),
+        (["--data"], ["argument --data: expected at least one argument"]),
+        (["--dropout", "1"], ["dropout is '1': input should be less than 1"]),
+        (
+            ["--hiden", "3", "--layers", "0", "--rate", "fast", "--vlaid=1"],
+            [
+                "did you mean '--hidden'",
+                "did you mean '--valid'",
+                "layers is '0'",
+                "rate is 'fast'",
+            ],
+        ),
+    ],
+    ids=str,
+)
+def test_faults(argv, texts):
+    fault = _fault(*argv)
+    assert all(text in fault for text in texts)
+
+
+def test_file_then_flags(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("hidden: 32\nlayers: 3\nclip_norm: null\ndata: [a.txt]\nrate: 1e-2\n")
+    settings = _settings("--config", str(path), "--hidden", "64")
+    assert settings == LanguageModelSettings(
+        hidden=64, layers=3, clip_norm=None, data=["a.txt"], rate=0.01
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("hiden: 3\nrate: 0\n", "'hiden' is not a setting, did you mean 'hidden'?"),
+        ("clip-norm: 3\n", "'clip-norm' is not a setting, did you mean 'clip_norm'?"),
+        ("data: notes.txt\n", "data is 'notes.txt': input should be a valid list"),
+        ("data: []\n", "data is []: list should have at least 1 item"),
+        ("1: 2\n", "1 is 1: keys should be strings"),
+        ("hidden: [1\n", "config.yaml is no YAML: while parsing a flow sequence"),
+        ("", "config.yaml holds no settings; write lines such as 'hidden: 256'"),
+        ("just text", "config.yaml holds no settings"),
+        (b"\xff\xfe\x00", "config.yaml is no YAML"),
+    ],
+)
+def test_faults_of_a_file(tmp_path, content, text):
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    fault = _fault("--config", str(path))
+    assert text in fault
+    assert "\n" not in fault
+
+
+def test_faults_of_file_and_flags_together(tmp_path):
+    (tmp_path / "config.yaml").write_text("hiden: 3\n")
+    fault = _fault("--config", str(tmp_path / "config.yaml"), "--rate", "-1", "--layer", "2")
+    assert all(text in fault for text in ("'hiden'", "rate is '-1'", "'--layer' is not a flag"))
+
+
+def test_config_that_is_a_folder(tmp_path):
+    assert _fault("--config", str(tmp_path)).startswith(f"cannot read {tmp_path}: Is a directory")
+
+
+def test_unknown_configuration():
+    assert _fault("--config", "tinyshakespear") == (
+        "--config tinyshakespear is no file and no shipped configuration, "
+        "did you mean 'tinyshakespeare'? accepted: demo, tinyshakespeare"
+    )
+
+
+@pytest.mark.parametrize("name", shipped_configurations())
+def test_shipped_configurations_are_valid(name):
+    path = shipped_configurations()[name]
+    assert _settings("--config", name) == LanguageModelSettings.checked(
+        yaml.safe_load(path.read_text(encoding="utf-8"))
+    )
+
+
+def test_a_file_goes_before_a_shipped_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").write_text("hidden: 7")
+    assert _settings("--config", "demo").hidden == 7
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["--config", "demo"],
+        ["--config", "tinyshakespeare", "--data", "ä b.txt", "--rate", "1e-5"],
+        ["--clip-norm", "none", "--forget-bias", "-0.25", "--no-shift", "--valid", "0.1"],
+        ["--data", "none", "*.txt", "yes", "--encoding", "latin-1"],
+    ],
+    ids=str,
+)
+def test_printed_settings_read_back(argv, tmp_path, capsys):
+    assert main(["train", "language-model", *argv, "--print-config"]) == 0
+    printed = capsys.readouterr().out
+    path = tmp_path / "printed.yaml"
+    path.write_text(printed, encoding="utf-8")
+    assert _settings("--config", str(path)) == _settings(*argv)
+    assert main(["train", "language-model", "--config", str(path), "--print-config"]) == 0
+    assert capsys.readouterr().out == printed
+
+
+def test_a_flag_is_not_abbreviated():
+    parser = Parser(prog="p")
+    parser.add_argument("--samples")
+    with pytest.raises(ConfigError, match="'--sample' is not a flag, did you mean '--samples'"):
+        parser.parse(["--sample", "3"])

@@ -1,0 +1,161 @@
+"""The command line as a whole: help, suggestions, statuses, and what it imports."""
+
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+import engram
+from engram.cli import main as module
+from engram.cli.main import COMMANDS, main
+from engram.errors import ConfigError, DataError, NumericsError, RunError
+
+
+def _loaded_by(code):
+    """Which of the heavy packages a piece of code loads in a fresh process."""
+    script = f"{code}\nimport sys\nprint(*sorted(m for m in sys.modules if '.' not in m))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
+    )
+    return set(done.stdout.splitlines()[-1].split()) & {
+        "numpy", "pydantic", "rich", "sklearn", "tokenizers", "torch", "yaml"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import engram",
+        "from engram.cli.main import main; main(['--help'])",
+        "from engram.cli.main import main; main(['--version'])",
+        "from engram.cli.main import main; main(['tran'])",
+        "import engram; engram.ConfigError; dir(engram)",
+    ],
+)
+def test_loads_nothing_heavy(code):
+    assert _loaded_by(code) == set()
+
+
+@pytest.mark.parametrize("argv", [[], ["-h"], ["--help"]])
+def test_usage(argv, capsys):
+    assert main(argv) == 0
+    out = capsys.readouterr().out
+    assert all(f"  {name} " in out for name in COMMANDS)
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"engram {engram.__version__}\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name, capsys):
+    try:
+        status = main([name, "--help"])
+    except SystemExit as left:
+        status = left.code
+    assert status == 0
+    assert f"engram {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["tran"], "'tran' is not a command: did you mean 'train'? accepted: demo, diagnose, "),
+        (["evaluate"], "did you mean 'eval'?"),
+        (["xyzzy"], "'xyzzy' is not a command: accepted: demo, diagnose, eval, info, resume, "),
+        (["--hlep"], "'--hlep' is not a command: accepted"),
+        (["train", "languagemodel"], "'languagemodel' is not a task: did you mean 'language-mo"),
+        (["train", "language-model", "--hiden", "3"], "did you mean '--hidden'?"),
+        (["sample", "runs/x", "--temprature", "1"], "did you mean '--temperature'?"),
+        (["sample", "runs/x", "--length", "many"], "argument --length: invalid int value: 'many'"),
+        (["sample", "runs/x", "--samples", "0"], "samples is 0, and takes a whole number from 1"),
+        (["sample"], "the following arguments are required: RUN; 'engram sample --help' shows"),
+        (["eval", "runs/x"], "the following arguments are required: --data"),
+        (["info", "runs/x", "more"], "'more' is not expected here"),
+        (["demo", "--run-dri", "x"], "did you mean '--run-dir'?"),
+    ],
+    ids=str,
+)
+def test_faults_in_what_is_given(argv, text, capsys):
+    assert main(argv) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("engram: ")
+    assert text in captured.err
+    assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["info", "sample", "diagnose", "resume"])
+def test_missing_run(command, tmp_path, capsys):
+    assert main([command, str(tmp_path / "none")]) == 1
+    assert capsys.readouterr().err == (
+        f"engram: {tmp_path}/none does not exist; "
+        "name the folder that --run-dir named in training\n"
+    )
+    assert main([command, str(tmp_path)]) == 1
+    assert "holds no config.yaml, so it is no run" in capsys.readouterr().err
+
+
+def _command(monkeypatch, action):
+    class Command:
+        @staticmethod
+        def main(argv):
+            return action()
+
+    monkeypatch.setitem(module.COMMANDS, "act", ("there", "acts"))
+    monkeypatch.setattr(module.importlib, "import_module", lambda name: Command)
+
+
+def _raise(error):
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ConfigError("said"), 2),
+        (DataError("said"), 2),
+        (RunError("said"), 1),
+        (NumericsError("said"), 1),
+    ],
+    ids=str,
+)
+def test_statuses(error, status, monkeypatch, capsys):
+    _command(monkeypatch, lambda: _raise(error))
+    assert main(["act"]) == status
+    assert capsys.readouterr().err == "engram: said\n"
+
+
+def test_interrupted(monkeypatch, capsys):
+    _command(monkeypatch, lambda: _raise(KeyboardInterrupt()))
+    assert main(["act"]) == 130
+    assert capsys.readouterr().err == "engram: interrupted\n"
+
+
+def test_faults_of_ours_are_not_hidden(monkeypatch):
+    _command(monkeypatch, lambda: _raise(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        main(["act"])
+
+
+def test_text_that_standard_output_cannot_hold(monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    _command(monkeypatch, lambda: print("── ok \udcff") or 0)
+    assert main(["act"]) == 0
+    out.flush()
+    assert out.buffer.getvalue() == b"?? ok ?\n"
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["train", "--help"], ["sample", "--help"]], ids=str)
+def test_a_reader_that_went_away(argv):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "engram", *argv]
+    with os.fdopen(writing, "wb") as out:
+        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, timeout=120)
+    assert done.stderr == b""
+    assert done.returncode == 0

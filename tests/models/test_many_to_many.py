@@ -1,0 +1,85 @@
+"""The token model: shapes, shared weights, counts, truncation of its state."""
+
+import pytest
+import torch
+
+from engram.errors import ConfigError
+from engram.models.many_to_many import ManyToMany, ModelSettings, detached, parameter_count
+
+
+def _model(vocabulary=7, **changes):
+    return ManyToMany(vocabulary, ModelSettings(**({"hidden": 5} | changes)))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "elman", "elman-relu"])
+@pytest.mark.parametrize(("layers", "embedding"), [(1, 0), (2, 3)])
+def test_shapes(cell, layers, embedding):
+    model = _model(cell=cell, layers=layers, embedding=embedding)
+    inputs = torch.randint(7, (4, 3))
+    scores, state = model(inputs)
+    assert scores.shape == (4, 3, 7)
+    parts = state if isinstance(state, tuple) else (state,)
+    assert len(parts) == (2 if cell == "lstm" else 1)
+    assert all(part.shape == (layers, 3, 5) for part in parts)
+    assert model.embedding.embedding_dim == (embedding or 5)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "elman"])
+def test_carried_state_is_one_long_sequence(cell):
+    model = _model(cell=cell, layers=2)
+    inputs = torch.randint(7, (9, 2))
+    whole, _ = model(inputs)
+    first, state = model(inputs[:4])
+    second, _ = model(inputs[4:], state)
+    torch.testing.assert_close(torch.cat([first, second]), whole)
+
+
+def test_reset_begins_anew():
+    model = _model()
+    inputs = torch.randint(7, (6, 1))
+    reset = torch.zeros(6, 1, dtype=torch.bool)
+    reset[3] = True
+    scores, _ = model(inputs, reset=reset)
+    alone, _ = model(inputs[3:])
+    torch.testing.assert_close(scores[3:], alone)
+
+
+def test_dropout_only_in_training():
+    model = _model(dropout=0.5, dropout_input=0.5, weight_drop=0.5)
+    inputs = torch.randint(7, (6, 2))
+    assert not torch.equal(model(inputs)[0], model(inputs)[0])
+    model.eval()
+    assert torch.equal(model(inputs)[0], model(inputs)[0])
+
+
+@pytest.mark.parametrize("embedding", [0, 5])
+def test_tied_weights_are_one_tensor(embedding):
+    free, tied = _model(), _model(tied=True, embedding=embedding)
+    assert tied.head.weight is tied.embedding.weight
+    assert parameter_count(free) - parameter_count(tied) == 7 * 5
+
+
+def test_tied_with_another_width_is_refused():
+    with pytest.raises(ConfigError) as caught:
+        _model(tied=True, embedding=3)
+    assert str(caught.value) == (
+        "tied shares weights between embedding (3 wide) and head (5 wide); "
+        "leave out --embedding, or --tied"
+    )
+
+
+def test_parameter_count_leaves_out_what_is_fixed():
+    model = _model()
+    before = parameter_count(model)
+    model.head.bias.requires_grad_(False)
+    assert before - parameter_count(model) == 7
+
+
+def test_detached():
+    assert detached(None) is None
+    made = torch.ones(2, requires_grad=True) * 2
+    alone, pair = detached(made), detached((made, made))
+    assert isinstance(alone, torch.Tensor)
+    assert isinstance(pair, tuple)
+    assert all(not part.requires_grad for part in (alone, *pair))
+    assert torch.equal(alone, made)

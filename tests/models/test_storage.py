@@ -1,0 +1,134 @@
+"""The model folder: what is written is read again, and damage is told."""
+
+import pytest
+import safetensors.torch
+import torch
+
+from engram.errors import RunError
+from engram.models.many_to_many import ManyToMany, ModelSettings
+from engram.models.storage import (
+    CONFIG,
+    PREPROCESS,
+    WEIGHTS,
+    load_description,
+    load_weights,
+    save_description,
+    save_weights,
+)
+
+
+def _model(seed, **changes):
+    torch.manual_seed(seed)
+    return ManyToMany(7, ModelSettings(**({"hidden": 5} | changes)))
+
+
+def _fault(folder, model):
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(RunError) as caught:
+        load_weights(folder, model)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    text = str(caught.value)
+    assert text.startswith(str(folder))
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize("changes", [{}, {"tied": True}, {"cell": "gru", "layers": 2}])
+def test_weights_there_and_back(tmp_path, changes):
+    saved, loaded = _model(1, **changes), _model(2, **changes)
+    save_weights(tmp_path, saved.state_dict())
+    load_weights(tmp_path, loaded)
+    for name, value in saved.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value)
+    assert (loaded.head.weight is loaded.embedding.weight) == ("tied" in changes)
+
+
+def test_tied_weights_are_stored_once(tmp_path):
+    save_weights(tmp_path, _model(1, tied=True).state_dict())
+    names = safetensors.torch.load_file(tmp_path / WEIGHTS)
+    assert "embedding.weight" in names
+    assert "head.weight" not in names
+
+
+def test_loading_does_not_change_the_file(tmp_path):
+    save_weights(tmp_path, _model(1).state_dict())
+    before = (tmp_path / WEIGHTS).read_bytes()
+    model = _model(2)
+    load_weights(tmp_path, model)
+    with torch.no_grad():
+        model.head.bias.fill_(9.0)
+    assert (tmp_path / WEIGHTS).read_bytes() == before
+
+
+@pytest.mark.parametrize("keep", [0, 7, 100, -1])
+def test_truncated_weights(tmp_path, keep):
+    path = tmp_path / WEIGHTS
+    save_weights(tmp_path, _model(1).state_dict())
+    path.write_bytes(path.read_bytes()[:keep])
+    assert _fault(tmp_path, _model(2)).startswith(f"{path} is damaged (")
+
+
+def test_weights_that_are_no_safetensors(tmp_path):
+    (tmp_path / WEIGHTS).write_bytes(b"\x80\x02}q\x00." * 50)
+    assert "is damaged (" in _fault(tmp_path, _model(2))
+
+
+def test_missing_weights(tmp_path):
+    assert _fault(tmp_path, _model(1)) == (
+        f"{tmp_path} holds no weights yet (model.safetensors is missing); "
+        "let the run go on with 'engram resume' until its first evaluation"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stored", "built", "texts"),
+    [
+        ({"hidden": 6}, {}, ["lacks embedding.weight (7, 5)", "has embedding.weight (7, 6)"]),
+        ({}, {"layers": 2}, ["lacks layers.bias_hh_l1 (20,)", "has nothing too many"]),
+        ({"layers": 2}, {}, ["lacks nothing, and has layers.bias_hh_l1 (20,)"]),
+        ({"cell": "gru"}, {}, ["lacks layers.bias_hh_l0 (20,)", "has layers.bias_hh_l0 (15,)"]),
+        ({"tied": True}, {}, ["lacks head.weight (7, 5), and has nothing too many"]),
+        ({}, {"tied": True}, ["lacks nothing, and has head.weight (7, 5) too many"]),
+    ],
+)
+def test_weights_of_another_model(tmp_path, stored, built, texts):
+    save_weights(tmp_path, _model(1, **stored).state_dict())
+    fault = _fault(tmp_path, _model(2, **built))
+    assert "is of another model: it lacks" in fault
+    assert all(text in fault for text in texts)
+
+
+def test_description_there_and_back(tmp_path):
+    save_description(tmp_path, {"task": "t", "settings": {"a": None}}, {"characters": "aä\n"})
+    assert load_description(tmp_path) == (
+        {"task": "t", "settings": {"a": None}},
+        {"characters": "aä\n"},
+    )
+
+
+def test_no_model(tmp_path):
+    with pytest.raises(RunError) as caught:
+        load_description(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} holds no model (config.json is missing); name a run that trained"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        (CONFIG, "{", "config.json is damaged"),
+        (CONFIG, "[]", "config.json is damaged: it holds no names and values"),
+        (PREPROCESS, "3", "preprocess.json is damaged: it holds no names and values"),
+        (PREPROCESS, None, "preprocess.json: No such file or directory"),
+    ],
+)
+def test_damaged_description(tmp_path, name, content, text):
+    save_description(tmp_path, {}, {})
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(RunError) as caught:
+        load_description(tmp_path)
+    assert text in str(caught.value)

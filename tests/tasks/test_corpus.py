@@ -1,0 +1,313 @@
+"""The language model's corpus, its score, and its folder."""
+
+import json
+import math
+import shutil
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from engram.data.tokens import END, fit_tokenizer
+from engram.errors import ConfigError, DataError, RunError
+from engram.tasks.language_model import (
+    Corpus,
+    LanguageModelSettings,
+    Score,
+    TrainedModel,
+    _split,
+    build,
+    load_model,
+    make_corpus,
+    prepare,
+    read_corpus,
+    save_model,
+    score,
+    score_stream,
+)
+
+ANY = hypothesis_settings(deadline=None, derandomize=True, max_examples=200)
+_documents = st.lists(st.text("abc \n", max_size=12), min_size=1, max_size=6)
+
+
+def _settings(**changes):
+    return LanguageModelSettings(**({"hidden": 6, "data": ["unused"]} | changes))
+
+
+def _bytes_of(corpus):
+    return [[int(i) for i in part] for part in (corpus.train, corpus.valid, corpus.test)]
+
+
+@ANY
+@given(documents=_documents, points=st.lists(st.integers(0, 80), min_size=2, max_size=2))
+def test_split_cuts_at_the_points(documents, points):
+    total = sum(map(len, documents))
+    points = sorted(min(point, total) for point in points)
+    parts = _split(documents, points)
+    text = "".join(documents)
+    edges = [0, *points, total]
+    assert ["".join(part) for part in parts] == [text[a:b] for a, b in pairwise(edges)]
+    assert all(piece for part in parts for piece in part)
+
+
+def _check_corpus(documents, corpus):
+    """The parts joined are the documents with END between, twice where a part meets a document."""
+    tokenizer = corpus.tokenizer
+    parts = _bytes_of(corpus)
+    assert tokenizer.decode([i for part in parts for i in part]) == "".join(documents)
+    ends_within = [part for part in parts if part]
+    assert ends_within[0][0] == END
+    assert ends_within[-1][-1] == END
+    whole: list[int] = []
+    for part in ends_within:
+        whole += part[1:] if whole and whole[-1] == END == part[0] else part
+    assert whole == tokenizer.encode_documents([d for d in documents if d]).tolist()
+
+
+@ANY
+@given(documents=_documents, valid=st.floats(0, 0.49), test=st.floats(0, 0.49))
+def test_parts_give_the_documents_back(documents, valid, test):
+    settings = _settings(tokens="bytes", valid=valid, test=test)
+    total = sum(map(len, documents))
+    try:
+        corpus = make_corpus(documents, settings)
+    except DataError:
+        assert total == 0
+        return
+    except ConfigError:
+        assert round(total * (1 - valid - test)) < 1
+        return
+    _check_corpus(documents, corpus)
+    assert corpus.characters == total
+    lengths = [len(corpus.tokenizer.decode(part)) for part in _bytes_of(corpus)]
+    assert lengths[0] == round(total * (1 - valid - test))
+    assert abs(lengths[1] - total * valid) <= 1
+
+
+@pytest.mark.parametrize("drop", [0, -1, 4])
+def test_a_planted_fault_in_the_corpus_is_found(drop):
+    documents = ["abcdefgh", "ijkl"]
+    corpus = make_corpus(documents, _settings(tokens="bytes", valid=0.25, test=0.25))
+    broken = Corpus(
+        corpus.tokenizer, np.delete(corpus.train, drop), corpus.valid, corpus.test, 12, "digest"
+    )
+    _check_corpus(documents, corpus)
+    with pytest.raises(AssertionError):
+        _check_corpus(documents, broken)
+
+
+def _letters(text):
+    return [END if c == "|" else ord(c) + 1 for c in text]
+
+
+@pytest.mark.parametrize(
+    ("documents", "valid", "test", "parts"),
+    [
+        (["abcdefghij"], 0.2, 0.1, ["|abcdefg", "hi", "j|"]),
+        (["abcde", "fghij"], 0.5, 0.0, ["|abcde|", "|fghij|", ""]),
+        (["abcde", "fghij"], 0.25, 0.25, ["|abcde|", "|fgh", "ij|"]),
+        (["abcde", "", "fghij"], 0.2, 0.2, ["|abcde|f", "gh", "ij|"]),
+        (["abcde", "fghij"], 0.0, 0.0, ["|abcde|fghij|", "", ""]),
+        (["abcde", "fghij"], 0.0, 0.4, ["|abcde|f", "", "ghij|"]),
+        (["abcde", "fghij"], 0.4, 0.0, ["|abcde|f", "ghij|", ""]),
+        (["a"], 0.05, 0.05, ["|a|", "", ""]),
+    ],
+)
+def test_documents_that_a_bound_cuts_go_on(documents, valid, test, parts):
+    corpus = make_corpus(documents, _settings(tokens="bytes", valid=valid, test=test))
+    assert _bytes_of(corpus) == [_letters(part) for part in parts]
+
+
+def test_the_tokenizer_sees_the_training_part_only():
+    corpus = make_corpus(["aaaabbbbxy"], _settings(valid=0.1, test=0.1))
+    assert corpus.tokenizer.unknown_in("abxy") == ["x", "y"]
+    assert corpus.valid.tolist() == [corpus.tokenizer.unknown]
+
+
+def test_digest():
+    settings = _settings(tokens="bytes")
+    documents = ["some text " * 10, "more"]
+    digest = make_corpus(documents, settings).digest
+    assert digest == make_corpus(list(documents), settings).digest
+    others = [
+        make_corpus([documents[0], "mare"], settings),
+        make_corpus(["".join(documents)], settings),
+        make_corpus(documents, _settings(tokens="bytes", valid=0.1)),
+        make_corpus(documents, _settings(tokens="characters")),
+    ]
+    assert len({digest, *(other.digest for other in others)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("valid", "test"), [(0.5, 0.5), (0.7, 0.3), (0.9, 0.9), (0.6, 0.4), (0.98, 0.019)]
+)
+def test_nothing_left_to_train_on(valid, test):
+    with pytest.raises(ConfigError) as caught:
+        make_corpus(["some text"], _settings(valid=valid, test=test))
+    assert str(caught.value) == (
+        f"valid={valid} and test={test} leave nothing of 9 characters to train on; "
+        "lower them until their sum is under 1"
+    )
+
+
+@pytest.mark.parametrize("documents", [[], [""], ["", ""]])
+def test_documents_without_text(documents):
+    with pytest.raises(DataError, match="the documents hold no text; give at least one that does"):
+        make_corpus(documents, _settings())
+
+
+def test_many_documents_take_no_time_that_grows_with_their_square():
+    corpus = make_corpus(["ab"] * 60_000, _settings())
+    assert corpus.characters == 120_000
+
+
+def test_read_corpus(tmp_path):
+    (tmp_path / "a.txt").write_bytes("größe ".encode("latin-1") * 9)
+    settings = _settings(data=[str(tmp_path)], encoding="latin-1", max_characters=20)
+    corpus, text = read_corpus(settings)
+    assert text.documents == [("größe " * 9)[:20]]
+    assert corpus.characters == 20
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "text"),
+    [
+        ({"lanes": 64}, DataError, "64 lanes of 64 steps need 4,097"),
+        (
+            {"lanes": 1, "steps": 4, "valid": 0.02, "test": 0},
+            DataError,
+            "the validation part holds 0 tokens, and needs 2",
+        ),
+        ({"lanes": 1, "steps": 4, "valid": 0, "tied": True, "embedding": 9}, ConfigError, "tied"),
+    ],
+)
+def test_prepare_finds_faults(changes, error, text):
+    settings = _settings(**changes)
+    with pytest.raises(error) as caught:
+        prepare(settings, make_corpus(["tiny text"], settings))
+    assert text in str(caught.value)
+
+
+def test_build_is_drawn_from_the_seed_alone():
+    torch.manual_seed(1)
+    first = build(9, _settings(seed=3))
+    after = torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.equal(torch.rand(1), after)
+    torch.manual_seed(2)
+    again, other = build(9, _settings(seed=3)), build(9, _settings(seed=4))
+    assert torch.equal(first.head.weight, again.head.weight)
+    assert not torch.equal(first.head.weight, other.head.weight)
+
+
+def _trained(kind="characters", documents=("some words, some more words. ",), **changes):
+    settings = _settings(tokens=kind, vocabulary=300, **changes)
+    tokenizer = fit_tokenizer(kind, documents, 300)
+    return TrainedModel(build(tokenizer.size, settings), tokenizer, settings)
+
+
+@pytest.mark.parametrize("kind", ["characters", "bytes", "words", "bpe"])
+def test_score_by_hand(kind):
+    trained = _trained(kind)
+    documents = ["some words", "more"]
+    result = score(trained, documents)
+    ids = torch.from_numpy(trained.tokenizer.encode_documents(documents)).long()
+    total = 0.0
+    with torch.no_grad():
+        scores, _ = trained.model(ids[:-1, None], reset=(ids[:-1, None] == END))
+        for t in range(len(ids) - 1):
+            total -= float(scores[t, 0].log_softmax(0)[ids[t + 1]])
+    assert result.tokens == len(ids) - 1
+    assert result.characters == 14
+    assert result.loss == pytest.approx(total / result.tokens, rel=1e-5)
+    assert result.bits_per_character == pytest.approx(total / math.log(2) / 14, rel=1e-5)
+    assert result.perplexity == pytest.approx(math.exp(result.loss))
+
+
+def test_score_counts_what_is_unknown():
+    trained = _trained()
+    assert score(trained, ["some words"]).unknown == 0
+    assert score(trained, ["xsome wordsZ"]).unknown == 2
+    assert score(_trained("bytes"), ["xZ"]).unknown == 0
+
+
+def test_score_of_a_stream_counts_its_characters():
+    trained = _trained("bytes")
+    ids = trained.tokenizer.encode_documents(["größe", "b"])
+    assert score_stream(trained, ids) == score(trained, ["größe", "b"])
+
+
+def test_score_leaves_the_mode_of_the_model():
+    trained = _trained(dropout=0.5)
+    for training in (True, False):
+        trained.model.train(training)
+        score(trained, ["some"])
+        assert trained.model.training is training
+
+
+def test_perplexity_of_an_absurd_loss_is_a_number():
+    assert math.isfinite(Score(loss=1e5, tokens=1, characters=0, unknown=0).perplexity)
+
+
+@pytest.mark.parametrize("documents", [[], [""]])
+def test_score_without_text(documents):
+    with pytest.raises(DataError, match="there is no text to score"):
+        score(_trained(), documents)
+
+
+@pytest.mark.parametrize("kind", ["characters", "bytes", "words", "bpe"])
+def test_model_folder_there_and_back(tmp_path, kind):
+    trained = _trained(kind, tied=True)
+    save_model(tmp_path, trained)
+    loaded = load_model(tmp_path)
+    assert loaded.settings == trained.settings
+    assert loaded.tokenizer.plain() == trained.tokenizer.plain()
+    assert not loaded.model.training
+    assert score(loaded, ["some words"]) == score(trained, ["some words"])
+
+
+def test_model_folder_with_odd_characters(tmp_path):
+    save_model(tmp_path, _trained(documents=["a\ud800\u2028ä😀"]))
+    assert load_model(tmp_path).tokenizer.unknown_in("a\ud800\u2028ä😀") == []
+
+
+def _change(path, **changes):
+    value = json.loads(path.read_text())
+    for name, new in changes.items():
+        if new is None:
+            del value[name]
+        else:
+            value[name] = new
+    path.write_text(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "text"),
+    [
+        ("config.json", {"task": "classify"}, "holds a model of task 'classify', not 'language-"),
+        ("config.json", {"settings": None}, "damaged: its config.json holds no settings"),
+        ("config.json", {"settings": 3}, "damaged: its config.json holds no settings"),
+        ("preprocess.json", {"tokenizer": None}, "the stored tokenizer is damaged"),
+        ("preprocess.json", {"tokenizer": {"kind": "letters"}}, "stored tokenizer is damaged"),
+        ("preprocess.json", {"tokenizer": {"kind": "bytes"}}, "is of another model"),
+    ],
+)
+def test_damaged_model_folder(tmp_path, name, changes, text):
+    save_model(tmp_path, _trained())
+    _change(tmp_path / name, **changes)
+    with pytest.raises(RunError) as caught:
+        load_model(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+    assert text in str(caught.value)
+
+
+def test_weights_of_another_folder(tmp_path):
+    save_model(tmp_path / "a", _trained())
+    save_model(tmp_path / "b", _trained(layers=2))
+    shutil.copy(tmp_path / "b" / "model.safetensors", tmp_path / "a")
+    with pytest.raises(RunError, match="is of another model: it lacks nothing"):
+        load_model(tmp_path / "a")
