@@ -58,8 +58,9 @@ class Parser(argparse.ArgumentParser):
         return faults
 
 
-def add_settings(parser: Parser, settings: type[Settings]) -> None:
-    """Add a flag for each field; values stay text here, and are checked by the settings class."""
+def add_settings(parser: Parser, title: str, settings: type[Settings]) -> None:
+    """Add a flag for each field under a heading; the settings class checks the values later."""
+    group = parser.add_argument_group(title)
     for name, field in settings.model_fields.items():
         flag = "--" + name.replace("_", "-")
         default = "none" if field.default is None else field.default
@@ -67,11 +68,11 @@ def add_settings(parser: Parser, settings: type[Settings]) -> None:
         text = f"{field.description} (default: {shown})".replace("%", "%%")
         options: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": text}
         if field.annotation is bool:
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
         elif typing.get_origin(field.annotation) is list:
-            parser.add_argument(flag, nargs="+", metavar="PATH", **options)
+            group.add_argument(flag, nargs="+", metavar="PATH", **options)
         else:
-            parser.add_argument(flag, metavar=_metavar(field.annotation), **options)
+            group.add_argument(flag, metavar=_metavar(field.annotation), **options)
 
 
 def _metavar(annotation: Any) -> str:

@@ -13,10 +13,12 @@ from engram.data.text import STDLIB, Text
 from engram.diagnosis.language_model import measure_memory, write_memory
 from engram.errors import ConfigError, did_you_mean
 from engram.files import write_json
-from engram.models.many_to_many import parameter_count
+from engram.models.many_to_many import ModelSettings, parameter_count
+from engram.settings import Settings
 from engram.tasks.language_model import (
     Corpus,
     LanguageModelSettings,
+    TextSettings,
     load_model,
     prepare,
     read_corpus,
@@ -27,8 +29,14 @@ from engram.training import parallel
 from engram.training.loop import Outcome
 from engram.training.reporting import Reporter
 from engram.training.run_folder import RunFolder
+from engram.training.settings import TrainingSettings
 
 TASKS = {"language-model": "predict the next character, byte, word or token of text"}
+GROUPS: dict[str, type[Settings]] = {
+    "text": TextSettings,
+    "model": ModelSettings,
+    "training": TrainingSettings,
+}
 RESULT = "result"
 
 
@@ -36,6 +44,7 @@ def parser() -> Parser:
     """The flags of ``engram train language-model``."""
     made = Parser(
         prog="engram train language-model",
+        usage="engram train language-model [--data PATH …] [--run-dir DIR] [flags]",
         description=(
             "Train a recurrent language model on text, and measure what it remembers.\n\n"
             "  engram train language-model --data notes.txt --run-dir runs/notes\n"
@@ -50,7 +59,8 @@ def parser() -> Parser:
     made.add_argument(
         "--print-config", action="store_true", help="print all settings as YAML, and do nothing"
     )
-    add_settings(made, LanguageModelSettings)
+    for title, settings in GROUPS.items():
+        add_settings(made, title, settings)
     return made
 
 
