@@ -8,7 +8,7 @@ from engram.cli.sample import write_sample
 from engram.tasks.language_model import LanguageModelSettings, load_model
 from engram.training.run_folder import RunFolder
 
-PROMPTS = ("def ", "class ", "import ")
+PROMPTS = ("    def __init__(self, ", "class ", "import ")
 
 
 def main(argv: list[str]) -> int:

@@ -18,6 +18,7 @@ from engram.training import parallel
 from engram.training.checkpoint import Checkpoint
 from engram.training.clipping import clip, gradient_norm
 from engram.training.interrupt import stop_on_signal
+from engram.training.memory import keep_freed_memory
 from engram.training.numerics import bad_weight, diverged
 from engram.training.optimizers import make_optimizer
 from engram.training.reporting import Evaluated, Logged, Plan, Reporter
@@ -112,6 +113,7 @@ def train(
             are kept.
         RunError: When the run folder cannot be written.
     """
+    keep_freed_memory()
     reporter = reporter or Reporter()
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = make_optimizer(parameters, settings)

@@ -82,7 +82,7 @@ class RunFolder:
         """
         try:
             value = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise RunError(f"{self.config} cannot be read: {error}; restore it") from None
         if not isinstance(value, dict):
             raise RunError(f"{self.config} holds no settings; restore it")
@@ -176,8 +176,11 @@ def _append(path: Path, line: dict[str, Any]) -> None:
 def _read_lines(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1]]  # a part of a line has no newline yet
+    lines = path.read_bytes().split(b"\n")[:-1]  # a part of a line has no newline yet
+    try:
+        return [json.loads(line) for line in lines]
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: {error}; remove the line that is no JSON") from None
 
 
 def _synced_size(path: Path) -> int:
