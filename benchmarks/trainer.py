@@ -22,10 +22,11 @@ from benchmarks.bare import BareModel, State, bare_update, chunks
 from engram.tasks.language_model import LanguageModelSettings, make_corpus, train_language_model
 from engram.training.run_folder import RunFolder
 
+# Model and lanes, and updates that take some five seconds.
 POINTS = [
-    {"hidden": 128, "layers": 2, "lanes": 50, "steps": 50},
-    {"hidden": 256, "layers": 1, "lanes": 64, "steps": 100},
-    {"hidden": 64, "layers": 1, "lanes": 32, "steps": 50},
+    ({"hidden": 128, "layers": 2, "lanes": 50, "steps": 50}, 200),
+    ({"hidden": 256, "layers": 1, "lanes": 64, "steps": 100}, 50),
+    ({"hidden": 64, "layers": 1, "lanes": 32, "steps": 50}, 1000),
 ]
 
 
@@ -64,7 +65,6 @@ def measure(point: dict[str, int], text: str, turns: int, updates: int) -> dict[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--updates", type=int, default=200)
     parser.add_argument("--json", type=Path, help="write the results there too")
     given = parser.parse_args()
     library = Path(sysconfig.get_paths()["stdlib"])
@@ -73,8 +73,8 @@ def main() -> None:
     print("| layers × hidden | lanes × steps | bare torch | Engram | cost |")
     print("|---|---|---|---|---|")
     results = []
-    for point in POINTS:
-        result = measure(point, text, given.turns, given.updates)
+    for point, updates in POINTS:
+        result = measure(point, text, given.turns, updates)
         results.append(point | result)
         print(
             f"| {point['layers']} × {point['hidden']} | {point['lanes']} × {point['steps']} "

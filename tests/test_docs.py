@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from engram.cells import CELLS, make_cell
+from engram.cli.main import COMMANDS
 from engram.engine.render import latex
 
 ROOT = Path(__file__).parent.parent
@@ -19,6 +21,32 @@ def test_code_runs(path):
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, str(path), "exec"), names)
+
+
+def test_code_of_the_readme_runs(tmp_path, monkeypatch):
+    """With the names that a reader has of his own: texts, and tensors of a sequence."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {
+        "texts": ["Once upon a time there was a fox. " * 40] * 3,
+        "other_texts": ["Once there was a fox."],
+        "x": torch.randn(7, 3, 10),
+        "x_t": torch.randn(3, 10),
+        "lengths": [7, 2, 5],
+        "mask": torch.zeros(7, 3, dtype=torch.bool),
+    }
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert len(blocks) == 3
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    assert (tmp_path / "models" / "mine" / "model.safetensors").exists()
+
+
+def test_every_command_of_the_readme_is_one():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    used = set(re.findall(r"^engram ([a-z]+)", readme, re.MULTILINE))
+    assert used
+    assert used <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -92,17 +92,18 @@ class Lanes:
     def windows(self, epoch: int, first: int = 0) -> Iterator[Window]:
         """The windows of an epoch, from the given one on."""
         lanes = self._lay_out(epoch)
+        starts = lanes == END
+        any_starts = starts.any(dim=1).tolist()
         k1, k2 = self.k1, self.k2
         for index in range(first, self.updates):
             stop = (index + 1) * k1
             start = min(stop - k1, max(0, stop - k2))
             following = min(stop, max(0, stop + k1 - k2))
             lead = max(0, k1 - k2)
-            inputs = lanes[start:stop]
             yield Window(
-                inputs=inputs,
+                inputs=lanes[start:stop],
                 targets=lanes[start + 1 : stop + 1],
-                reset=document_starts(inputs),
+                reset=starts[start:stop] if any(any_starts[start:stop]) else None,
                 lead=lead,
                 counted=k1 - lead,
                 advance=following - start,

@@ -21,12 +21,13 @@ def cross_entropy(scores: Tensor, targets: Tensor, *, reduction: str = "mean") -
         DataError: For a mean over no target at all, which would be NaN.
     """
     flat = targets.reshape(-1)
-    if reduction == "mean" and not bool((flat != IGNORED).any()):
+    loss = torch.nn.functional.cross_entropy(
+        scores.reshape(flat.numel(), -1), flat, ignore_index=IGNORED, reduction=reduction
+    )
+    # over no target at all the mean is NaN; looking for that first would cost every update
+    if reduction == "mean" and bool(loss.isnan()) and not bool((flat != IGNORED).any()):
         raise DataError(
             f"every one of the {flat.numel()} targets is masked, so there is no loss; "
             "leave such batches out"
         )
-    loss = torch.nn.functional.cross_entropy(
-        scores.reshape(flat.numel(), -1), flat, ignore_index=IGNORED, reduction=reduction
-    )
     return loss.view_as(targets) if reduction == "none" else loss
