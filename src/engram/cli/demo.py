@@ -8,7 +8,7 @@ from engram.cli.sample import write_sample
 from engram.tasks.language_model import LanguageModelSettings, load_model
 from engram.training.run_folder import RunFolder
 
-PROMPTS = ("    def __init__(self, ", "class ", "import ")
+PROMPTS = ("    def __init__(self, ", "class Test", "    if not ")
 
 
 def main(argv: list[str]) -> int:
@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
     trained = load_model(RunFolder.open(path).model)
     for number, prompt in enumerate(PROMPTS):
         print(f"\n── sample {number + 1} of {len(PROMPTS)}, from {prompt!r} ──")
-        write_sample(trained, prompt, length=300, temperature=0.6, seed=number)
+        write_sample(trained, prompt, length=300, temperature=0.5, seed=number)
     print(
         "\nNow with text of your own:\n"
         "  .venv/bin/engram train language-model --data YOUR.txt --run-dir runs/mine\n"
