@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import nn
 
-from engram.data.lanes import Window
+from engram.data.lanes import IGNORED, Window
 from engram.models.many_to_many import State
 from engram.training import parallel
-from engram.training.losses import IGNORED, cross_entropy
+from engram.training.losses import cross_entropy
 
 
 @torch.inference_mode()

@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 
+from engram.data.lanes import IGNORED
 from engram.errors import DataError
-
-IGNORED = -100
 
 
 def cross_entropy(scores: Tensor, targets: Tensor, *, reduction: str = "mean") -> Tensor:
