@@ -6,6 +6,7 @@ from engram.cli import train
 from engram.cli.flags import Parser, settings_from
 from engram.cli.sample import write_sample
 from engram.tasks.language_model import LanguageModelSettings, load_model
+from engram.tasks.sampling import stream_sample
 from engram.training.run_folder import RunFolder
 
 PROMPTS = ("    def __init__(self, ", "class Test", "    if not ")
@@ -32,7 +33,8 @@ def main(argv: list[str]) -> int:
     trained = load_model(RunFolder.open(path).model)
     for number, prompt in enumerate(PROMPTS):
         print(f"\n── sample {number + 1} of {len(PROMPTS)}, from {prompt!r} ──")
-        write_sample(trained, prompt, length=300, temperature=0.5, seed=number)
+        pieces = stream_sample(trained, prompt, length=300, temperature=0.5, seed=number)
+        write_sample(prompt, pieces)
     print(
         "\nNow with text of your own:\n"
         "  .venv/bin/engram train language-model --data YOUR.txt --run-dir runs/mine\n"

@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
         ids = trained.tokenizer.encode_documents(text.documents)
     else:
         corpus, _ = read_corpus(trained.settings)
-        ids = corpus.valid if len(corpus.valid) > 2 else corpus.train
+        ids = corpus.held_out
     memory = measure_memory(trained, ids, seed=trained.settings.seed)
     if not given.data:
         write_memory(run, memory)

@@ -71,7 +71,7 @@ def _memory(run: RunFolder) -> dict[str, Any]:
     memory = read_memory(run)
     if memory is None:
         return {}
-    name = max(memory.gradient.decays, key=lambda n: memory.gradient.decays[n].horizon)
+    name = memory.gradient.farthest
     decay = memory.gradient.decays[name]
     half = "not reached" if decay.half_life is None else f"{decay.half_life:.1f} steps"
     bound = "≥ " if decay.beyond else ""

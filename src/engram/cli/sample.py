@@ -1,11 +1,12 @@
 """``engram sample RUN``: write text with a trained model, as it comes."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from engram.cli.flags import Parser
 from engram.errors import ConfigError
-from engram.tasks.language_model import TrainedModel, load_model
+from engram.tasks.language_model import load_model
 from engram.tasks.sampling import stream_sample
 from engram.training.run_folder import RunFolder
 
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> int:
     for number in range(given.samples):
         if given.samples > 1:
             print(f"{'' if number == 0 else chr(10)}── sample {number + 1} ──")
-        write_sample(
+        pieces = stream_sample(
             trained,
             given.prompt,
             length=given.length,
@@ -48,29 +49,12 @@ def main(argv: list[str]) -> int:
             top_p=given.top_p,
             seed=given.seed + number,
         )
+        write_sample(given.prompt, pieces)
     return 0
 
 
-def write_sample(
-    trained: TrainedModel,
-    prompt: str,
-    *,
-    length: int,
-    temperature: float,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    seed: int = 0,
-) -> None:
-    """Print a prompt and what the model makes of it, piece by piece."""
-    pieces = stream_sample(
-        trained,
-        prompt,
-        length=length,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        seed=seed,
-    )
+def write_sample(prompt: str, pieces: Iterable[str]) -> None:
+    """Print a prompt and what a model makes of it, piece by piece."""
     sys.stdout.write(prompt)
     for piece in pieces:
         sys.stdout.write(piece)

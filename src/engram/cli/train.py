@@ -153,8 +153,7 @@ def finish(
             f"{test.bits_per_character:.3f} bits a character, on {test.tokens:,} tokens"
         )
     write_json(run.record(RESULT), result)
-    held_out = corpus.valid if len(corpus.valid) > 2 else corpus.train
-    memory = measure_memory(trained, held_out, seed=settings.seed)
+    memory = measure_memory(trained, corpus.held_out, seed=settings.seed)
     write_memory(run, memory)
     out = views.console()
     views.show_gradient_reach(out, memory.gradient)

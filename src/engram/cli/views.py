@@ -31,7 +31,7 @@ def show_gradient_reach(out: Console, record: GradientReach) -> None:
         summary.add_row(name, _half_life(decay), _horizon(decay), _held(decay, record.truncation))
     out.print(summary)
 
-    name = max(record.decays, key=lambda n: record.decays[n].horizon)
+    name = record.farthest
     decay = record.decays[name]
     plot = Table(box=None, padding=(0, 1, 0, 0), title_justify="left")
     plot.add_column("lag", justify="right")

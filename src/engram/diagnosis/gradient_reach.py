@@ -52,6 +52,11 @@ class GradientReach:
     threshold: float
     truncation: int
 
+    @property
+    def farthest(self) -> str:
+        """The state whose gradient reaches farthest back."""
+        return max(self.decays, key=lambda name: self.decays[name].horizon)
+
     def label(self, state: str, lag: int) -> Label:
         """What became of the gradient at a lag: *cut* by truncation, *vanished*, or *reached*."""
         norms = self.decays[state].norms

@@ -76,6 +76,11 @@ class Corpus:
     characters: int
     digest: str
 
+    @property
+    def held_out(self) -> Ids:
+        """Text to measure memory on: the validation part, or without one the training part."""
+        return self.valid if len(self.valid) > 2 else self.train
+
 
 @dataclass(frozen=True)
 class Score:
