@@ -35,12 +35,11 @@ def main(argv: list[str]) -> int:
     )
     result = score(trained, text.documents)
     unit = trained.tokenizer.unit
-    files = "1 file" if len(text.names) == 1 else f"{len(text.names):,} files"
     share = result.unknown / result.tokens
     views.show_facts(
         views.console(),
         {
-            "text": f"{files}, {result.characters:,} characters",
+            "text": f"{text.files}, {result.characters:,} characters",
             "loss": f"{result.loss:.4f} nats a token ({result.tokens:,} {unit})",
             "bits a character": f"{result.bits_per_character:.4f}",
             "perplexity": f"{result.perplexity:.2f}",

@@ -166,11 +166,10 @@ def finish(
 
 def describe_data(text: Text, corpus: Corpus) -> str:
     """What was read, and how it is split."""
-    files = "1 file" if len(text.names) == 1 else f"{len(text.names):,} files"
     skipped = f" ({len(text.skipped)} empty or binary ones left out)" if text.skipped else ""
     parts = [len(part) for part in (corpus.train, corpus.valid, corpus.test)]
     return (
-        f"{files}{skipped}, {corpus.characters:,} characters; "
+        f"{text.files}{skipped}, {corpus.characters:,} characters; "
         f"{corpus.tokenizer.size:,} different {corpus.tokenizer.unit}\n"
         f"{parts[0]:,} {corpus.tokenizer.unit} to train, {parts[1]:,} to validate, "
         f"{parts[2]:,} to test"

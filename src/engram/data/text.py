@@ -30,6 +30,11 @@ class Text:
     skipped: list[str]
 
     @property
+    def files(self) -> str:
+        """How many files were read, in words: ``1 file``, ``277 files``."""
+        return "1 file" if len(self.names) == 1 else f"{len(self.names):,} files"
+
+    @property
     def characters(self) -> int:
         """How many characters all documents hold."""
         return sum(len(document) for document in self.documents)
