@@ -1,5 +1,7 @@
 """Vector code: right to the stated units in the last place, and equal to the graph behind it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from engram.cells import CELLS, make_cell
 from engram.cells.language import OPERATIONS
 from engram.engine.cpu.elementwise import FORMATS, Elementwise, compiled
 from engram.engine.cpu.maths import ERRORS
-from engram.engine.cpu.target import Target, host
+from engram.engine.cpu.target import host
 from engram.engine.derivative import REVERSE_OPERATIONS, derivative
 from engram.engine.trace import trace
 
@@ -54,9 +56,7 @@ def _targets():
     """The machine at hand, and the same with narrower vectors."""
     known = host()
     return [
-        Target(known.triple, known.cpu, known.features, bits)
-        for bits in (128, 256, 512)
-        if bits <= known.vector_bits
+        replace(known, vector_bits=bits) for bits in (128, 256, 512) if bits <= known.vector_bits
     ]
 
 

@@ -33,7 +33,8 @@ class Cell:
     """The equations of one time step.
 
     A cell is a final class: it declares its blocks, takes options in ``__init__`` where it has any,
-    and defines `step`. Everything else (engines, gradients, views) is derived from that.
+    and defines `step`. Everything else (engines, gradients, views) is derived from that. Cells of
+    one class with equal options are equal; options do not change.
 
     Attributes:
         gates: Blocks of the preactivations, in the order in which weights stack them.
@@ -98,6 +99,12 @@ class Cell:
             Every state by its name, of shape ``(B, H)``.
         """
         raise NotImplementedError(f"cell {type(self).__name__} does not define step")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), tuple(sorted(vars(self).items()))))
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in sorted(vars(self).items()))

@@ -65,14 +65,15 @@ def derivative(step: Graph) -> Reverse:
         for index, node in enumerate(step.nodes)
         if node.op == "input"
     }
-    return Reverse(graph, _stored(graph, count))
+    return Reverse(graph, _stored(graph, count, set(step.outputs.values())))
 
 
-def _stored(graph: Graph, count: int) -> list[int]:
+def _stored(graph: Graph, count: int, states: set[int]) -> list[int]:
     """What of the step must be stored: dear results, and inputs that are products or come from x.
 
     States before and weights are at hand in the reverse, so cheap nodes made of these and of dear
-    results are computed again.
+    results are computed again. So are the states after the step; a dear result of one of them
+    costs less to compute again than to write and to read.
     """
     stored: set[int] = set()
     seen: set[int] = set()
@@ -87,7 +88,7 @@ def _stored(graph: Graph, count: int) -> list[int]:
                 if not node.name.startswith(("s.", "w.", "d.")):
                     stored.add(index)
                 return
-            if node.op in _DEAR:
+            if index in states or (node.op in _DEAR and not states.issuperset(node.operands)):
                 stored.add(index)
                 return
         for operand in node.operands:

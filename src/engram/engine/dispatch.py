@@ -1,15 +1,22 @@
 """Which engine runs a cell, and the reason."""
 
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
+import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from engram.cells.base import Cell
 from engram.engine import fused, reference
 from engram.engine.sequence import Result, State, Weights
+from engram.engine.trace import UntraceableError, trace
 from engram.errors import ConfigError, did_you_mean
 
-ENGINES = ("auto", "reference", "torch")
+ENGINES = ("auto", "reference", "torch", "cpu")
+_KERNEL_DTYPES = (torch.float32, torch.float64)
 
 
 @dataclass(frozen=True)
@@ -17,7 +24,7 @@ class Choice:
     """The engine that runs a cell.
 
     Attributes:
-        engine: ``"reference"`` or ``"torch"``.
+        engine: ``"reference"``, ``"torch"`` or ``"cpu"``.
         reason: Why, as one sentence.
     """
 
@@ -39,34 +46,104 @@ class Choice:
         """Run the cell on the chosen engine; arguments and result as in `reference.run`."""
         if self.engine == "torch":
             return fused.run(cell, x, weights, state, lengths=lengths, reset=reset, reverse=reverse)
-        return reference.run(
+        if self.engine == "cpu":
+            # loaded when it is needed: a program that never runs a layer need not load LLVM
+            from engram.engine.cpu import operator as chosen
+        else:
+            chosen = reference
+        return chosen.run(
             cell, x, weights, state, lengths=lengths, reset=reset, reverse=reverse, record=record
         )
 
 
-def choose(cell: Cell, requested: str = "auto", *, see_steps: bool = False) -> Choice:
+def choose(
+    cell: Cell,
+    requested: str = "auto",
+    *,
+    record: bool = False,
+    see_steps: bool = False,
+    tensors: Iterable[Tensor] = (),
+) -> Choice:
     """Choose the engine for a cell.
 
     Args:
         cell: The equations.
         requested: One of `ENGINES`.
-        see_steps: Whether gates or the states of single steps must be visible.
+        record: Whether gates must be visible.
+        see_steps: Whether the states of single steps must be tensors of the autograd graph.
+        tensors: Input, weights and states that it would run on; none to leave them open.
 
     Raises:
         ConfigError: For an unknown engine, or one asked for by name that cannot do this.
     """
     if requested not in ENGINES:
         raise ConfigError(f"engine '{requested}' is not known: {did_you_mean(requested, ENGINES)}")
-    name = type(cell).__name__
     if requested == "reference":
         return Choice("reference", "it was asked for by name")
+    obstacles = {
+        "cpu": _kernel_obstacle(cell, see_steps, tensors),
+        "torch": _fused_obstacle(cell, record, see_steps),
+    }
+    if requested != "auto":
+        if obstacles[requested] is not None:
+            raise ConfigError(
+                f"engine '{requested}' cannot run this: {obstacles[requested]}; use engine='auto'"
+            )
+        return Choice(requested, "it was asked for by name")
+    name = type(cell).__name__
+    if obstacles["cpu"] is None:
+        return Choice("cpu", f"{name} is compiled for this machine from its equations")
+    untraceable = _untraceable(cell)
+    if untraceable is not None and cell.torch_layer is None:
+        _say_once(untraceable)
+    if obstacles["torch"] is None:
+        return Choice("torch", f"torch has a fused layer for {name}, and {obstacles['cpu']}")
+    return Choice("reference", obstacles["cpu"] if untraceable is None else untraceable)
+
+
+def _kernel_obstacle(cell: Cell, see_steps: bool, tensors: Iterable[Tensor]) -> str | None:
+    """Why kernels cannot run this; None where they can."""
+    untraceable = _untraceable(cell)
+    if untraceable is not None:
+        return untraceable
+    if see_steps:
+        return "kernels do not keep the states of single steps in the autograd graph"
+    if torch._C._are_functorch_transforms_active():
+        return "kernels have no rules for the transforms of torch.func"
+    for tensor in tensors:
+        if tensor.device.type != "cpu":
+            return f"kernels run on the CPU and a tensor is on {tensor.device}"
+        if tensor.dtype not in _KERNEL_DTYPES:
+            return f"kernels compute in float32 and float64 and a tensor is {tensor.dtype}"
+        if _has_tangent(tensor):
+            return "kernels have no forward-mode derivative"
+    return None
+
+
+def _fused_obstacle(cell: Cell, record: bool, see_steps: bool) -> str | None:
+    """Why torch's fused layer cannot run this; None where it can."""
     if cell.torch_layer is None:
-        obstacle = f"torch has no fused layer with the equations of {name}"
-    elif see_steps:
-        obstacle = "torch's fused layer hides its gates and the states of single steps"
-    else:
-        asked = "it was asked for by name" if requested == "torch" else None
-        return Choice("torch", asked or f"torch has a fused layer with the equations of {name}")
-    if requested == "torch":
-        raise ConfigError(f"engine 'torch' cannot run this: {obstacle}; use engine='auto'")
-    return Choice("reference", obstacle)
+        return f"torch has no fused layer with the equations of {type(cell).__name__}"
+    if record or see_steps:
+        return "torch's fused layer hides its gates and the states of single steps"
+    return None
+
+
+@cache
+def _untraceable(cell: Cell) -> str | None:
+    """Why a cell cannot be written as a graph; None where it can."""
+    try:
+        trace(cell)
+    except UntraceableError as fault:
+        return str(fault)
+    return None
+
+
+def _has_tangent(tensor: Tensor) -> bool:
+    """Whether a tensor carries a forward-mode derivative."""
+    return forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None
+
+
+@cache
+def _say_once(fault: str) -> None:
+    warnings.warn(f"{fault}; it runs on the reference engine, which is slow", stacklevel=6)

@@ -33,10 +33,10 @@ def run(
         lengths: Valid steps of each row, ``(B,)`` integers in 1…T, or None for all.
         reset: Marks of sequence starts, ``(T, B)`` bool: the state is zero before a marked step.
         reverse: Run from the last step to the first.
-        record: Keep the activation of every gate.
+        record: Keep the activation of every gate, and every state.
 
     Returns:
-        Outputs and states; ``steps`` always, ``gates`` when recorded.
+        Outputs and states; ``steps`` always, ``recording`` when asked for.
     """
     steps_total = x.shape[0]
     valid = None if lengths is None else valid_steps(lengths, steps_total).unsqueeze(2)
@@ -64,11 +64,15 @@ def run(
     output = torch.stack(emitted[::-1] if reverse else emitted)
     if valid is not None:
         output = output.masked_fill(~valid, 0.0)
-    stacked_gates = {}
+    recording = {}
     if record:
-        in_time = gates_at[::-1] if reverse else gates_at
-        stacked_gates = {name: torch.stack([g[name] for g in in_time]) for name in cell.gates}
-    return Result(output, current, steps, stacked_gates)
+        at_steps = [gates | step for gates, step in zip(gates_at, steps, strict=True)]
+        in_time = at_steps[::-1] if reverse else at_steps
+        for name in (*cell.gates, *cell.states):
+            recording[name] = torch.stack([each[name] for each in in_time])
+            if valid is not None:
+                recording[name] = recording[name].masked_fill(~valid, 0.0)
+    return Result(output, current, steps, recording)
 
 
 def _step(

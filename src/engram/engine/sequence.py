@@ -37,13 +37,14 @@ class Result:
         state: Every state after the last step of each row, ``(B, H)`` each.
         steps: The states after each step, as the very tensors of the autograd graph, in the order
             in which the steps ran; empty for an engine that does not keep them.
-        gates: The activation of each gate, ``(T, B, H)`` each; empty unless recorded.
+        recording: The activation of each gate and each state after its step, by name,
+            ``(T, B, H)`` each, zero past a row's length; empty unless recorded.
     """
 
     output: Tensor
     state: dict[str, Tensor]
     steps: list[dict[str, Tensor]] = field(default_factory=list)
-    gates: dict[str, Tensor] = field(default_factory=dict)
+    recording: dict[str, Tensor] = field(default_factory=dict)
 
 
 def valid_steps(lengths: Tensor, steps: int) -> Tensor:

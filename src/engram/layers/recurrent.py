@@ -48,7 +48,8 @@ class Recurrent(nn.Module):
             mask for the whole sequence (DropConnect; Wan et al. 2013, Merity et al. 2018).
         init: Initial values of weights: ``"uniform"`` (torch's) or ``"orthogonal"``.
         forget_bias: Effective initial bias of the forget gate, or None for what ``init`` gives.
-        engine: ``"auto"``, ``"reference"`` or ``"torch"``.
+        engine: ``"auto"``, ``"cpu"`` (kernels made from the cell), ``"torch"`` (its fused layer) or
+            ``"reference"``.
         device, dtype: Of the weights.
 
     Parameters are named as in torch: ``weight_ih_l0`` ``(G·H, I)``, ``weight_hh_l0``
@@ -217,17 +218,15 @@ class Recurrent(nn.Module):
         Returns:
             ``(T, B, H)`` by name, time-major whatever ``batch_first`` says: ``layer0.f`` is the
             activation of gate f, ``layer0.c`` the state c after each step; the second direction is
-            ``layer0_reverse.f``.
+            ``layer0_reverse.f``. Zero past a row's length; without gradients.
         """
-        passed, _ = self._run(input, state, lengths, reset, record=True)
-        recording: dict[str, Tensor] = {}
-        for name, result in passed.results.items():
-            in_time = result.steps[::-1] if name.endswith("_reverse") else result.steps
-            for gate, value in result.gates.items():
-                recording[f"{name}.{gate}"] = value
-            for s in self.cell.states:
-                recording[f"{name}.{s}"] = torch.stack([step[s] for step in in_time])
-        return recording
+        with torch.no_grad():
+            passed, _ = self._run(input, state, lengths, reset, record=True)
+        return {
+            f"{layer}.{name}": value
+            for layer, result in passed.results.items()
+            for name, value in result.recording.items()
+        }
 
     def unroll(self, input: Tensor, state: State | None = None) -> Pass:
         """Run on the reference engine and keep every state as a tensor of the autograd graph.
@@ -253,9 +252,15 @@ class Recurrent(nn.Module):
         shown += [f"{k}={getattr(self, k)}" for k, v in defaults.items() if getattr(self, k) != v]
         return ", ".join(shown)
 
-    def choice(self, *, see_steps: bool = False) -> Choice:
-        """The engine that runs this layer, and the reason."""
-        return choose(self.cell, self.engine, see_steps=see_steps)
+    def choice(self, *tensors: Tensor, record: bool = False, see_steps: bool = False) -> Choice:
+        """The engine that runs this layer, on these tensors and its weights, and the reason."""
+        return choose(
+            self.cell,
+            self.engine,
+            record=record,
+            see_steps=see_steps,
+            tensors=[*tensors, *self.parameters()],
+        )
 
     def _run(
         self,
@@ -281,7 +286,7 @@ class Recurrent(nn.Module):
         row_lengths = None if lengths is None else checked_lengths(lengths, input)
         count = self.num_layers * (2 if self.bidirectional else 1)
         initial = checked_state(state, self.cell, count, self.hidden_size, input, batched)
-        choice = self.choice(see_steps=record or see_steps)
+        choice = self.choice(input, *initial, record=record, see_steps=see_steps)
         return self._stack(input, initial, row_lengths, reset, choice, record), batched
 
     def _stack(
@@ -368,6 +373,6 @@ def engine_of(layer: Recurrent, input: Tensor | None = None) -> Choice:
 
     Args:
         layer: A recurrent layer.
-        input: What it would run on, ``(T, B, I)``; engines of today do not depend on it.
+        input: What it would run on, ``(T, B, I)``; dtype and device matter.
     """
-    return layer.choice()
+    return layer.choice(*([] if input is None else [input]))

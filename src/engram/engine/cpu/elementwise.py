@@ -1,15 +1,16 @@
 """A graph as a function over arrays: every output of every element in one pass."""
 
 import ctypes
-from collections.abc import Sequence
 from functools import cache
 
-import llvmlite.binding as llvm
 import torch
 from llvmlite import ir
 from torch import Tensor
 
-from engram.engine.cpu.maths import DOUBLE, FLOAT, Format, Maths, operation
+from engram.engine.cpu.code import INDEX, POINTER, Code
+from engram.engine.cpu.machine_code import MachineCode, compile_module
+from engram.engine.cpu.maths import DOUBLE, FLOAT, Format
+from engram.engine.cpu.nodes import emit_nodes
 from engram.engine.cpu.target import Target, host
 from engram.engine.graph import Graph
 
@@ -17,7 +18,7 @@ FORMATS = {torch.float32: FLOAT, torch.float64: DOUBLE}
 
 
 class Elementwise:
-    """A compiled graph; keeps its machine code alive.
+    """A compiled graph.
 
     Args:
         graph: What is computed.
@@ -27,22 +28,14 @@ class Elementwise:
 
     def __init__(self, graph: Graph, format: Format, target: Target) -> None:
         self.graph = graph
-        self.names = [*graph.inputs(), *graph.outputs]
-        module = ir.Module(name="elementwise")
-        module.triple = target.triple
-        _emit(module, graph, format, target.vector_bits // format.bits)
-        parsed = llvm.parse_assembly(str(module))
-        machine = target.machine()
-        options = llvm.create_pipeline_tuning_options(speed_level=3)
-        builder = llvm.create_pass_builder(machine, options)
-        builder.getModulePassManager().run(parsed, builder)
-        self._engine = llvm.create_mcjit_compiler(parsed, machine)
-        self._engine.finalize_object()
-        address = self._engine.get_function_address("run")
-        self._call = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)(address)
+        module = ir.Module()
+        _emit(module, graph, format, target)
+        self._machine_code = MachineCode(compile_module(module, target), target)
+        signature = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)
+        self._call = signature(self._machine_code.address("run"))
 
     def __call__(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Compute the outputs of contiguous inputs of one shape."""
+        """Compute the outputs from contiguous inputs of one shape."""
         first = inputs[self.graph.inputs()[0]]
         outputs = {name: torch.empty_like(first) for name in self.graph.outputs}
         arrays = [inputs[name] for name in self.graph.inputs()] + list(outputs.values())
@@ -51,67 +44,28 @@ class Elementwise:
         return outputs
 
 
-def emit_graph(maths: Maths, graph: Graph, inputs: dict[str, ir.Value]) -> dict[str, ir.Value]:
-    """Emit code for a graph's outputs, given vectors for its inputs."""
-    values: dict[int, ir.Value] = {}
-    for index in graph.needed(graph.outputs.values()):
-        node = graph.nodes[index]
-        if node.op == "input":
-            values[index] = inputs[node.name]
-        elif node.op == "constant":
-            values[index] = maths.number(node.value)
-        else:
-            values[index] = operation(maths, node.op, *(values[i] for i in node.operands))
-    return {name: values[index] for name, index in graph.outputs.items()}
-
-
-def _emit(module: ir.Module, graph: Graph, format: Format, width: int) -> None:
-    """``run(n, arrays)``: whole vectors first, then the rest one by one."""
-    count, pointer = ir.IntType(64), ir.IntType(8).as_pointer()
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [count, pointer]), "run")
+def _emit(module: ir.Module, graph: Graph, format: Format, target: Target) -> None:
+    """``run(n, arrays)``: vector by vector, the last one masked."""
+    kind = ir.FunctionType(ir.VoidType(), [INDEX, POINTER])
+    function = ir.Function(module, kind, "run")
     builder = ir.IRBuilder(function.append_basic_block())
-    total, table = function.args
-    slots = builder.bitcast(table, format.scalar.as_pointer().as_pointer())
+    code = Code(builder, format, target)
+    count, table = function.args
     names = [*graph.inputs(), *graph.outputs]
-    arrays = [builder.load(builder.gep(slots, [ir.Constant(count, i)])) for i in range(len(names))]
-    whole = builder.and_(total, ir.Constant(count, -width))
-    _loop(builder, graph, format, width, arrays, ir.Constant(count, 0), whole)
-    _loop(builder, graph, format, 1, arrays, whole, total)
-    builder.ret_void()
-
-
-def _loop(
-    builder: ir.IRBuilder,
-    graph: Graph,
-    format: Format,
-    width: int,
-    arrays: Sequence[ir.Value],
-    start: ir.Value,
-    stop: ir.Value,
-) -> None:
-    maths = Maths(builder, format, width)
-    function, before = builder.function, builder.block
-    head, body, after = (function.append_basic_block(name) for name in ("head", "body", "after"))
-    builder.branch(head)
-    builder.position_at_end(head)
-    index = builder.phi(start.type)
-    index.add_incoming(start, before)
-    builder.cbranch(builder.icmp_signed("<", index, stop), body, after)
-    builder.position_at_end(body)
-    places = [
-        builder.bitcast(builder.gep(array, [index]), maths.type.as_pointer()) for array in arrays
-    ]
-    inputs = graph.inputs()
-    align = format.bits // 8
-    values = {
-        name: builder.load(place, align=align) for name, place in zip(inputs, places, strict=False)
+    arrays = {
+        name: builder.inttoptr(code.word_at(table, i), POINTER) for i, name in enumerate(names)
     }
-    results = emit_graph(maths, graph, values)
-    for name, place in zip(graph.outputs, places[len(inputs) :], strict=True):
-        builder.store(results[name], place, align=align)
-    index.add_incoming(builder.add(index, ir.Constant(start.type, width)), builder.block)
-    builder.branch(head)
-    builder.position_at_end(after)
+    with code.loop(0, count, code.width) as loop:
+        mask = code.mask(code.sum(count, builder.neg(loop.index)))
+        known = {
+            index: code.load(code.pointer_at(arrays[node.name], loop.index), mask)
+            for index, node in enumerate(graph.nodes)
+            if node.op == "input"
+        }
+        results = emit_nodes(code.maths, graph, known, graph.outputs.values())
+        for name, value in zip(graph.outputs, results, strict=True):
+            code.store(value, code.pointer_at(arrays[name], loop.index), mask)
+    builder.ret_void()
 
 
 @cache

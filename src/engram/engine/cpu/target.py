@@ -15,12 +15,19 @@ class Target:
         cpu: LLVM's name of the processor.
         features: Switches of instruction sets, ``+avx2,-avx512f,…``.
         vector_bits: Width of the vectors that code is written with.
+        registers: Vectors that it holds at once.
     """
 
     triple: str
     cpu: str
     features: str
     vector_bits: int
+    registers: int
+
+    @property
+    def is_x86(self) -> bool:
+        """Whether it has the instructions that every x86 of 64 bits has."""
+        return self.triple.startswith("x86_64")
 
     def machine(self) -> llvm.TargetMachine:
         """LLVM's object that makes code for it."""
@@ -35,9 +42,12 @@ def host() -> Target:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     features = llvm.get_host_cpu_features()
-    bits = 128
+    triple = llvm.get_process_triple()
+    bits, registers = 128, 16
+    if triple.startswith(("aarch64", "arm64")):
+        registers = 32
     if features.get("avx2") and features.get("fma"):
         bits = 256
     if features.get("avx512f") and features.get("avx512vl") and features.get("avx512dq"):
-        bits = 512
-    return Target(llvm.get_process_triple(), llvm.get_host_cpu_name(), features.flatten(), bits)
+        bits, registers = 512, 32
+    return Target(triple, llvm.get_host_cpu_name(), features.flatten(), bits, registers)

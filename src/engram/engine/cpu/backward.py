@@ -1,0 +1,219 @@
+"""Backward: a kernel that runs the reverse of a cell's step over a sequence, from its last step."""
+
+from llvmlite import ir
+
+from engram.engine.cpu.frame import Frame, Step
+from engram.engine.cpu.maths import Format
+from engram.engine.cpu.nodes import emit_nodes
+from engram.engine.cpu.plan import Plan
+from engram.engine.cpu.target import Target
+from engram.engine.cpu.tile import Factor, Tile
+
+
+def backward_arguments(plan: Plan) -> list[str]:
+    """The arguments of the backward kernel besides the common ones.
+
+    ``gates``, ``initial.<s>``, ``state.<s>``, ``stride.<s>``, ``weight.<w>`` and ``extra.<i>`` as
+    the forward kernel left them. ``output_gradient``: ``(N, H)``. ``carry.<s>``: ``(B, H)``, the
+    gradient of each final state, which becomes that of the initial state. Written:
+    ``input_gradient`` and ``recurrent_gradient`` ``(N, G·H)``, of the gates' two parts (one buffer
+    where the two are the same); ``x_gradient`` ``(N, I)``, where the kernel makes this product;
+    and, to which is added, ``weight_gradient.<w>`` ``(parts, H)``, ``input_bias_gradient`` and
+    ``recurrent_bias_gradient`` ``(parts, G·H)``. ``input_panel`` and
+    ``recurrent_panel``: the transposed weights, packed. ``to_initial``: whether the product with
+    the first step's gradient is wanted.
+    """
+    return [
+        "gates",
+        "input_panel",
+        "recurrent_panel",
+        *(f"{word}.{state}" for state in plan.states for word in ("initial", "state", "stride")),
+        *(f"weight.{name}" for name in plan.weights),
+        *(f"extra.{index}" for index in range(plan.extras)),
+        "output_gradient",
+        *(f"carry.{state}" for state in plan.states),
+        "input_gradient",
+        "recurrent_gradient",
+        "x_gradient",
+        "input_bias_gradient",
+        "recurrent_bias_gradient",
+        *(f"weight_gradient.{name}" for name in plan.weights),
+        "to_initial",
+    ]
+
+
+def emit_backward(
+    module: ir.Module,
+    plan: Plan,
+    format: Format,
+    target: Target,
+    tiles: tuple[Tile, Tile],
+    *,
+    resets: bool,
+    to_input: bool,
+) -> None:
+    """Write the kernel ``backward``.
+
+    Args:
+        module: Where it goes.
+        plan: What it computes.
+        format: Of the numbers.
+        target: For which machine.
+        tiles: Of the product with the transposed input weights (one block), and of that with the
+            transposed recurrent weights, whose blocks are the states that feed back.
+        resets: Whether rows may be marked to lose their state.
+        to_input: Whether the kernel makes the product for the input's gradient.
+    """
+    frame = Frame(module, "backward", backward_arguments(plan), format, target, resets)
+    _Backward(frame, plan, *tiles, to_input).emit()
+    frame.finish()
+
+
+class _Backward:
+    """The backward kernel while it is being written."""
+
+    step: Step
+
+    def __init__(
+        self, frame: Frame, plan: Plan, input_tile: Tile, feedback_tile: Tile, to_input: bool
+    ) -> None:
+        self.frame, self.plan, self.to_input = frame, plan, to_input
+        self.code, self.words = frame.code, frame.words
+        self.hidden = frame.words["hidden"]
+        self.to_features = frame.product(input_tile, "input_panel", self._factor("input"))
+        self.feedback = frame.product(feedback_tile, "recurrent_panel", self._factor("recurrent"))
+
+    def emit(self) -> None:
+        frame, code, b, words = self.frame, self.code, self.frame.builder, self.words
+        tile = self.feedback.tile
+        groups = frame.share(frame.groups(tile, self.hidden))
+        features = frame.share(frame.groups(self.to_features.tile, words["features"]))
+        first = code.product(groups[0], tile.units)
+        last = code.smaller(code.product(groups[1], tile.units), frame.vectors(self.hidden))
+        rounds = code.sum(words["last"], b.neg(words["first"]))
+        with frame.without_subnormals(), code.loop(0, rounds) as loop:
+            index = code.sum(words["last"], -1, b.neg(loop.index))
+            self.step = frame.step(index)
+            with code.loop(frame.low, self.step.high) as row:
+                self._emit_row(row.index, first, last)
+            frame.wait_for_all(loop.index)
+            if self.plan.recurrent:
+                wanted = b.or_(
+                    b.icmp_signed(">", index, code.number(0)),
+                    b.icmp_signed("!=", words["to_initial"], code.number(0)),
+                )
+                with b.if_then(wanted):
+                    frame.each_tile(self.step, groups, [self.feedback], self._add_feedback)
+            if self.to_input:
+                frame.each_tile(self.step, features, [self.to_features], self._write_x_gradient)
+
+    def _factor(self, part: str):
+        """What a row brings to the products: the gradients of all gates' input or recurrent part."""
+
+        def factors(row: ir.Value) -> list[Factor]:
+            code = self.code
+            blocks = code.product(self.hidden, len(self.plan.gates))
+            place = code.product(code.sum(self.step.now, row), blocks)
+            return [
+                Factor([code.pointer_at(self.frame.address(f"{part}_gradient"), place)], blocks)
+            ]
+
+        return factors
+
+    def _emit_row(self, row: ir.Value, first: ir.Value, last: ir.Value) -> None:
+        """The pointwise part of the reverse, for one row and some vectors of units."""
+        frame, code, plan = self.frame, self.code, self.plan
+        packed = code.sum(self.step.now, row)
+        line = code.product(packed, self.hidden)
+        gates_line = code.product(line, len(plan.gates))
+        row_line = code.product(row, self.hidden)
+        keeps = frame.keeps(self.step, row) if frame.resets else None
+        before = {state: frame.state_before(state, row, self.step) for state in plan.states}
+        graph = plan.graph
+
+        with code.loop(first, last) as vector:
+            unit, mask = frame.units_from(vector.index, self.hidden)
+
+            def at(word: str, *terms: ir.Value) -> ir.Value:
+                return code.pointer_at(frame.address(word), *terms, unit)
+
+            def gate_at(word: str, gate: int) -> ir.Value:
+                return at(word, gates_line, code.product(self.hidden, gate))
+
+            known: dict[int, ir.Value] = {}
+            for index, place in plan.kept.items():
+                if place.kind == "gate":
+                    address = gate_at("gates", place.index)
+                elif place.kind == "extra":
+                    address = at(f"extra.{place.index}", line)
+                else:
+                    address = at(f"state.{plan.states[place.index]}", line)
+                known[index] = code.load(address, mask)
+            for index, node in enumerate(graph.nodes):
+                kind, _, name = node.name.partition(".")
+                if kind == "w" and index not in known:
+                    known[index] = code.load(at(f"weight.{name}"), mask)
+                elif kind == "s" and index not in known:
+                    value = code.load(code.pointer_at(before[name], unit), mask)
+                    known[index] = frame.masked_by_reset(value, keeps)
+                elif kind == "d":
+                    value = code.load(at(f"carry.{name}", row_line), mask)
+                    if name == plan.states[0]:
+                        arrived = code.load(at("output_gradient", line), mask)
+                        value = frame.builder.fadd(value, arrived)
+                    known[index] = value
+            names = list(graph.outputs)
+            nodes = emit_nodes(code.maths, graph, known, graph.outputs.values())
+            results = dict(zip(names, nodes, strict=True))
+            for gate, name in enumerate(plan.gates):
+                parts = {"input": results[f"x.{name}"]}
+                if plan.apart:
+                    parts["recurrent"] = results[f"r.{name}"]
+                for part, value in parts.items():
+                    code.store(value, gate_at(f"{part}_gradient", gate), mask)
+                    self._add(f"{part}_bias_gradient", len(plan.gates), gate, unit, value, mask)
+            for state in plan.states:
+                value = frame.masked_by_reset(results[f"s.{state}"], keeps)
+                code.store(value, at(f"carry.{state}", row_line), mask)
+            for name in plan.weights:
+                self._add(f"weight_gradient.{name}", 1, 0, unit, results[f"w.{name}"], mask)
+
+    def _add(
+        self, word: str, blocks: int, block: int, unit: ir.Value, value: ir.Value, mask: ir.Value
+    ) -> None:
+        """Add to a sum over rows and steps, of which each part of the batch has one."""
+        code, frame = self.code, self.frame
+        place = code.sum(code.product(frame.part, blocks), block)
+        address = code.pointer_at(frame.address(word), code.product(place, self.hidden), unit)
+        code.store(frame.builder.fadd(code.load(address, mask), value), address, mask)
+
+    def _add_feedback(self, group: ir.Value, start: ir.Value, size: ir.Value) -> None:
+        """Add the product with the recurrent weights to what goes back to each state."""
+        frame, code = self.frame, self.code
+
+        def each(inside: ir.Value, unit: ir.Value, mask: ir.Value) -> None:
+            with code.loop(0, size) as loop:
+                row = code.sum(start, loop.index)
+                keeps = frame.keeps(self.step, row) if frame.resets else None
+                for block, state in enumerate(self.plan.recurrent):
+                    sums = frame.sums_of(self.feedback, inside, block, loop.index)
+                    sums = frame.masked_by_reset(sums, keeps)
+                    place = code.product(row, self.hidden)
+                    address = code.pointer_at(frame.address(f"carry.{state}"), place, unit)
+                    total = frame.builder.fadd(code.load(address, mask), sums)
+                    code.store(total, address, mask)
+
+        frame.each_vector(self.feedback.tile, self.hidden, group, each)
+
+    def _write_x_gradient(self, group: ir.Value, start: ir.Value, size: ir.Value) -> None:
+        frame, code = self.frame, self.code
+        features = self.words["features"]
+
+        def each(inside: ir.Value, unit: ir.Value, mask: ir.Value) -> None:
+            with code.loop(0, size) as loop:
+                packed = code.sum(self.step.now, start, loop.index)
+                sums = frame.sums_of(self.to_features, inside, 0, loop.index)
+                place = code.product(packed, features)
+                code.store(sums, code.pointer_at(frame.address("x_gradient"), place, unit), mask)
+
+        frame.each_vector(self.to_features.tile, features, group, each)

@@ -1,0 +1,162 @@
+"""Code: what every kernel is written with: loops, vectors in memory, arguments by name."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from llvmlite import ir
+
+from engram.engine.cpu.maths import Format, Maths
+from engram.engine.cpu.target import Target
+
+INDEX = ir.IntType(64)
+POINTER = ir.PointerType()
+
+
+@dataclass
+class Loop:
+    """A loop that is being written.
+
+    Attributes:
+        index: Of this round.
+        values: What is carried: at the start of a round inside the loop, at the end after it.
+        next: Set to the values that the next round starts with.
+    """
+
+    index: ir.Value
+    values: list[ir.Value]
+    next: list[ir.Value] = field(default_factory=list)
+
+
+class Code:
+    """Writes code for one format of numbers, in vectors of one machine.
+
+    Args:
+        builder: Where code goes.
+        format: Of the numbers.
+        target: For which machine.
+    """
+
+    def __init__(self, builder: ir.IRBuilder, format: Format, target: Target) -> None:
+        self.builder = builder
+        self.format = format
+        self.target = target
+        self.maths = Maths(builder, format, target)
+        self.width = self.maths.width
+
+    def number(self, value: int) -> ir.Constant:
+        """A whole number."""
+        return ir.Constant(INDEX, value)
+
+    def sum(self, *terms: ir.Value | int) -> ir.Value:
+        """Of whole numbers."""
+        first, *rest = (self._index(term) for term in terms)
+        for term in rest:
+            first = self.builder.add(first, term, flags=("nsw",))
+        return first
+
+    def product(self, *factors: ir.Value | int) -> ir.Value:
+        """Of whole numbers."""
+        first, *rest = (self._index(factor) for factor in factors)
+        for factor in rest:
+            first = self.builder.mul(first, factor, flags=("nsw",))
+        return first
+
+    def smaller(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        """Of two whole numbers."""
+        return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
+
+    def pointer_at(self, base: ir.Value, *terms: ir.Value | int) -> ir.Value:
+        """The address so many numbers of the format behind another."""
+        offset = [self.sum(*terms)]
+        return self.builder.gep(base, offset, source_etype=self.format.scalar)
+
+    def word_at(self, base: ir.Value, place: ir.Value | int) -> ir.Value:
+        """A whole number of a table."""
+        address = self.builder.gep(base, [self._index(place)], source_etype=INDEX)
+        return self.builder.load(address, typ=INDEX)
+
+    def mask(self, count: ir.Value) -> ir.Value:
+        """The first ``count`` places of a vector."""
+        lanes = ir.Constant(ir.VectorType(ir.IntType(32), self.width), list(range(self.width)))
+        narrow = self.builder.trunc(self.smaller(count, self.number(self.width)), ir.IntType(32))
+        return self.builder.icmp_signed("<", lanes, self._splat(narrow))
+
+    def spread(self, address: ir.Value) -> ir.Value:
+        """A vector with the number at the address in every place."""
+        return self._splat(self.builder.load(address, typ=self.format.scalar))
+
+    def load(self, address: ir.Value, mask: ir.Value | None = None) -> ir.Value:
+        """The vector at an address; zero in places outside the mask, which are not touched."""
+        if mask is None:
+            return self.builder.load(address, typ=self.maths.type, align=self._align)
+        word = ir.IntType(32)
+        load = self._intrinsic(
+            f"llvm.masked.load.{self._kind}.p0",
+            ir.FunctionType(self.maths.type, [POINTER, word, mask.type, self.maths.type]),
+        )
+        align = ir.Constant(word, self._align)
+        return self.builder.call(load, [address, align, mask, self.maths.number(0.0)])
+
+    def store(self, value: ir.Value, address: ir.Value, mask: ir.Value | None = None) -> None:
+        """Write a vector; places outside the mask are not touched."""
+        if mask is None:
+            self.builder.store(value, address, align=self._align)
+            return
+        word = ir.IntType(32)
+        store = self._intrinsic(
+            f"llvm.masked.store.{self._kind}.p0",
+            ir.FunctionType(ir.VoidType(), [self.maths.type, POINTER, word, mask.type]),
+        )
+        self.builder.call(store, [value, address, ir.Constant(word, self._align), mask])
+
+    @contextmanager
+    def loop(
+        self,
+        start: ir.Value | int,
+        stop: ir.Value | int,
+        step: ir.Value | int = 1,
+        carried: Sequence[ir.Value] = (),
+    ) -> Iterator[Loop]:
+        """Write a loop: its body is what is emitted inside the ``with``."""
+        b = self.builder
+        before = b.block
+        blocks = [b.function.append_basic_block(name) for name in ("head", "body", "after")]
+        head, body, after = blocks
+        b.branch(head)
+        b.position_at_end(head)
+        phis = [b.phi(INDEX), *(b.phi(value.type) for value in carried)]
+        for phi, value in zip(phis, [self._index(start), *carried], strict=True):
+            phi.add_incoming(value, before)
+        b.cbranch(b.icmp_signed("<", phis[0], self._index(stop)), body, after)
+        b.position_at_end(body)
+        loop = Loop(phis[0], phis[1:])
+        yield loop
+        following = [self.sum(phis[0], self._index(step)), *loop.next]
+        for phi, value in zip(phis, following, strict=True):
+            phi.add_incoming(value, b.block)
+        b.branch(head)
+        b.position_at_end(after)
+
+    @property
+    def _align(self) -> int:
+        return self.format.bits // 8
+
+    @property
+    def _kind(self) -> str:
+        return f"v{self.width}f{self.format.bits}"
+
+    def _index(self, value: ir.Value | int) -> ir.Value:
+        return self.number(value) if isinstance(value, int) else value
+
+    def _splat(self, scalar: ir.Value) -> ir.Value:
+        kind = ir.VectorType(scalar.type, self.width)
+        undefined = ir.Constant(kind, ir.Undefined)
+        one = self.builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
+        order = ir.Constant(ir.VectorType(ir.IntType(32), self.width), [0] * self.width)
+        return self.builder.shuffle_vector(one, undefined, order)
+
+    def _intrinsic(self, name: str, kind: ir.FunctionType) -> ir.Function:
+        module = self.builder.module
+        known = module.globals.get(name)
+        return known if known is not None else ir.Function(module, kind, name)

@@ -1,0 +1,221 @@
+"""Forward: a kernel that runs a cell's step over a sequence, and keeps what it is asked to keep."""
+
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+from engram.engine.cpu.frame import Frame, Product, Step
+from engram.engine.cpu.maths import Format
+from engram.engine.cpu.nodes import emit_nodes
+from engram.engine.cpu.plan import Plan
+from engram.engine.cpu.target import Target
+from engram.engine.cpu.tile import Factor, Tile
+
+
+@dataclass(frozen=True)
+class ForwardKind:
+    """Which of its kernels a cell runs on.
+
+    Attributes:
+        resets: Whether rows may be marked to lose their state.
+        keeping: Whether the values that the plan keeps are written.
+        from_input: Whether the kernel makes the products with the input itself; it does for many
+            rows, and finds them made for few.
+    """
+
+    resets: bool
+    keeping: bool
+    from_input: bool
+
+
+def forward_arguments(plan: Plan) -> list[str]:
+    """The arguments of the forward kernel besides the common ones.
+
+    ``gates``: ``(N, G·H)`` over packed rows: what the input brings to each gate, unless the kernel
+    makes these products from ``input`` ``(N, I)``; where values are kept, they are written here.
+    ``input_panel`` and ``recurrent_panel``: packed weights; where the gates need only the sum of
+    both parts, and the kernel makes both products, the first holds both. ``input_bias`` and
+    ``recurrent_bias``: ``(G·H,)``. For each state, ``initial.<s>`` ``(B, H)``, ``state.<s>``
+    ``(N, H)``, and ``stride.<s>``: 1, or 0 to write each step over the one before.
+    ``weight.<w>`` ``(H,)``; ``extra.<i>`` ``(N, H)``.
+    """
+    return [
+        "gates",
+        "input",
+        "input_panel",
+        "recurrent_panel",
+        "input_bias",
+        "recurrent_bias",
+        *(f"{word}.{state}" for state in plan.states for word in ("initial", "state", "stride")),
+        *(f"weight.{name}" for name in plan.weights),
+        *(f"extra.{index}" for index in range(plan.extras)),
+    ]
+
+
+def emit_forward(
+    module: ir.Module,
+    plan: Plan,
+    format: Format,
+    target: Target,
+    tile: Tile,
+    kind: ForwardKind,
+) -> None:
+    """Write the kernel ``forward``.
+
+    Args:
+        module: Where it goes.
+        plan: What it computes.
+        format: Of the numbers.
+        target: For which machine.
+        tile: Of its products; the blocks are the gates.
+        kind: What it does.
+    """
+    frame = Frame(module, "forward", forward_arguments(plan), format, target, kind.resets)
+    _Forward(frame, plan, tile, kind).emit()
+    frame.finish()
+
+
+class _Forward:
+    """The forward kernel while it is being written."""
+
+    def __init__(self, frame: Frame, plan: Plan, tile: Tile, kind: ForwardKind) -> None:
+        self.frame, self.plan, self.tile, self.kind = frame, plan, tile, kind
+        self.code, self.words = frame.code, frame.words
+        self.hidden = frame.words["hidden"]
+        self.products: dict[str, Product] = {}
+
+    def emit(self) -> None:
+        frame, code, words = self.frame, self.code, self.words
+        self._declare_products()
+        share = frame.share(frame.groups(self.tile, self.hidden))
+        with frame.without_subnormals(), code.loop(words["first"], words["last"]) as loop:
+            self.step = frame.step(loop.index)
+            products = list(self.products.values())
+            frame.each_tile(self.step, share, products, self._use)
+            frame.wait_for_all(code.sum(loop.index, frame.builder.neg(words["first"])))
+
+    def _declare_products(self) -> None:
+        """One product for both parts of the gates where they need only the sum, else one each."""
+
+        def from_input(row: ir.Value) -> list[Factor]:
+            features = self.words["features"]
+            place = self.code.product(self.code.sum(self.step.now, row), features)
+            return [Factor([self.code.pointer_at(self.frame.address("input"), place)], features)]
+
+        def from_states(row: ir.Value) -> list[Factor]:
+            return [
+                Factor([self.frame.state_before(state, row, self.step)], self.hidden)
+                for state in self.plan.recurrent
+            ]
+
+        def declare(name: str, panel: str, *factors) -> None:
+            self.products[name] = self.frame.product(
+                self.tile, panel, lambda row: [f for part in factors for f in part(row)]
+            )
+
+        recurrent, made_here = bool(self.plan.recurrent), self.kind.from_input
+        if made_here and recurrent and self.plan.joined and not self.kind.resets:
+            declare("both", "input_panel", from_input, from_states)
+            return
+        if made_here:
+            declare("x", "input_panel", from_input)
+        if recurrent:
+            declare("r", "recurrent_panel", from_states)
+
+    def _gate_line(self, row: ir.Value, gate: int) -> ir.Value:
+        """Where the numbers of a gate begin for a row of this step."""
+        code = self.code
+        line = code.product(code.sum(self.step.now, row), len(self.plan.gates))
+        place = code.product(code.sum(line, gate), self.hidden)
+        return code.pointer_at(self.frame.address("gates"), place)
+
+    def _extra_line(self, row: ir.Value, index: int) -> ir.Value:
+        place = self.code.product(self.code.sum(self.step.now, row), self.hidden)
+        return self.code.pointer_at(self.frame.address(f"extra.{index}"), place)
+
+    def _state_line(self, state: str, row: ir.Value) -> ir.Value:
+        """Where a state of this step is written."""
+        code = self.code
+        shift = code.product(self.step.now, self.words[f"stride.{state}"])
+        place = code.product(code.sum(shift, row), self.hidden)
+        return code.pointer_at(self.frame.address(f"state.{state}"), place)
+
+    def _use(self, group: ir.Value, start: ir.Value, size: ir.Value) -> None:
+        def each(inside: ir.Value, unit: ir.Value, mask: ir.Value) -> None:
+            self._emit_units(start, size, inside, unit, mask)
+
+        self.frame.each_vector(self.tile, self.hidden, group, each)
+
+    def _emit_units(
+        self, start: ir.Value, size: ir.Value, inside: ir.Value, unit: ir.Value, mask: ir.Value
+    ) -> None:
+        """The pointwise part of a step, for one vector of units and the rows of a tile."""
+        code, frame, plan = self.code, self.frame, self.plan
+
+        def of_units(word: str, *terms: ir.Value) -> ir.Value:
+            return code.load(code.pointer_at(frame.address(word), unit, *terms), mask)
+
+        places = [code.product(self.hidden, gate) for gate in range(len(plan.gates))]
+        biases = {
+            kind: [of_units(f"{word}_bias", place) for place in places]
+            for kind, word in (("x", "input"), ("r", "recurrent"))
+        }
+        weights = {f"w.{name}": of_units(f"weight.{name}") for name in plan.weights}
+        with code.loop(0, size) as loop:
+            row = code.sum(start, loop.index)
+            keeps = frame.keeps(self.step, row) if frame.resets else None
+            values = weights | self._gate_values(row, loop.index, inside, unit, mask, biases, keeps)
+            for state in plan.states:
+                line = code.pointer_at(frame.state_before(state, row, self.step), unit)
+                values[f"s.{state}"] = frame.masked_by_reset(code.load(line, mask), keeps)
+            self._emit_step(row, unit, mask, values)
+
+    def _gate_values(
+        self,
+        row: ir.Value,
+        row_of_tile: ir.Value,
+        inside: ir.Value,
+        unit: ir.Value,
+        mask: ir.Value,
+        biases: dict[str, list[ir.Value]],
+        keeps: ir.Value | None,
+    ) -> dict[str, ir.Value]:
+        """What input and recurrent matrix bring to each gate, by name."""
+        code, b = self.code, self.frame.builder
+        values = {}
+        for gate, name in enumerate(self.plan.gates):
+            x, r = biases["x"][gate], biases["r"][gate]
+
+            def sums(product: str, gate: int = gate) -> ir.Value:
+                return self.frame.sums_of(self.products[product], inside, gate, row_of_tile)
+
+            if "both" in self.products:
+                x = b.fadd(sums("both"), x)
+            elif "x" in self.products:
+                x = b.fadd(sums("x"), x)
+            else:
+                x = code.load(code.pointer_at(self._gate_line(row, gate), unit), mask)
+            if "r" in self.products:
+                r = b.fadd(self.frame.masked_by_reset(sums("r"), keeps), r)
+            values |= {f"x.{name}": x, f"r.{name}": r}
+        return values
+
+    def _emit_step(
+        self, row: ir.Value, unit: ir.Value, mask: ir.Value, values: dict[str, ir.Value]
+    ) -> None:
+        """Compute the step from its inputs, and write what is wanted of it."""
+        code, plan = self.code, self.plan
+        known = {
+            index: values[node.name]
+            for index, node in enumerate(plan.graph.nodes)
+            if node.op == "input" and node.name in values
+        }
+        kept = plan.kept if self.kind.keeping else {}
+        results = emit_nodes(code.maths, plan.graph, known, [*plan.after, *kept])
+        for state, value in zip(plan.states, results, strict=False):
+            code.store(value, code.pointer_at(self._state_line(state, row), unit), mask)
+        for place, value in zip(kept.values(), results[len(plan.states) :], strict=True):
+            if place.kind == "gate":
+                code.store(value, code.pointer_at(self._gate_line(row, place.index), unit), mask)
+            elif place.kind == "extra":
+                code.store(value, code.pointer_at(self._extra_line(row, place.index), unit), mask)

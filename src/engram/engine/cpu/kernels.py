@@ -1,0 +1,176 @@
+"""Kernels: the compiled forward and backward code of one cell, for one format of numbers."""
+
+import ctypes
+import hashlib
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import torch
+from llvmlite import ir
+from torch import Tensor
+
+import engram
+from engram.engine.cpu.backward import backward_arguments, emit_backward
+from engram.engine.cpu.cache import cached
+from engram.engine.cpu.forward import ForwardKind, emit_forward, forward_arguments
+from engram.engine.cpu.frame import COMMON
+from engram.engine.cpu.machine_code import MachineCode, compile_module
+from engram.engine.cpu.maths import DOUBLE, FLOAT, Format
+from engram.engine.cpu.plan import Plan
+from engram.engine.cpu.target import Target, host
+from engram.engine.cpu.team import team
+from engram.engine.cpu.tile import Tile, best_tile
+
+FORMATS = {torch.float32: FLOAT, torch.float64: DOUBLE}
+
+Words = Mapping[str, Tensor | int]
+
+
+@dataclass(frozen=True)
+class BackwardKind:
+    """Which of its backward kernels a cell runs on.
+
+    Attributes:
+        resets: Whether rows may be marked to lose their state.
+        to_input: Whether the kernel makes the product for the input's gradient itself.
+    """
+
+    resets: bool
+    to_input: bool
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a kernel came to be.
+
+    Attributes:
+        name: ``forward`` or ``backward``, and what it does.
+        seconds: To have it ready.
+        from_disk: Whether it had been compiled before.
+        size: Bytes of its object file.
+    """
+
+    name: str
+    seconds: float
+    from_disk: bool
+    size: int
+
+
+class Kernel:
+    """One compiled kernel.
+
+    Args:
+        data: Its object file.
+        target: For which machine.
+        name: ``"forward"`` or ``"backward"``.
+        arguments: Names of its arguments, in order.
+    """
+
+    def __init__(self, data: bytes, target: Target, name: str, arguments: list[str]) -> None:
+        self._code = MachineCode(data, target)
+        self._names = arguments
+        signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+        self._alone = signature(self._code.address(name))
+        self._team_entry = self._code.address(f"team_{name}")
+        self._table = ctypes.c_int64 * len(arguments)
+
+    def run(self, words: Words, threads: int) -> None:
+        """Run on so many threads; tensors among the words stand for their addresses."""
+        values = [words.get(name, 0) for name in self._names]
+        table = self._table(
+            *(v.data_ptr() if isinstance(v, Tensor) else v for v in values)  # one pass, no copy
+        )
+        team().run(threads, self._alone, self._team_entry, ctypes.addressof(table))
+
+
+class Kernels:
+    """All kernels of a cell for one dtype; each is made when it is first asked for.
+
+    Args:
+        plan: What they compute.
+        dtype: float32 or float64.
+        target: For which machine.
+
+    Attributes:
+        gates_tile: Of the products with one output for each gate.
+        feedback_tile: Of the product with the transposed recurrent weights.
+        input_tile: Of the product with the transposed input weights.
+        made: How each kernel came to be.
+    """
+
+    def __init__(self, plan: Plan, dtype: torch.dtype, target: Target) -> None:
+        self.plan, self.dtype, self.target = plan, dtype, target
+        self.format = FORMATS[dtype]
+        self.gates_tile = self._tile(len(plan.gates))
+        self.feedback_tile = self._tile(max(len(plan.recurrent), 1))
+        self.input_tile = self._tile(1)
+        self.made: list[Made] = []
+        self._lock = threading.Lock()
+        self._kernels: dict[ForwardKind | BackwardKind, Kernel] = {}
+
+    def forward(self, kind: ForwardKind) -> Kernel:
+        """The forward kernel of this kind."""
+        return self._kernels.get(kind) or self._make(kind)
+
+    def backward(self, kind: BackwardKind) -> Kernel:
+        """The backward kernel of this kind."""
+        return self._kernels.get(kind) or self._make(kind)
+
+    def _tile(self, blocks: int) -> Tile:
+        return best_tile(blocks, self.target.vector_bits // self.format.bits, self.target.registers)
+
+    def _make(self, kind: ForwardKind | BackwardKind) -> Kernel:
+        with self._lock:
+            if kind not in self._kernels:
+                started = time.perf_counter()
+                key = "\n".join(
+                    [_version(), self.plan.key, repr(self.format), repr(self.target), repr(kind)]
+                )
+                data, from_disk = cached(key, lambda: self._compile(kind))
+                forward = isinstance(kind, ForwardKind)
+                arguments = (forward_arguments if forward else backward_arguments)(self.plan)
+                name = "forward" if forward else "backward"
+                self._kernels[kind] = Kernel(data, self.target, name, [*COMMON, *arguments])
+                seconds = time.perf_counter() - started
+                self.made.append(Made(repr(kind), seconds, from_disk, len(data)))
+            return self._kernels[kind]
+
+    def _compile(self, kind: ForwardKind | BackwardKind) -> bytes:
+        module = ir.Module()
+        if isinstance(kind, ForwardKind):
+            emit_forward(module, self.plan, self.format, self.target, self.gates_tile, kind)
+        else:
+            emit_backward(
+                module,
+                self.plan,
+                self.format,
+                self.target,
+                (self.input_tile, self.feedback_tile),
+                resets=kind.resets,
+                to_input=kind.to_input,
+            )
+        return compile_module(module, self.target)
+
+
+_known: dict[tuple[str, torch.dtype], Kernels] = {}
+
+
+def kernels_for(plan: Plan, dtype: torch.dtype) -> Kernels:
+    """The kernels of a plan on this machine, shared by all layers with the same equations."""
+    key = plan.name, dtype
+    if key not in _known:
+        _known.setdefault(key, Kernels(plan, dtype, host()))
+    return _known[key]
+
+
+@cache
+def _version() -> str:
+    """Of all that writes code: a kernel on disk that another version wrote is not taken."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    return f"{engram.__version__} {llvmlite.__version__} {digest}"

@@ -1,0 +1,39 @@
+"""Nodes: code for the nodes of a graph."""
+
+from collections.abc import Iterable, Mapping
+
+from llvmlite import ir
+
+from engram.engine.cpu.maths import Maths
+from engram.engine.graph import Graph
+
+_INSTRUCTIONS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
+
+
+def emit_nodes(
+    maths: Maths, graph: Graph, known: Mapping[int, ir.Value], roots: Iterable[int]
+) -> list[ir.Value]:
+    """Emit code for nodes of a graph, given vectors for those that are known already."""
+    values = dict(known)
+
+    def value(index: int) -> ir.Value:
+        if index not in values:
+            node = graph.nodes[index]
+            if node.op == "constant":
+                values[index] = maths.number(node.value)
+            else:
+                values[index] = _operation(maths, node.op, *(value(i) for i in node.operands))
+        return values[index]
+
+    return [value(root) for root in roots]
+
+
+def _operation(maths: Maths, op: str, *operands: ir.Value) -> ir.Value:
+    """Emit an operation of a graph."""
+    b = maths.builder
+    if op == "neg":
+        return b.fneg(*operands)
+    if op in _INSTRUCTIONS:
+        # a product and the sum that it goes into may become one instruction, rounded once
+        return getattr(b, _INSTRUCTIONS[op])(*operands, flags=("contract",))
+    return getattr(maths, op)(*operands)

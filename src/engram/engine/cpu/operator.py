@@ -1,0 +1,445 @@
+"""Operator: a cell's passes as operators of torch, with gradients and with fake tensors.
+
+``engram::run`` runs a cell over a sequence, one layer in one direction; ``engram::run_backward`` is
+its reverse. Being registered, they stand in graphs of torch.compile like any other operator. A
+gradient of a gradient is left to the reference engine, which says so once.
+"""
+
+import warnings
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engram.cells.base import Cell
+from engram.engine import reference
+from engram.engine.cpu.kernels import Kernels, kernels_for
+from engram.engine.cpu.passes import Inputs, Kept, run_backward, run_forward
+from engram.engine.cpu.plan import Plan, plan
+from engram.engine.cpu.schedule import Schedule, full_schedule, ragged_schedule
+from engram.engine.sequence import Result, State, Weights, resets_in_running_order
+
+_SIGNATURE = (
+    "(Tensor x, Tensor input, Tensor recurrent, Tensor? input_bias, Tensor? recurrent_bias, "
+    "Tensor[] units, Tensor[] states, Tensor? lengths, Tensor? reset, "
+)
+
+
+def run(
+    cell: Cell,
+    x: Tensor,
+    weights: Weights,
+    state: State,
+    *,
+    lengths: Tensor | None = None,
+    reset: Tensor | None = None,
+    reverse: bool = False,
+    record: bool = False,
+) -> Result:
+    """Run a cell over a sequence; arguments and result as in `reference.run`.
+
+    What is recorded takes no gradients.
+    """
+    name = cell_name(cell)
+    biases = weights.input_bias, weights.recurrent_bias
+    units = [weights.units[unit] for unit in cell.weights]
+    states = [state[each] for each in cell.states]
+    tensors = [x, weights.input, weights.recurrent, *biases, *units, *states]
+    keeping = record or (
+        torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
+    )
+    output, *rest = torch.ops.engram.run(
+        *tensors[:5], units, states, lengths, reset, reverse, keeping, name
+    )
+    count = len(cell.states)
+    after = dict(zip(cell.states, rest[:count], strict=True))
+    recording = _recording(_plans[name], x, output, rest[count:], lengths) if record else {}
+    return Result(output, after, recording=recording)
+
+
+_cells: dict[str, Cell] = {}
+_plans: dict[str, Plan] = {}
+
+
+@cache
+def cell_name(cell: Cell) -> str:
+    """The name by which operators know a cell: what it computes, so the same in every process.
+
+    Raises:
+        UntraceableError: Where the cell cannot be traced; see `trace`.
+    """
+    drawn = plan(cell)
+    _plans[drawn.name], _cells[drawn.name] = drawn, cell
+    return drawn.name
+
+
+def kernels_of(cell: Cell, dtype: torch.dtype) -> Kernels:
+    """The kernels that run a cell."""
+    return kernels_for(_plans[cell_name(cell)], dtype)
+
+
+def _run(
+    x: Tensor,
+    input: Tensor,
+    recurrent: Tensor,
+    input_bias: Tensor | None,
+    recurrent_bias: Tensor | None,
+    units: Sequence[Tensor],
+    states: Sequence[Tensor],
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    reverse: bool,
+    keeping: bool,
+    cell: str,
+) -> list[Tensor]:
+    """Output and final states; then, where kept, gates, states but the first, and extras.
+
+    What is kept lies in packed rows, of which there may be fewer than T·B; the rest is undefined.
+    With lengths, all states are among it, because the output is not in packed rows.
+    """
+    drawn = _plans[cell]
+    weights = _weights(drawn, input, recurrent, input_bias, recurrent_bias, units)
+    inputs = _inputs(drawn, x, weights, states, lengths, reset, reverse)
+    schedule = inputs.schedule
+    kept = run_forward(kernels_for(drawn, x.dtype), inputs, keeping=keeping)
+    packed = kept.states[drawn.states[0]]
+    after = [_last_rows(schedule, kept.states[name]) for name in drawn.states]
+    output = _unpacked(schedule, packed)
+    if not keeping:
+        return [output, *after]
+    assert kept.gates is not None
+    own = [kept.states[name] for name in drawn.states[0 if schedule.places is not None else 1 :]]
+    return [output, *after, kept.gates, *own, *kept.extras]
+
+
+def _run_backward(
+    x: Tensor,
+    input: Tensor,
+    recurrent: Tensor,
+    input_bias: Tensor | None,
+    recurrent_bias: Tensor | None,
+    units: Sequence[Tensor],
+    states: Sequence[Tensor],
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    output: Tensor,
+    kept: Sequence[Tensor],
+    output_gradient: Tensor,
+    state_gradients: Sequence[Tensor],
+    reverse: bool,
+    wants_x: bool,
+    cell: str,
+) -> list[Tensor]:
+    """Gradients of weights, biases where there are some, units, and states; and of x if wanted."""
+    drawn = _plans[cell]
+    weights = _weights(drawn, input, recurrent, input_bias, recurrent_bias, units)
+    inputs = _inputs(drawn, x, weights, states, lengths, reset, reverse)
+    schedule = inputs.schedule
+    gates, *rest = kept
+    if schedule.places is None:
+        rest = [output.view(schedule.rows, -1), *rest]
+    count = len(drawn.states)
+    left = Kept(dict(zip(drawn.states, rest[:count], strict=True)), gates, rest[count:])
+    arrived = {
+        name: _in_order(schedule, gradient).clone()
+        for name, gradient in zip(drawn.states, state_gradients, strict=True)
+    }
+    gradients = run_backward(
+        kernels_for(drawn, x.dtype),
+        inputs,
+        left,
+        _packed(schedule, output_gradient),
+        arrived,
+        wants_x=wants_x,
+    )
+    own = gradients.weights
+    found = [own.input, own.recurrent]
+    found += [bias for bias in (own.input_bias, own.recurrent_bias) if bias is not None]
+    found += [own.units[name] for name in drawn.weights]
+    found += [_out_of_order(schedule, gradients.initial[name]) for name in drawn.states]
+    if gradients.x is not None:
+        found.append(_unpacked(schedule, gradients.x))
+    return found
+
+
+class _Run(torch.autograd.Function):
+    """The pass with its gradient; tensors come in one row, because autograd takes no lists."""
+
+    @staticmethod
+    def forward(ctx: Any, name: str, reverse: bool, *tensors: Tensor | None) -> Any:
+        """Run and keep; see `_run`."""
+        drawn = _plans[name]
+        with torch._C._AutoDispatchBelowAutograd():
+            outputs = torch.ops.engram.run(*_listed(drawn, tensors), reverse, True, name)
+        count = 1 + len(drawn.states)
+        ctx.save_for_backward(*tensors, outputs[0], *outputs[count:])
+        ctx.name, ctx.reverse, ctx.given = name, reverse, len(tensors)
+        ctx.mark_non_differentiable(*outputs[count:])
+        ctx.set_materialize_grads(False)
+        return tuple(outputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> Any:
+        """Run the reverse; where its result must have a gradient itself, by the reference engine."""
+        drawn = _plans[ctx.name]
+        saved = ctx.saved_tensors
+        tensors, output, kept = saved[: ctx.given], saved[ctx.given], saved[ctx.given + 1 :]
+        listed = _listed(drawn, tensors)
+        first, *after = gradients[: 1 + len(drawn.states)]
+        first = torch.zeros_like(output) if first is None else first
+        after = [
+            torch.zeros_like(state) if gradient is None else gradient
+            for state, gradient in zip(listed[6], after, strict=True)
+        ]
+        if torch.is_grad_enabled():
+            found = _differentiable_gradients(ctx, drawn, tensors, [first, *after])
+            return (None, None, *found)
+        wants_x = ctx.needs_input_grad[2]
+        found = iter(
+            torch.ops.engram.run_backward(
+                *listed, output, list(kept), first, after, ctx.reverse, wants_x, ctx.name
+            )
+        )
+        by_place: list[Tensor | None] = [None] * len(tensors)
+        biases = [place for place in (3, 4) if tensors[place] is not None]
+        for place in [1, 2, *biases, *range(7, len(tensors))]:
+            by_place[place] = next(found)
+        if wants_x:
+            by_place[0] = next(found)
+        return (None, None, *by_place)
+
+
+def _differentiable_gradients(
+    ctx: Any, drawn: Plan, tensors: Sequence[Tensor | None], gradients: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """Gradients that can be differentiated again: the reference engine's."""
+    _say_once(type(_cells[ctx.name]).__name__)
+    listed = _listed(drawn, tensors)
+    x, input, recurrent, input_bias, recurrent_bias, units, states, lengths, reset = listed
+    weights = _weights(drawn, input, recurrent, input_bias, recurrent_bias, units)
+    result = reference.run(
+        _cells[ctx.name],
+        x,
+        weights,
+        dict(zip(drawn.states, states, strict=True)),
+        lengths=lengths,
+        reset=reset,
+        reverse=ctx.reverse,
+    )
+    outputs = [result.output, *(result.state[name] for name in drawn.states)]
+    wanted = [n for n, t in enumerate(tensors) if t is not None and ctx.needs_input_grad[n + 2]]
+    found = torch.autograd.grad(
+        outputs,
+        [tensors[n] for n in wanted],
+        list(gradients),
+        create_graph=True,
+        allow_unused=True,
+    )
+    by_place: list[Tensor | None] = [None] * len(tensors)
+    for n, gradient in zip(wanted, found, strict=True):
+        by_place[n] = gradient
+    return by_place
+
+
+@cache
+def _say_once(cell: str) -> None:
+    warnings.warn(
+        f"a gradient of a gradient of {cell} runs on the reference engine: kernels have none; "
+        "engine='reference' runs all of it there",
+        stacklevel=2,
+    )
+
+
+def _run_with_gradient(*arguments: Any) -> Any:
+    """``engram::run`` where autograd looks on."""
+    *listed, reverse, keeping, name = arguments
+    x, input, recurrent, input_bias, recurrent_bias, units, states, lengths, reset = listed
+    if keeping and torch.is_grad_enabled():
+        weights = [input, recurrent, input_bias, recurrent_bias]
+        # lengths and reset stand before units and states, whose number differs by cell
+        row = [x, *weights, lengths, reset, *units, *states]
+        return list(_Run.apply(name, reverse, *row))  # type: ignore[no-untyped-call]
+    with torch._C._AutoDispatchBelowAutograd():
+        return torch.ops.engram.run(*arguments)
+
+
+def _listed(drawn: Plan, row: Sequence[Any]) -> list[Any]:
+    """The arguments of the operators, lists among them, from one row of tensors."""
+    x, *weights = row[:5]
+    lengths, reset = row[5:7]
+    units = list(row[7 : 7 + len(drawn.weights)])
+    states = list(row[7 + len(drawn.weights) :])
+    return [x, *weights, units, states, lengths, reset]
+
+
+def _fake_run(
+    x: Tensor,
+    input: Tensor,
+    recurrent: Tensor,
+    input_bias: Tensor | None,
+    recurrent_bias: Tensor | None,
+    units: Sequence[Tensor],
+    states: Sequence[Tensor],
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    reverse: bool,
+    keeping: bool,
+    cell: str,
+) -> list[Tensor]:
+    drawn = _plans[cell]
+    steps, batch, _ = x.shape
+    hidden = states[0].shape[1]
+    outputs = [x.new_empty(steps, batch, hidden), *(torch.empty_like(state) for state in states)]
+    if keeping:
+        rows, blocks = steps * batch, len(drawn.gates) * hidden
+        more = len(drawn.states) - (lengths is None) + drawn.extras
+        outputs.append(x.new_empty(rows, blocks))
+        outputs += [x.new_empty(rows, hidden) for _ in range(more)]
+    return outputs
+
+
+def _fake_run_backward(
+    x: Tensor,
+    input: Tensor,
+    recurrent: Tensor,
+    input_bias: Tensor | None,
+    recurrent_bias: Tensor | None,
+    units: Sequence[Tensor],
+    states: Sequence[Tensor],
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    output: Tensor,
+    kept: Sequence[Tensor],
+    output_gradient: Tensor,
+    state_gradients: Sequence[Tensor],
+    reverse: bool,
+    wants_x: bool,
+    cell: str,
+) -> list[Tensor]:
+    biases = [bias for bias in (input_bias, recurrent_bias) if bias is not None]
+    found = [torch.empty_like(t) for t in (input, recurrent, *biases, *units, *states)]
+    return [*found, torch.empty_like(x)] if wants_x else found
+
+
+_library = torch.library.Library("engram", "DEF")
+_library.define(f"run{_SIGNATURE}bool reverse, bool keeping, str cell) -> Tensor[]")
+_library.define(
+    f"run_backward{_SIGNATURE}Tensor output, Tensor[] kept, Tensor output_gradient, "
+    "Tensor[] state_gradients, bool reverse, bool wants_x, str cell) -> Tensor[]"
+)
+_library.impl("run", _run, "CPU")
+_library.impl("run", _run_with_gradient, "Autograd")
+_library.impl("run_backward", _run_backward, "CPU")
+torch.library.register_fake("engram::run", _fake_run, lib=_library)
+torch.library.register_fake("engram::run_backward", _fake_run_backward, lib=_library)
+
+
+def _weights(
+    drawn: Plan,
+    input: Tensor,
+    recurrent: Tensor,
+    input_bias: Tensor | None,
+    recurrent_bias: Tensor | None,
+    units: Sequence[Tensor],
+) -> Weights:
+    named = dict(zip(drawn.weights, units, strict=True))
+    return Weights(input, recurrent, input_bias, recurrent_bias, named)
+
+
+def _inputs(
+    drawn: Plan,
+    x: Tensor,
+    weights: Weights,
+    states: Sequence[Tensor],
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    reverse: bool,
+) -> Inputs:
+    """Put everything in packed rows, contiguous."""
+    steps, batch, _ = x.shape
+    if lengths is None:
+        schedule = full_schedule(steps, batch, reverse)
+    else:
+        schedule = ragged_schedule(lengths, steps, reverse)
+    clear = resets_in_running_order(reset, lengths, reverse)
+    keep = None
+    if clear is not None and bool(clear.any()):
+        keep = _packed(schedule, (~clear).to(torch.uint8).unsqueeze(2)).view(-1)
+    plain = Weights(
+        weights.input.contiguous(),
+        weights.recurrent.contiguous(),
+        None if weights.input_bias is None else weights.input_bias.contiguous(),
+        None if weights.recurrent_bias is None else weights.recurrent_bias.contiguous(),
+        {name: value.contiguous() for name, value in weights.units.items()},
+    )
+    initial = {
+        name: _in_order(schedule, state).contiguous()
+        for name, state in zip(drawn.states, states, strict=True)
+    }
+    return Inputs(_packed(schedule, x), plain, initial, keep, schedule)
+
+
+def _packed(schedule: Schedule, padded: Tensor) -> Tensor:
+    """``(T, B, ·)`` as packed rows ``(N, ·)``, contiguous."""
+    rows = padded.reshape(schedule.steps * schedule.batch, padded.shape[2])
+    return rows.contiguous() if schedule.places is None else rows[schedule.places]
+
+
+def _unpacked(schedule: Schedule, packed: Tensor) -> Tensor:
+    """Packed rows as ``(T, B, ·)``, zero past a row's length."""
+    shape = schedule.steps, schedule.batch, packed.shape[1]
+    if schedule.places is None:
+        return packed.view(shape)
+    padded = packed.new_zeros(schedule.steps * schedule.batch, packed.shape[1])
+    return padded.index_copy_(0, schedule.places, packed[: schedule.rows]).view(shape)
+
+
+def _in_order(schedule: Schedule, state: Tensor) -> Tensor:
+    """``(B, ·)`` in the order of the schedule."""
+    return state if schedule.order is None else state[schedule.order]
+
+
+def _out_of_order(schedule: Schedule, state: Tensor) -> Tensor:
+    """``(B, ·)`` in the order of the batch."""
+    if schedule.order is None:
+        return state
+    return torch.empty_like(state).index_copy_(0, schedule.order, state)
+
+
+def _last_rows(schedule: Schedule, packed: Tensor) -> Tensor:
+    """A state after each row's last step, ``(B, H)`` in the order of the batch."""
+    if packed.shape[0] == schedule.batch and schedule.rows != schedule.batch:
+        return _out_of_order(schedule, packed)
+    if schedule.lengths is None or schedule.reverse:
+        start = schedule.starts[-1]
+        return _out_of_order(schedule, packed[start : start + schedule.batch].clone())
+    last = schedule.now[schedule.lengths - 1] + torch.arange(schedule.batch)
+    return _out_of_order(schedule, packed[last])
+
+
+def _recording(
+    drawn: Plan, x: Tensor, output: Tensor, kept: Sequence[Tensor], lengths: Tensor | None
+) -> dict[str, Tensor]:
+    """Gates and states by name, ``(T, B, H)``, from what was kept."""
+    steps, batch, _ = x.shape
+    hidden = output.shape[2]
+    # which packed row lies where does not depend on the direction
+    schedule = (
+        full_schedule(steps, batch, False)
+        if lengths is None
+        else ragged_schedule(lengths, steps, False)
+    )
+    gates, *rest = kept
+    if lengths is None:
+        rest = [output.reshape(steps * batch, hidden), *rest]
+    states, extras = rest[: len(drawn.states)], rest[len(drawn.states) :]
+    blocks = gates.split(hidden, dim=1)
+    recording = {}
+    for name, node in zip(drawn.gates, drawn.seen, strict=True):
+        place = drawn.kept[node]
+        source = {"gate": blocks, "state": states, "extra": extras}[place.kind][place.index]
+        recording[name] = source
+    recording |= dict(zip(drawn.states, states, strict=True))
+    return {name: _unpacked(schedule, value.detach()) for name, value in recording.items()}

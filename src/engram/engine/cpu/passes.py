@@ -1,0 +1,421 @@
+"""Passes: a cell forward over a sequence, and backward, on packed rows."""
+
+import ctypes
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from engram.engine.cpu.buffers import buffer
+from engram.engine.cpu.forward import ForwardKind
+from engram.engine.cpu.kernels import BackwardKind, Kernels
+from engram.engine.cpu.plan import Plan
+from engram.engine.cpu.schedule import Schedule
+from engram.engine.cpu.team import team
+from engram.engine.cpu.tile import Tile, pack
+from engram.engine.sequence import Weights
+
+# Rows of a step on one thread, from which on the kernel makes the products with the input itself:
+# with fewer, the weights would be read too often.
+_ROWS_FOR_INPUT = 3
+# Bytes of weights up to which it does so: more do not stay in a core's cache next to the rest.
+_WEIGHTS_FOR_INPUT = 4 * 1024 * 1024
+# Rows of a step from which on each thread takes some of them, and not some of the units.
+_ROWS_TO_SPLIT = 2
+# Bytes of gates that are made, used and read again before the next are begun.
+_PIECE = 8 * 1024 * 1024
+# Weights up to which their gradient is computed transposed.
+_FEW_WEIGHTS = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a pass starts from; every tensor is contiguous and of one dtype.
+
+    Attributes:
+        x: ``(N, I)`` packed rows.
+        weights: Of the layer and direction.
+        initial: Initial states by name, ``(B, H)`` in the order of the rows.
+        keep: ``(N,)`` uint8, 0 where a row's state is cleared before its step; or None.
+        schedule: Which rows run when.
+    """
+
+    x: Tensor
+    weights: Weights
+    initial: Mapping[str, Tensor]
+    keep: Tensor | None
+    schedule: Schedule
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a forward pass leaves.
+
+    Attributes:
+        states: By name, ``(N, H)``; or ``(B, H)``, the last, where nothing asked for more.
+        gates: ``(N, G·H)``: values by gate, as the plan places them; None unless kept.
+        extras: Further values, ``(N, H)`` each.
+    """
+
+    states: dict[str, Tensor]
+    gates: Tensor | None = None
+    extras: list[Tensor] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """What a backward pass gives; shapes as of what each belongs to.
+
+    Attributes:
+        x: ``(N, I)``, or None where it was not asked for.
+        weights: Of all weights.
+        initial: Of the initial states.
+    """
+
+    x: Tensor | None
+    weights: Weights
+    initial: dict[str, Tensor]
+
+
+def run_forward(kernels: Kernels, inputs: Inputs, *, keeping: bool) -> Kept:
+    """Run a cell over a sequence.
+
+    Args:
+        kernels: Of the cell and dtype.
+        inputs: What it starts from.
+        keeping: Whether what the backward pass and a recording need is kept.
+    """
+    plan, weights, schedule = kernels.plan, inputs.weights, inputs.schedule
+    hidden, dtype = _hidden(inputs), inputs.x.dtype
+    threads, by_units = _division(schedule, kernels.gates_tile, hidden)
+    from_input = _makes_input_products(inputs, threads, by_units)
+    kernel = kernels.forward(ForwardKind(inputs.keep is not None, keeping, from_input))
+
+    blocks = len(plan.gates) * hidden
+    gates = buffer((schedule.rows, blocks), dtype) if keeping or not from_input else None
+    extras = [buffer((schedule.rows, hidden), dtype) for _ in range(plan.extras if keeping else 0)]
+    states, strides = {}, {}
+    for state in plan.states:
+        every = keeping or state == plan.states[0] or state in plan.recurrent
+        strides[state] = int(every)
+        states[state] = buffer((schedule.rows if every else schedule.batch, hidden), dtype)
+    nothing = inputs.x.new_zeros(blocks)
+    words = _common_words(inputs, threads, by_units) | {
+        "gates": gates if gates is not None else 0,
+        "input": inputs.x,
+        "input_bias": nothing if weights.input_bias is None else weights.input_bias,
+        "recurrent_bias": nothing if weights.recurrent_bias is None else weights.recurrent_bias,
+        **_state_words(inputs, states, strides),
+        **{f"extra.{index}": extra for index, extra in enumerate(extras)},
+        **_forward_panels(kernels, inputs, from_input),
+    }
+    if from_input:
+        kernel.run(words | {"first": 0, "last": schedule.steps}, threads)
+        return Kept(states, gates, extras)
+    assert gates is not None
+    for first, last, rows in _pieces(schedule, blocks * dtype.itemsize):
+        _project(inputs.x[rows], weights, out=gates[rows])
+        kernel.run(words | {"first": first, "last": last}, threads)
+    return Kept(states, gates if keeping else None, extras)
+
+
+def run_backward(
+    kernels: Kernels,
+    inputs: Inputs,
+    kept: Kept,
+    output_gradient: Tensor,
+    state_gradients: Mapping[str, Tensor],
+    *,
+    wants_x: bool,
+) -> Gradients:
+    """Run the reverse of a cell over a sequence.
+
+    Args:
+        kernels: Of the cell and dtype.
+        inputs: What the forward pass started from.
+        kept: What it left.
+        output_gradient: Of the emitted state at each packed row, ``(N, H)``, contiguous.
+        state_gradients: Of the final states, ``(B, H)`` each; their content is overwritten.
+        wants_x: Whether the input's gradient is wanted.
+    """
+    plan, weights, schedule = kernels.plan, inputs.weights, inputs.schedule
+    hidden, dtype = _hidden(inputs), inputs.x.dtype
+    blocks = len(plan.gates) * hidden
+    threads, by_units = _division(schedule, kernels.feedback_tile, hidden)
+    to_input = wants_x and _makes_x_gradient(kernels, inputs, threads, by_units)
+    kernel = kernels.backward(BackwardKind(inputs.keep is not None, to_input))
+
+    x_gradient = buffer(tuple(inputs.x.shape), dtype) if wants_x else None
+    totals = {
+        "input_bias_gradient": inputs.x.new_zeros(threads, blocks),
+        "recurrent_bias_gradient": inputs.x.new_zeros(threads, blocks),
+        **{f"weight_gradient.{w}": inputs.x.new_zeros(threads, hidden) for w in plan.weights},
+    }
+    words = _common_words(inputs, threads, by_units) | {
+        "gates": kept.gates if kept.gates is not None else 0,
+        **_state_words(inputs, kept.states, dict.fromkeys(plan.states, 1)),
+        **{f"extra.{index}": extra for index, extra in enumerate(kept.extras)},
+        "output_gradient": output_gradient,
+        **{f"carry.{state}": state_gradients[state] for state in plan.states},
+        **totals,
+        "x_gradient": x_gradient if x_gradient is not None else 0,
+        "to_initial": 1,
+    }
+    if plan.recurrent:
+        words["recurrent_panel"] = pack(weights.recurrent.t(), hidden, kernels.feedback_tile)
+    if to_input:
+        features = inputs.x.shape[1]
+        words["input_panel"] = pack(weights.input.t(), features, kernels.input_tile)
+
+    products = _WeightProducts(inputs, kept, plan)
+    pieces = list(_pieces(schedule, blocks * dtype.itemsize))
+    longest = max(rows.stop - rows.start for _, _, rows in pieces)
+    input_part = buffer((longest, blocks), dtype)
+    recurrent_part = buffer((longest, blocks), dtype) if plan.apart else input_part
+    for first, last, rows in reversed(pieces):
+        count = rows.stop - rows.start
+        # the kernel counts packed rows from the first of all, the buffers from the piece's first
+        shift = rows.start * blocks * dtype.itemsize
+        places = {
+            "input_gradient": input_part.data_ptr() - shift,
+            "recurrent_gradient": recurrent_part.data_ptr() - shift,
+        }
+        kernel.run(words | places | {"first": first, "last": last}, threads)
+        products.add(first, last, rows, input_part[:count], recurrent_part[:count])
+        if x_gradient is not None and not to_input:
+            torch.mm(input_part[:count], weights.input, out=x_gradient[rows])
+    return Gradients(
+        x_gradient, _weight_gradients(inputs, plan, products, totals), dict(state_gradients)
+    )
+
+
+def _weight_gradients(
+    inputs: Inputs, plan: Plan, products: "_WeightProducts", totals: Mapping[str, Tensor]
+) -> Weights:
+    """The gradients of all weights, from the products and from the kernel's sums over rows."""
+    weights = inputs.weights
+    sums = {name: value.sum(0) for name, value in totals.items()}
+    recurrent_bias = sums["recurrent_bias_gradient" if plan.apart else "input_bias_gradient"]
+    if not plan.apart:
+        recurrent_bias = recurrent_bias.clone()  # whoever is given it may change it in place
+    by_input, by_states = products.result()
+    return Weights(
+        input=by_input,
+        recurrent=by_states,
+        input_bias=None if weights.input_bias is None else sums["input_bias_gradient"],
+        recurrent_bias=None if weights.recurrent_bias is None else recurrent_bias,
+        units={name: sums[f"weight_gradient.{name}"] for name in plan.weights},
+    )
+
+
+class _WeightProducts:
+    """The gradients of the weight matrices: products over all rows, summed piece by piece."""
+
+    def __init__(self, inputs: Inputs, kept: Kept, plan: Plan) -> None:
+        self._inputs, self._kept, self._plan = inputs, kept, plan
+        weights = inputs.weights
+        self._joined = not plan.apart and bool(plan.recurrent)
+        # with few numbers in the result, the product is faster the other way round
+        self._turned = weights.input.numel() + weights.recurrent.numel() <= _FEW_WEIGHTS
+        self._sums: dict[str, Tensor] = {}
+        self._indices: Tensor | None = None
+        if inputs.schedule.places is not None:
+            self._indices = _indices_before(inputs.schedule)
+
+    def add(
+        self, first: int, last: int, rows: slice, input_part: Tensor, recurrent_part: Tensor
+    ) -> None:
+        """Add a piece: gradients of the gates' two parts, ``(rows, G·H)`` each."""
+        x = self._inputs.x[rows]
+        if not self._plan.recurrent:
+            self._add_product("input", input_part, x)
+        elif self._joined:
+            both = torch.cat([x, *self._states_before(first, rows)], dim=1)
+            self._add_product("both", input_part, self._cleared(both, rows, x.shape[1]))
+        else:
+            self._add_product("input", input_part, x)
+            states = self._states_before(first, rows)
+            before = states[0] if len(states) == 1 else torch.cat(states, dim=1)
+            self._add_product("recurrent", recurrent_part, self._cleared(before, rows, 0))
+
+    def result(self) -> tuple[Tensor, Tensor]:
+        """The gradients of input and recurrent weights."""
+        sums = self._sums
+        if self._turned:
+            sums = {name: value.t() for name, value in sums.items()}
+        features = self._inputs.x.shape[1]
+        if "both" in sums:
+            by_input, by_states = sums["both"][:, :features], sums["both"][:, features:]
+        else:
+            by_input = sums["input"]
+            by_states = sums.get("recurrent", by_input[:, :0])
+        return by_input.contiguous(), by_states.contiguous()
+
+    def _states_before(self, first: int, rows: slice) -> list[Tensor]:
+        """The states that fed back into the rows of a piece, ``(rows, H)`` each."""
+        inputs, schedule = self._inputs, self._inputs.schedule
+        found = []
+        for state in self._plan.recurrent:
+            states, initial = self._kept.states[state], inputs.initial[state]
+            if self._indices is not None:
+                known = torch.cat([states, initial])
+                found.append(known.index_select(0, self._indices[rows]))
+                continue
+            shift = schedule.batch if schedule.reverse else -schedule.batch
+            if first > 0:
+                found.append(states[rows.start + shift : rows.stop + shift])
+            elif schedule.reverse:
+                found.append(torch.cat([states[rows.start + shift : rows.stop], initial]))
+            else:
+                found.append(torch.cat([initial, states[: rows.stop + shift]]))
+        return found
+
+    def _cleared(self, rows_of: Tensor, rows: slice, start: int) -> Tensor:
+        """Zero in the columns of states where a row's state was cleared."""
+        keep = self._inputs.keep
+        if keep is None:
+            return rows_of
+        cleared = rows_of if rows_of._base is None else rows_of.clone()
+        cleared[:, start:].masked_fill_((keep[rows] == 0).unsqueeze(1), 0.0)
+        return cleared
+
+    def _add_product(self, name: str, gates: Tensor, rows: Tensor) -> None:
+        one, other = (rows.t(), gates) if self._turned else (gates.t(), rows)
+        if name in self._sums:
+            self._sums[name].addmm_(one, other)
+        else:
+            self._sums[name] = one @ other
+
+
+def _indices_before(schedule: Schedule) -> Tensor:
+    """For each packed row, its row one step before; behind all packed rows stand initial states."""
+    indices = torch.empty(schedule.rows, dtype=torch.int64)
+    steps = zip(
+        schedule.now.tolist(),
+        schedule.count.tolist(),
+        schedule.before.tolist(),
+        schedule.count_before.tolist(),
+        strict=True,
+    )
+    for now, count, before, count_before in steps:
+        known = min(count_before, count)
+        indices[now : now + known] = torch.arange(before, before + known)
+        first = schedule.rows + known
+        indices[now + known : now + count] = torch.arange(first, schedule.rows + count)
+    return indices
+
+
+def _division(schedule: Schedule, tile: Tile, hidden: int) -> tuple[int, bool]:
+    """How many threads, and whether they split the units instead of the rows."""
+    threads = torch.get_num_threads()
+    if schedule.batch >= _ROWS_TO_SPLIT * threads:
+        return threads, False
+    return max(1, min(threads, tile.groups(hidden))), True
+
+
+def _makes_input_products(inputs: Inputs, threads: int, by_units: bool) -> bool:
+    """Whether the kernel makes the products with the input itself."""
+    weights = inputs.weights
+    size = (weights.input.numel() + weights.recurrent.numel()) * inputs.x.element_size()
+    rows = inputs.schedule.batch // (1 if by_units else threads)
+    return rows >= _ROWS_FOR_INPUT and size <= _WEIGHTS_FOR_INPUT
+
+
+def _makes_x_gradient(kernels: Kernels, inputs: Inputs, threads: int, by_units: bool) -> bool:
+    """Whether the kernel makes the input's gradient: not where much of its tile would be idle."""
+    features, tile = inputs.x.shape[1], kernels.input_tile
+    padded = tile.groups(features) * tile.units * tile.width
+    return 4 * features >= 3 * padded and _makes_input_products(inputs, threads, by_units)
+
+
+def _pieces(schedule: Schedule, row_size: int) -> Iterator[tuple[int, int, slice]]:
+    """Cut the steps, in running order, into pieces of few bytes: first, last, and their rows."""
+    most = max(_PIECE // row_size, 1)
+    first = 0
+    while first < schedule.steps:
+        last = first + 1
+        rows = _rows_of(schedule, first, last)
+        while last < schedule.steps:
+            longer = _rows_of(schedule, first, last + 1)
+            if longer.stop - longer.start > most:
+                break
+            last, rows = last + 1, longer
+        yield first, last, rows
+        first = last
+
+
+def _rows_of(schedule: Schedule, first: int, last: int) -> slice:
+    """The packed rows of some steps in running order."""
+    ends = first, last - 1
+    return slice(min(schedule.starts[i] for i in ends), max(schedule.ends[i] for i in ends))
+
+
+def _project(x: Tensor, weights: Weights, out: Tensor) -> None:
+    """What the input brings to each gate."""
+    if weights.input_bias is None:
+        torch.mm(x, weights.input.t(), out=out)
+    else:
+        torch.addmm(weights.input_bias, x, weights.input.t(), out=out)
+
+
+def _forward_panels(kernels: Kernels, inputs: Inputs, from_input: bool) -> dict[str, Tensor]:
+    plan, weights, tile = kernels.plan, inputs.weights, kernels.gates_tile
+    hidden = _hidden(inputs)
+    if from_input and plan.recurrent and plan.joined and inputs.keep is None:
+        both = torch.cat([weights.input, weights.recurrent], dim=1)
+        return {"input_panel": pack(both, hidden, tile)}
+    panels = {}
+    if from_input:
+        panels["input_panel"] = pack(weights.input, hidden, tile)
+    if plan.recurrent:
+        panels["recurrent_panel"] = pack(weights.recurrent, hidden, tile)
+    return panels
+
+
+def _common_words(inputs: Inputs, threads: int, by_units: bool) -> dict[str, Tensor | int]:
+    schedule, current = inputs.schedule, team()
+    return {
+        "hidden": _hidden(inputs),
+        "features": inputs.x.shape[1],
+        "parts": 0 if by_units else threads,
+        "bounds": schedule.bounds(threads),
+        "rows": schedule.batch,
+        "now": schedule.now,
+        "count": schedule.count,
+        "before": schedule.before,
+        "count_before": schedule.count_before,
+        "keep": inputs.keep if inputs.keep is not None else 0,
+        "give_way": _GIVE_WAY,
+        "thread_number": current.thread_number,
+        "thread_count": current.thread_count,
+        **{f"weight.{name}": value for name, value in inputs.weights.units.items()},
+    }
+
+
+def _state_words(
+    inputs: Inputs, states: Mapping[str, Tensor], strides: Mapping[str, int]
+) -> dict[str, Tensor | int]:
+    words: dict[str, Tensor | int] = {}
+    for name, value in states.items():
+        words |= {
+            f"initial.{name}": inputs.initial[name],
+            f"state.{name}": value,
+            f"stride.{name}": strides[name],
+        }
+    return words
+
+
+def _hidden(inputs: Inputs) -> int:
+    return next(iter(inputs.initial.values())).shape[1]
+
+
+def _give_way_address() -> int:
+    """The system's function that lets another thread run."""
+    library = ctypes.CDLL(None) if os.name == "posix" else ctypes.WinDLL("kernel32")  # type: ignore[attr-defined]
+    function = library.sched_yield if os.name == "posix" else library.SwitchToThread
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+_GIVE_WAY = _give_way_address()

@@ -1,0 +1,164 @@
+"""Plan: what a cell's kernels compute, and where each value that must last is kept."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from engram.cells.base import Cell
+from engram.cells.language import ACTIVATIONS
+from engram.engine.derivative import derivative
+from engram.engine.graph import Graph
+from engram.engine.trace import trace
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a node's value is kept for every step.
+
+    Attributes:
+        kind: ``"gate"`` (in the block of a gate, over what the input brought to it), ``"state"``
+            (it is that state after the step), or ``"extra"`` (in a buffer of its own).
+        index: Of the gate, the state, or the extra buffer.
+    """
+
+    kind: str
+    index: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the kernels of a cell compute.
+
+    Attributes:
+        gates, states, recurrent, weights: The cell's blocks.
+        graph: The step and its reverse, in one; ``outputs`` are the gradients.
+        after: The node of each state after the step.
+        kept: Where the values are that the reverse and a recording start from.
+        seen: The node of each gate's activation, or its preactivation where it has none.
+        apart: Whether some gate's gradient differs between input and recurrent part.
+        joined: Whether every gate needs only the sum of its input and recurrent part.
+    """
+
+    gates: tuple[str, ...]
+    states: tuple[str, ...]
+    recurrent: tuple[str, ...]
+    weights: tuple[str, ...]
+    graph: Graph
+    after: tuple[int, ...]
+    kept: Mapping[int, Place]
+    seen: tuple[int, ...]
+    apart: bool
+    joined: bool
+
+    @property
+    def extras(self) -> int:
+        """How many buffers there are besides gates and states."""
+        return sum(place.kind == "extra" for place in self.kept.values())
+
+    @property
+    def key(self) -> str:
+        """All that the kernels depend on, as text."""
+        kept = sorted(self.kept.items(), key=lambda item: item[0])
+        blocks = self.gates, self.states, self.recurrent, self.weights
+        return repr((blocks, self.graph.nodes, self.graph.outputs, self.after, kept))
+
+    @cached_property
+    def name(self) -> str:
+        """A short name of what the kernels compute: the same for equal cells, in any process."""
+        return hashlib.sha256(self.key.encode()).hexdigest()[:16]
+
+
+def plan(cell: Cell) -> Plan:
+    """Trace a cell, derive its reverse, and give each value that must last a place.
+
+    Raises:
+        UntraceableError: Where the cell cannot be traced; see `trace`.
+    """
+    step = trace(cell)
+    after = tuple(step.outputs[name] for name in cell.states)
+    seen = tuple(_gate_nodes(step, cell.gates))
+    reverse = derivative(step)
+    graph = reverse.graph
+    apart = any(graph.outputs[f"x.{gate}"] != graph.outputs[f"r.{gate}"] for gate in cell.gates)
+    return Plan(
+        gates=cell.gates,
+        states=cell.states,
+        recurrent=cell.recurrent,
+        weights=cell.weights,
+        graph=graph,
+        after=after,
+        kept=_places(graph, cell.gates, after, seen, [*reverse.stored, *seen]),
+        seen=seen,
+        apart=apart,
+        joined=_joined(step, cell.gates),
+    )
+
+
+def _joined(step: Graph, gates: tuple[str, ...]) -> bool:
+    """Whether the parts of each gate are used in their sum, and nowhere else."""
+    parts = {node.name: index for index, node in enumerate(step.nodes) if node.op == "input"}
+    pairs = [{parts[f"x.{gate}"], parts[f"r.{gate}"]} for gate in gates]
+    return all(
+        node.op == "add" and set(node.operands) == pair
+        for pair in pairs
+        for node in step.nodes
+        if pair & set(node.operands)
+    )
+
+
+def _gate_nodes(step: Graph, gates: tuple[str, ...]) -> list[int]:
+    """For each gate, the first activation that its value reaches; else input plus recurrent part.
+
+    Sums and products carry the gates of their operands on until an activation settles them.
+    """
+    settled: dict[str, int] = {}
+    pending: list[frozenset[str]] = []
+    for index, node in enumerate(step.nodes):
+        waiting = frozenset[str]().union(*(pending[operand] for operand in node.operands))
+        if node.op == "input" and node.name.startswith(("x.", "r.")):
+            waiting = frozenset([node.name[2:]])
+        if node.op in ACTIVATIONS:
+            settled.update(dict.fromkeys(waiting, index))
+            waiting = frozenset()
+        pending.append(waiting)
+    return [
+        settled[gate]
+        if gate in settled
+        else step.apply("add", step.input(f"x.{gate}"), step.input(f"r.{gate}"))
+        for gate in gates
+    ]
+
+
+def _places(
+    graph: Graph,
+    gates: tuple[str, ...],
+    after: tuple[int, ...],
+    seen: tuple[int, ...],
+    wanted: Iterable[int],
+) -> dict[int, Place]:
+    """States are kept anyway; what the input brought stays; then gates, and the rest where room is."""
+    kept: dict[int, Place] = {}
+    free = dict.fromkeys(range(len(gates)))
+    waiting = []
+    for index in dict.fromkeys(wanted):
+        node = graph.nodes[index]
+        if index in after:
+            kept[index] = Place("state", after.index(index))
+        elif node.op == "input" and node.name.startswith("x."):
+            gate = gates.index(node.name[2:])
+            kept[index] = Place("gate", gate)
+            del free[gate]
+        else:
+            waiting.append(index)
+    waiting.sort(key=lambda index: index not in seen)
+    extras = 0
+    for index in waiting:
+        wish = seen.index(index) if index in seen else next(iter(free), None)
+        if wish in free:
+            kept[index] = Place("gate", wish)
+            del free[wish]
+        else:
+            kept[index] = Place("extra", extras)
+            extras += 1
+    return kept
