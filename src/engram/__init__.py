@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engram import cells as cells
+    from engram.engine.check import CellReport as CellReport
+    from engram.engine.check import check_cell as check_cell
     from engram.errors import ConfigError as ConfigError
     from engram.errors import DataError as DataError
     from engram.errors import EngramError as EngramError
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CellReport": "engram.engine.check",
     "ConfigError": "engram.errors",
     "DataError": "engram.errors",
     "EngramError": "engram.errors",
@@ -33,6 +36,7 @@ _HOMES = {
     "RNN": "engram.layers",
     "Recurrent": "engram.layers",
     "RunError": "engram.errors",
+    "check_cell": "engram.engine.check",
     "engine_of": "engram.layers",
 }
 __all__ = [*_HOMES, "cells"]

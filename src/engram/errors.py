@@ -21,7 +21,7 @@ class RunError(EngramError):
 
 
 class NumericsError(EngramError, ArithmeticError):
-    """A loss, gradient or weight that is no longer finite."""
+    """A loss, gradient or weight that is no longer finite, or a result that is wrong."""
 
 
 def did_you_mean(given: str, accepted: Iterable[str]) -> str:

@@ -17,6 +17,8 @@ class Named:
         self._blocks = blocks
 
     def __getattr__(self, name: str) -> Any:
+        if name in Named.__slots__:  # not set yet: only while a copy of this is being made
+            raise AttributeError(name)
         try:
             return self._blocks[name]
         except KeyError:

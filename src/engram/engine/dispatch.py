@@ -2,8 +2,9 @@
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,6 +15,9 @@ from engram.engine import fused, reference
 from engram.engine.sequence import Result, State, Weights
 from engram.engine.trace import UntraceableError, trace
 from engram.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from engram.engine.cpu.kernels import Made
 
 ENGINES = ("auto", "reference", "torch", "cpu")
 _KERNEL_DTYPES = (torch.float32, torch.float64)
@@ -26,10 +30,13 @@ class Choice:
     Attributes:
         engine: ``"reference"``, ``"torch"`` or ``"cpu"``.
         reason: Why, as one sentence.
+        compiled: Kernels that were made for it in this process, each with what it does, the seconds
+            it took, and whether it came from the disk; empty unless `engine_of` asked.
     """
 
     engine: str
     reason: str
+    compiled: tuple["Made", ...] = ()
 
     def run(
         self,
@@ -48,10 +55,12 @@ class Choice:
             return fused.run(cell, x, weights, state, lengths=lengths, reset=reset, reverse=reverse)
         if self.engine == "cpu":
             # loaded when it is needed: a program that never runs a layer need not load LLVM
-            from engram.engine.cpu import operator as chosen
+            from engram.engine.cpu import operator
+
+            run = operator.run
         else:
-            chosen = reference
-        return chosen.run(
+            run = reference.run
+        return run(
             cell, x, weights, state, lengths=lengths, reset=reset, reverse=reverse, record=record
         )
 
@@ -101,6 +110,15 @@ def choose(
     return Choice("reference", obstacles["cpu"] if untraceable is None else untraceable)
 
 
+def with_compiled(choice: Choice, cell: Cell, dtype: torch.dtype) -> Choice:
+    """A choice together with the kernels that were made for it."""
+    if choice.engine != "cpu":
+        return choice
+    from engram.engine.cpu.operator import kernels_of
+
+    return replace(choice, compiled=tuple(kernels_of(cell, dtype).made))
+
+
 def _kernel_obstacle(cell: Cell, see_steps: bool, tensors: Iterable[Tensor]) -> str | None:
     """Why kernels cannot run this; None where they can."""
     untraceable = _untraceable(cell)
@@ -129,9 +147,14 @@ def _fused_obstacle(cell: Cell, record: bool, see_steps: bool) -> str | None:
     return None
 
 
-@cache
+@torch.compiler.assume_constant_result  # torch.compile would trace through the tracing
 def _untraceable(cell: Cell) -> str | None:
     """Why a cell cannot be written as a graph; None where it can."""
+    return _tried(cell)
+
+
+@cache
+def _tried(cell: Cell) -> str | None:
     try:
         trace(cell)
     except UntraceableError as fault:

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from engram.cells.base import Cell
-from engram.engine import Choice, Result, Weights, choose
+from engram.engine import Choice, Result, Weights, choose, with_compiled
 from engram.errors import ConfigError
 from engram.layers.arguments import checked_input, checked_lengths, checked_reset, checked_state
 from engram.layers.initial import initialise
+from engram.layers.stepping import quick_step
 
 State = Tensor | tuple[Tensor, ...]
 
@@ -92,6 +93,7 @@ class Recurrent(nn.Module):
                 raise ConfigError(f"{name} is {probability!r}; it takes a probability from 0 to 1")
         choose(cell, engine)
         self.cell = cell
+        self.has_kernels = choose(cell).engine == "cpu"
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional, self.engine = bidirectional, engine
@@ -113,6 +115,12 @@ class Recurrent(nn.Module):
                 for name, shape in shapes.items():
                     empty = torch.empty(shape, device=device, dtype=dtype)
                     self.register_parameter(name + suffix, nn.Parameter(empty))
+        roles = self._roles()
+        self.weight_names = [
+            [role + suffix for role in roles]
+            for layer in range(num_layers)
+            for suffix in self._suffixes(layer)
+        ]
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -198,6 +206,10 @@ class Recurrent(nn.Module):
             raise ConfigError(
                 f"step() got an input of shape {tuple(input.shape)}; it takes (B, I) or (I,)"
             )
+        if not torch.compiler.is_compiling():
+            quick = quick_step(self, input, (state,) if isinstance(state, Tensor) else state)
+            if quick is not None:
+                return quick[0], self._state_out(quick[1])
         time_axis = 1 if self.batch_first and input.dim() == 2 else 0
         output, after = self(input.unsqueeze(time_axis), state)
         return output.squeeze(time_axis), after
@@ -347,9 +359,12 @@ class Recurrent(nn.Module):
         return [f"_l{layer}"] + ([f"_l{layer}_reverse"] if self.bidirectional else [])
 
     def _parameters_of(self, suffix: str) -> dict[str, Tensor]:
-        roles = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if self.bias else [])]
-        roles += self.cell.weights
-        return {role: getattr(self, role + suffix) for role in roles}
+        return {role: getattr(self, role + suffix) for role in self._roles()}
+
+    def _roles(self) -> list[str]:
+        """What the parameters of one layer and direction are called, without its suffix."""
+        biases = ["bias_ih", "bias_hh"] if self.bias else []
+        return ["weight_ih", "weight_hh", *biases, *self.cell.weights]
 
     def _weights(self, suffix: str) -> Weights:
         parameters = self._parameters_of(suffix)
@@ -369,10 +384,19 @@ class Recurrent(nn.Module):
 
 
 def engine_of(layer: Recurrent, input: Tensor | None = None) -> Choice:
-    """Say which engine runs a layer, and why.
+    """Say which engine runs a layer, why, and what was compiled for it.
 
     Args:
         layer: A recurrent layer.
-        input: What it would run on, ``(T, B, I)``; dtype and device matter.
+        input: What it would run on, ``(T, B, I)``; it is run once, so that its kernels exist.
+
+    Returns:
+        Engine and reason; ``compiled`` holds each kernel made for the layer's cell in this process,
+        with the seconds it took and whether it came from the disk.
     """
-    return layer.choice(*([] if input is None else [input]))
+    if input is not None:
+        with torch.no_grad():
+            layer(input)
+    choice = layer.choice(*([] if input is None else [input]))
+    dtype = next(layer.parameters()).dtype
+    return with_compiled(choice, layer.cell, dtype)

@@ -1,5 +1,7 @@
 """Backward: a kernel that runs the reverse of a cell's step over a sequence, from its last step."""
 
+from collections.abc import Callable
+
 from llvmlite import ir
 
 from engram.engine.cpu.frame import Frame, Step
@@ -107,8 +109,8 @@ class _Backward:
             if self.to_input:
                 frame.each_tile(self.step, features, [self.to_features], self._write_x_gradient)
 
-    def _factor(self, part: str):
-        """What a row brings to the products: the gradients of all gates' input or recurrent part."""
+    def _factor(self, part: str) -> Callable[[ir.Value], list[Factor]]:
+        """What a row brings to a product: the gradients of all gates' input or recurrent part."""
 
         def factors(row: ir.Value) -> list[Factor]:
             code = self.code

@@ -110,6 +110,16 @@ class Code:
         )
         self.builder.call(store, [value, address, ir.Constant(word, self._align), mask])
 
+    def total(self, vector: ir.Value) -> ir.Value:
+        """The sum of a vector's numbers, in an order of the machine's choice."""
+        scalar = self.format.scalar
+        add = self._intrinsic(
+            f"llvm.vector.reduce.fadd.{self._kind}",
+            ir.FunctionType(scalar, [scalar, self.maths.type]),
+        )
+        zero = ir.Constant(scalar, 0.0)
+        return self.builder.call(add, [zero, vector], fastmath=("reassoc",))
+
     @contextmanager
     def loop(
         self,

@@ -1,10 +1,11 @@
 """Forward: a kernel that runs a cell's step over a sequence, and keeps what it is asked to keep."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from llvmlite import ir
 
-from engram.engine.cpu.frame import Frame, Product, Step
+from engram.engine.cpu.frame import Frame, Product
 from engram.engine.cpu.maths import Format
 from engram.engine.cpu.nodes import emit_nodes
 from engram.engine.cpu.plan import Plan
@@ -21,11 +22,14 @@ class ForwardKind:
         keeping: Whether the values that the plan keeps are written.
         from_input: Whether the kernel makes the products with the input itself; it does for many
             rows, and finds them made for few.
+        plain: Whether weights are read as they are, and not packed: for single steps, where packing
+            would take longer than the step. The panels are then the matrices themselves.
     """
 
     resets: bool
     keeping: bool
     from_input: bool
+    plain: bool = False
 
 
 def forward_arguments(plan: Plan) -> list[str]:
@@ -92,7 +96,9 @@ class _Forward:
             self.step = frame.step(loop.index)
             products = list(self.products.values())
             frame.each_tile(self.step, share, products, self._use)
-            frame.wait_for_all(code.sum(loop.index, frame.builder.neg(words["first"])))
+            more = frame.builder.icmp_signed("<", code.sum(loop.index, 1), words["last"])
+            with frame.builder.if_then(more):
+                frame.wait_for_all(code.sum(loop.index, frame.builder.neg(words["first"])))
 
     def _declare_products(self) -> None:
         """One product for both parts of the gates where they need only the sum, else one each."""
@@ -100,17 +106,30 @@ class _Forward:
         def from_input(row: ir.Value) -> list[Factor]:
             features = self.words["features"]
             place = self.code.product(self.code.sum(self.step.now, row), features)
-            return [Factor([self.code.pointer_at(self.frame.address("input"), place)], features)]
+            start = self.code.pointer_at(self.frame.address("input"), place)
+            return [Factor([start], features, self.frame.address("input_panel"), features)]
 
         def from_states(row: ir.Value) -> list[Factor]:
+            states = [
+                self.frame.state_before(state, row, self.step) for state in self.plan.recurrent
+            ]
+            plain = self.frame.address("recurrent_panel")
+            stride = self.code.product(self.hidden, len(states)) if states else None
             return [
-                Factor([self.frame.state_before(state, row, self.step)], self.hidden)
-                for state in self.plan.recurrent
+                Factor(
+                    [state],
+                    self.hidden,
+                    self.code.pointer_at(plain, self.code.product(self.hidden, place)),
+                    stride,
+                )
+                for place, state in enumerate(states)
             ]
 
-        def declare(name: str, panel: str, *factors) -> None:
+        def declare(name: str, panel: str, *factors: Callable[[ir.Value], list[Factor]]) -> None:
             self.products[name] = self.frame.product(
-                self.tile, panel, lambda row: [f for part in factors for f in part(row)]
+                self.tile,
+                None if self.kind.plain else panel,
+                lambda row: [factor for part in factors for factor in part(row)],
             )
 
         recurrent, made_here = bool(self.plan.recurrent), self.kind.from_input
@@ -182,7 +201,7 @@ class _Forward:
     ) -> dict[str, ir.Value]:
         """What input and recurrent matrix bring to each gate, by name."""
         code, b = self.code, self.frame.builder
-        values = {}
+        values: dict[str, ir.Value] = {}
         for gate, name in enumerate(self.plan.gates):
             x, r = biases["x"][gate], biases["r"][gate]
 

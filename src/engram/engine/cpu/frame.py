@@ -18,7 +18,7 @@ from llvmlite import ir
 from engram.engine.cpu.code import INDEX, POINTER, Code
 from engram.engine.cpu.maths import Format
 from engram.engine.cpu.target import Target
-from engram.engine.cpu.tile import Factor, Tile, emit_product
+from engram.engine.cpu.tile import Factor, Tile, emit_plain_sums, emit_product
 
 # words of a kernel's table of arguments that every kernel has
 COMMON = (
@@ -44,17 +44,18 @@ _PATIENCE = 4000  # rounds of waiting before another thread is let run
 
 @dataclass(frozen=True)
 class Product:
-    """A product of rows with packed weights.
+    """A product of rows with weights.
 
     Attributes:
         tile: Its shape.
-        panel: The argument that says where the weights are.
+        panel: The argument that says where the packed weights are; None for plain weights, which
+            the factors name.
         factors: What a row brings to it.
         scratch: Where the sums of one tile are put.
     """
 
     tile: Tile
-    panel: str
+    panel: str | None
     factors: Callable[[ir.Value], list[Factor]]
     scratch: ir.Value
 
@@ -100,7 +101,7 @@ class Frame:
         }
 
     def product(
-        self, tile: Tile, panel: str, factors: Callable[[ir.Value], list[Factor]]
+        self, tile: Tile, panel: str | None, factors: Callable[[ir.Value], list[Factor]]
     ) -> Product:
         """A product with room for the sums of one tile; see `Product`."""
         scalars = tile.rows * tile.blocks * tile.units * tile.width
@@ -312,7 +313,11 @@ class Frame:
             b.position_at_end(case)
             rows = [self.code.sum(start, row) for row in range(count)]
             for product in products:
-                self._emit_product(product, group, [product.factors(row) for row in rows])
+                factors = [product.factors(row) for row in rows]
+                if product.panel is None:
+                    self._emit_plain_product(product, group, factors[0])
+                else:
+                    self._emit_product(product, group, factors)
             b.branch(after)
         b.position_at_end(after)
 
@@ -324,7 +329,7 @@ class Frame:
         length = code.sum(*(factor.count for factor in joined))
         size = code.product(length, tile.vectors * tile.width)
         at_once = tile.panels_at_once(len(rows))
-        base = self.address(product.panel)
+        base = self.address(str(product.panel))
         with code.loop(0, tile.panels, at_once) as panel:
             place = code.sum(code.product(group, tile.panels), panel.index)
             panels = [
@@ -337,6 +342,24 @@ class Frame:
                     line = code.sum(first, row * tile.blocks * tile.units + vector)
                     place = code.product(line, code.width)
                     code.store(value, code.pointer_at(product.scratch, place))
+
+    def _emit_plain_product(self, product: Product, group: ir.Value, factors: list[Factor]) -> None:
+        """The product of one row with weights as they are, which are read only once."""
+        code, width = self.code, self.code.width
+        hidden = self.words["hidden"]
+        at_once = min(width, 8)
+        first = code.product(group, width)
+        for block in range(product.tile.blocks):
+            with code.loop(0, width, at_once) as lane:
+                # past the last unit, the last is taken again: nobody looks at these sums
+                units = [
+                    code.smaller(code.sum(first, lane.index, other), code.sum(hidden, -1))
+                    for other in range(at_once)
+                ]
+                outputs = [code.sum(code.product(hidden, block), unit) for unit in units]
+                for other, value in enumerate(emit_plain_sums(code, factors, outputs)):
+                    place = code.sum(block * width + other, lane.index)
+                    self.builder.store(value, code.pointer_at(product.scratch, place))
 
     def _emit_entry(self) -> None:
         """``name(table, thread, threads)``: what this thread works on, by rows or by units."""

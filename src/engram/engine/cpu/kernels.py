@@ -20,11 +20,11 @@ from engram.engine.cpu.cache import cached
 from engram.engine.cpu.forward import ForwardKind, emit_forward, forward_arguments
 from engram.engine.cpu.frame import COMMON
 from engram.engine.cpu.machine_code import MachineCode, compile_module
-from engram.engine.cpu.maths import DOUBLE, FLOAT, Format
+from engram.engine.cpu.maths import DOUBLE, FLOAT
 from engram.engine.cpu.plan import Plan
 from engram.engine.cpu.target import Target, host
 from engram.engine.cpu.team import team
-from engram.engine.cpu.tile import Tile, best_tile
+from engram.engine.cpu.tile import Tile, best_tile, plain_tile
 
 FORMATS = {torch.float32: FLOAT, torch.float64: DOUBLE}
 
@@ -75,17 +75,27 @@ class Kernel:
         self._code = MachineCode(data, target)
         self._names = arguments
         signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-        self._alone = signature(self._code.address(name))
+        self.alone = signature(self._code.address(name))
         self._team_entry = self._code.address(f"team_{name}")
         self._table = ctypes.c_int64 * len(arguments)
 
     def run(self, words: Words, threads: int) -> None:
         """Run on so many threads; tensors among the words stand for their addresses."""
+        table = self.table(words)
+        self.run_table(ctypes.addressof(table), threads)
+
+    def table(self, words: Words) -> ctypes.Array[ctypes.c_int64]:
+        """The table of arguments; words that are not given are 0."""
         values = [words.get(name, 0) for name in self._names]
-        table = self._table(
-            *(v.data_ptr() if isinstance(v, Tensor) else v for v in values)  # one pass, no copy
-        )
-        team().run(threads, self._alone, self._team_entry, ctypes.addressof(table))
+        return self._table(*(v.data_ptr() if isinstance(v, Tensor) else v for v in values))
+
+    def run_table(self, address: int, threads: int) -> None:
+        """Run on a table that is ready."""
+        team().run(threads, self.alone, self._team_entry, address)
+
+    def place(self, name: str) -> int:
+        """Where an argument stands in the table."""
+        return self._names.index(name)
 
 
 class Kernels:
@@ -98,6 +108,7 @@ class Kernels:
 
     Attributes:
         gates_tile: Of the products with one output for each gate.
+        plain_tile: Of the same for single steps.
         feedback_tile: Of the product with the transposed recurrent weights.
         input_tile: Of the product with the transposed input weights.
         made: How each kernel came to be.
@@ -107,6 +118,7 @@ class Kernels:
         self.plan, self.dtype, self.target = plan, dtype, target
         self.format = FORMATS[dtype]
         self.gates_tile = self._tile(len(plan.gates))
+        self.plain_tile = plain_tile(len(plan.gates), self.gates_tile.width)
         self.feedback_tile = self._tile(max(len(plan.recurrent), 1))
         self.input_tile = self._tile(1)
         self.made: list[Made] = []
@@ -137,13 +149,14 @@ class Kernels:
                 name = "forward" if forward else "backward"
                 self._kernels[kind] = Kernel(data, self.target, name, [*COMMON, *arguments])
                 seconds = time.perf_counter() - started
-                self.made.append(Made(repr(kind), seconds, from_disk, len(data)))
+                self.made.append(Made(_described(name, kind), seconds, from_disk, len(data)))
             return self._kernels[kind]
 
     def _compile(self, kind: ForwardKind | BackwardKind) -> bytes:
         module = ir.Module()
         if isinstance(kind, ForwardKind):
-            emit_forward(module, self.plan, self.format, self.target, self.gates_tile, kind)
+            tile = self.plain_tile if kind.plain else self.gates_tile
+            emit_forward(module, self.plan, self.format, self.target, tile, kind)
         else:
             emit_backward(
                 module,
@@ -155,6 +168,12 @@ class Kernels:
                 to_input=kind.to_input,
             )
         return compile_module(module, self.target)
+
+
+def _described(name: str, kind: ForwardKind | BackwardKind) -> str:
+    """``"forward, keeping, from input"``."""
+    true = [flag.replace("_", " ") for flag, value in vars(kind).items() if value]
+    return ", ".join([name, *true])
 
 
 _known: dict[tuple[str, torch.dtype], Kernels] = {}

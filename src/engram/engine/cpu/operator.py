@@ -63,13 +63,18 @@ _cells: dict[str, Cell] = {}
 _plans: dict[str, Plan] = {}
 
 
-@cache
+@torch.compiler.assume_constant_result  # torch.compile would trace through the tracing
 def cell_name(cell: Cell) -> str:
     """The name by which operators know a cell: what it computes, so the same in every process.
 
     Raises:
         UntraceableError: Where the cell cannot be traced; see `trace`.
     """
+    return _registered(cell)
+
+
+@cache
+def _registered(cell: Cell) -> str:
     drawn = plan(cell)
     _plans[drawn.name], _cells[drawn.name] = drawn, cell
     return drawn.name
@@ -182,7 +187,7 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
-        """Run the reverse; where its result must have a gradient itself, by the reference engine."""
+        """Run the reverse: on the reference engine where its result must have a gradient itself."""
         drawn = _plans[ctx.name]
         saved = ctx.saved_tensors
         tensors, output, kept = saved[: ctx.given], saved[ctx.given], saved[ctx.given + 1 :]
@@ -194,8 +199,8 @@ class _Run(torch.autograd.Function):
             for state, gradient in zip(listed[6], after, strict=True)
         ]
         if torch.is_grad_enabled():
-            found = _differentiable_gradients(ctx, drawn, tensors, [first, *after])
-            return (None, None, *found)
+            again = _differentiable_gradients(ctx, drawn, tensors, [first, *after])
+            return (None, None, *again)
         wants_x = ctx.needs_input_grad[2]
         found = iter(
             torch.ops.engram.run_backward(
@@ -229,10 +234,10 @@ def _differentiable_gradients(
         reverse=ctx.reverse,
     )
     outputs = [result.output, *(result.state[name] for name in drawn.states)]
-    wanted = [n for n, t in enumerate(tensors) if t is not None and ctx.needs_input_grad[n + 2]]
+    wanted = {n: t for n, t in enumerate(tensors) if t is not None and ctx.needs_input_grad[n + 2]}
     found = torch.autograd.grad(
         outputs,
-        [tensors[n] for n in wanted],
+        list(wanted.values()),
         list(gradients),
         create_graph=True,
         allow_unused=True,
@@ -260,7 +265,7 @@ def _run_with_gradient(*arguments: Any) -> Any:
         weights = [input, recurrent, input_bias, recurrent_bias]
         # lengths and reset stand before units and states, whose number differs by cell
         row = [x, *weights, lengths, reset, *units, *states]
-        return list(_Run.apply(name, reverse, *row))  # type: ignore[no-untyped-call]
+        return list(_Run.apply(name, reverse, *row))
     with torch._C._AutoDispatchBelowAutograd():
         return torch.ops.engram.run(*arguments)
 

@@ -387,7 +387,7 @@ def _common_words(inputs: Inputs, threads: int, by_units: bool) -> dict[str, Ten
         "before": schedule.before,
         "count_before": schedule.count_before,
         "keep": inputs.keep if inputs.keep is not None else 0,
-        "give_way": _GIVE_WAY,
+        "give_way": GIVE_WAY,
         "thread_number": current.thread_number,
         "thread_count": current.thread_count,
         **{f"weight.{name}": value for name, value in inputs.weights.units.items()},
@@ -418,4 +418,4 @@ def _give_way_address() -> int:
     return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
-_GIVE_WAY = _give_way_address()
+GIVE_WAY = _give_way_address()

@@ -137,7 +137,7 @@ def _places(
     seen: tuple[int, ...],
     wanted: Iterable[int],
 ) -> dict[int, Place]:
-    """States are kept anyway; what the input brought stays; then gates, and the rest where room is."""
+    """States are kept anyway; what the input brought stays; gates come next, then all the rest."""
     kept: dict[int, Place] = {}
     free = dict.fromkeys(range(len(gates)))
     waiting = []

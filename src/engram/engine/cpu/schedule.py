@@ -24,11 +24,10 @@ class Schedule:
         count: ``(T,)`` rows of each step.
         before: ``(T,)`` first packed row of the step that ran before.
         count_before: ``(T,)`` its rows; 0 for the first.
-        first_rows: `now` as a list, for choosing pieces.
+        starts, ends: Where each step's packed rows begin and end, as numbers.
         order: ``(B,)`` which row of the batch stands at each place, or None for all in order.
         places: ``(N,)`` for each packed row, its row among ``(T·B,)``, or None for all in order.
-        last: ``(B,)`` packed row of each row's last step, or None where it is the last or first B.
-        bounds: For each number of parts asked for, where the rows of a part begin and end.
+        lengths: ``(B,)`` falling, or None where all are T.
         reverse: Whether steps run from the last to the first.
     """
 
@@ -47,7 +46,7 @@ class Schedule:
     reverse: bool
 
     def bounds(self, parts: int) -> Tensor:
-        """Rows at which parts of about equal work begin, and the end of the last, ``(parts + 1,)``."""
+        """``(parts + 1,)`` rows: where parts of about equal work begin, and the last ends."""
         if self.lengths is None:
             return torch.tensor([self.batch * part // parts for part in range(parts + 1)])
         done = self.lengths.cumsum(0)

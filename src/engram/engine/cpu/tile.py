@@ -76,6 +76,11 @@ def best_tile(blocks: int, width: int, registers: int) -> Tile:
     return max(tiles, key=lambda tile: (tile.rows * tile.vectors, tile.rows))
 
 
+def plain_tile(blocks: int, width: int) -> Tile:
+    """The tile of a product with weights as they are: one row, one vector of units."""
+    return Tile(blocks, width, vectors=blocks, rows=1, units=1, sums=blocks)
+
+
 def pack(matrix: Tensor, hidden: int, tile: Tile) -> Tensor:
     """Pack ``(blocks·H, K)`` in the order in which the tile reads it, units padded with zeros."""
     k = matrix.shape[1]
@@ -99,10 +104,15 @@ class Factor:
     Attributes:
         rows: Where each row's numbers begin.
         count: How many there are.
+        plain: Where the matrix that they are multiplied with begins, for a product with weights
+            that are not packed.
+        stride: From one line of that matrix to the next.
     """
 
     rows: Sequence[ir.Value]
     count: ir.Value
+    plain: ir.Value | None = None
+    stride: ir.Value | None = None
 
 
 def emit_product(
@@ -155,3 +165,36 @@ def _add_products(
         for vector, weight in enumerate(weights):
             after.append(code.maths.fma(number, weight, sums[row * len(weights) + vector]))
     return after
+
+
+def emit_plain_sums(
+    code: Code, factors: Sequence[Factor], outputs: Sequence[ir.Value]
+) -> list[ir.Value]:
+    """The product of one row with some rows of plain matrices: one number for each output."""
+    sums = [code.maths.number(0.0)] * len(outputs)
+    for factor in factors:
+        (row,) = factor.rows
+        lines = [
+            code.pointer_at(factor.plain, code.product(output, factor.stride)) for output in outputs
+        ]
+        whole = code.builder.and_(factor.count, code.number(-code.width))
+        with code.loop(0, whole, code.width, sums) as loop:
+            loop.next = _add_plain(code, row, lines, loop.index, loop.values, None)
+        rest = code.mask(code.sum(factor.count, code.builder.neg(whole)))
+        sums = _add_plain(code, row, lines, whole, loop.values, rest)
+    return [code.total(value) for value in sums]
+
+
+def _add_plain(
+    code: Code,
+    row: ir.Value,
+    lines: Sequence[ir.Value],
+    place: ir.Value,
+    sums: Sequence[ir.Value],
+    mask: ir.Value | None,
+) -> list[ir.Value]:
+    numbers = code.load(code.pointer_at(row, place), mask)
+    return [
+        code.maths.fma(numbers, code.load(code.pointer_at(line, place), mask), total)
+        for line, total in zip(lines, sums, strict=True)
+    ]

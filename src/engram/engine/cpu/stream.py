@@ -1,0 +1,114 @@
+"""Stream: one step at a time, with as little around the kernel as can be.
+
+Weights are read where they are: nothing is packed or kept from call to call, so nothing can be out
+of date. A table of arguments is laid out once for a shape; a step copies it, writes its addresses,
+and calls.
+"""
+
+import ctypes
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from engram.cells.base import Cell
+from engram.engine.cpu.forward import ForwardKind
+from engram.engine.cpu.operator import kernels_of
+from engram.engine.cpu.passes import GIVE_WAY
+from engram.engine.cpu.schedule import full_schedule
+from engram.engine.cpu.team import team
+
+# Bytes of weights from which on a second thread is worth waking.
+_BYTES_TO_SPLIT = 768 * 1024
+
+
+class Stream:
+    """Steps of one cell for one shape.
+
+    Args:
+        cell: The equations.
+        dtype: float32 or float64.
+        features: I.
+        hidden: H.
+        batch: B.
+        bias: Whether there are biases.
+    """
+
+    def __init__(
+        self, cell: Cell, dtype: torch.dtype, features: int, hidden: int, batch: int, bias: bool
+    ) -> None:
+        kind = ForwardKind(resets=False, keeping=False, from_input=True, plain=True)
+        kernels = kernels_of(cell, dtype)
+        self._kernel = kernel = kernels.forward(kind)
+        schedule = full_schedule(1, batch, False)
+        blocks = len(cell.gates) * hidden
+        self._nothing = torch.zeros(blocks, dtype=dtype)
+        words: dict[str, Tensor | int] = {
+            "first": 0,
+            "last": 1,
+            "hidden": hidden,
+            "features": features,
+            "rows": batch,
+            "now": schedule.now,
+            "count": schedule.count,
+            "before": schedule.before,
+            "count_before": schedule.count_before,
+            "give_way": GIVE_WAY,
+            "input_bias": self._nothing,
+            "recurrent_bias": self._nothing,
+            **{f"stride.{name}": 1 for name in cell.states},
+        }
+        self._size = blocks * (features + len(cell.recurrent) * hidden) * dtype.itemsize
+        self._groups = kernels.plain_tile.groups(hidden)
+        self._table = type(kernel.table({}))
+        self._ready = bytes(kernel.table(words))
+        weights = ["input_panel", "recurrent_panel"]
+        weights += ["input_bias", "recurrent_bias"] if bias else []
+        weights += [f"weight.{name}" for name in cell.weights]
+        self._weight_places = [kernel.place(name) for name in weights]
+        self._input_place = kernel.place("input")
+        self._before_places = [kernel.place(f"initial.{name}") for name in cell.states]
+        self._after_places = [kernel.place(f"state.{name}") for name in cell.states]
+        self._team_places = [kernel.place(name) for name in ("thread_number", "thread_count")]
+
+    def step(
+        self,
+        x: Tensor,
+        weights: Sequence[Tensor],
+        before: Sequence[Tensor],
+        after: Sequence[Tensor],
+    ) -> None:
+        """Compute one step; all tensors are contiguous.
+
+        Args:
+            x: ``(B, I)``.
+            weights: Input and recurrent matrix, both biases where there are some, per-unit weights.
+            before: States, ``(B, H)`` each, in the cell's order.
+            after: Where the states after the step are written.
+        """
+        table = self._table.from_buffer_copy(self._ready)
+        table[self._input_place] = x.data_ptr()
+        for place, tensor in zip(self._weight_places, weights):  # noqa: B905  # time counts here
+            table[place] = tensor.data_ptr()
+        for place, tensor in zip(self._before_places, before):  # noqa: B905
+            table[place] = tensor.data_ptr()
+        for place, tensor in zip(self._after_places, after):  # noqa: B905
+            table[place] = tensor.data_ptr()
+        address = ctypes.addressof(table)
+        if self._size < _BYTES_TO_SPLIT:
+            self._kernel.alone(address, 0, 1)
+            return
+        current = team()
+        table[self._team_places[0]] = current.thread_number
+        table[self._team_places[1]] = current.thread_count
+        threads = min(torch.get_num_threads(), self._groups)
+        self._kernel.run_table(address, max(threads, 1))
+
+
+@lru_cache(maxsize=256)
+def stream(
+    cell: Cell, dtype: torch.dtype, features: int, hidden: int, batch: int, bias: bool
+) -> Stream:
+    """The stream for a shape, shared by all layers that have it."""
+    return Stream(cell, dtype, features, hidden, batch, bias)

@@ -1,0 +1,110 @@
+"""Stepping: one step of a stream, where the calls around a kernel cost more than the kernel.
+
+The checks here are the least that make a call safe. Whatever does not pass them takes the ordinary
+way, which says what is wrong, or does it.
+"""
+
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+if TYPE_CHECKING:
+    from engram.layers.recurrent import Recurrent
+
+# Rows from which on it pays to pack the weights, as the ordinary way does.
+_MANY_ROWS = 8
+
+
+def quick_step(
+    layer: "Recurrent", input: Tensor, state: tuple[Tensor, ...] | None
+) -> tuple[Tensor, tuple[Tensor, ...]] | None:
+    """Run one step without gradients; None where the ordinary way is needed.
+
+    Args:
+        layer: In one direction.
+        input: ``(B, I)`` or ``(I,)``.
+        state: ``(L, B, H)`` each, or ``(L, H)``; None means zero.
+
+    Returns:
+        Output ``(B, H)`` or ``(H,)``, and the states after the step, shaped like those before.
+    """
+    shape = input.shape
+    batch = shape[0] if len(shape) == 2 else 1
+    if (
+        torch.is_grad_enabled()
+        or not layer.has_kernels
+        or layer.engine not in ("auto", "cpu")
+        or type(input) is not Tensor
+        or len(shape) not in (1, 2)
+        or shape[-1] != layer.input_size
+        or not 0 < batch < _MANY_ROWS
+        or not input.is_contiguous()
+        or (layer.training and (layer.dropout or layer.weight_drop))
+        or torch.is_autocast_enabled("cpu")
+        or torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+    ):
+        return None
+    hidden, count, names = layer.hidden_size, layer.num_layers, layer.cell.states
+    expected = (count, batch, hidden) if len(shape) == 2 else (count, hidden)
+    if state is None:
+        state = tuple([input.new_zeros(expected) for _ in names])
+    elif len(state) != len(names):
+        return None
+    dtype = input.dtype
+    for each in state:
+        if each.dtype is not dtype or each.shape != expected or not each.is_contiguous():
+            return None
+    weights = _weights(layer, dtype)
+    if weights is None or not input.is_cpu:
+        return None
+    streams = _streams.get(layer)
+    if streams is None or streams.shape != (dtype, batch):
+        streams = _streams[layer] = _Streams(layer, dtype, batch)
+    after = tuple([torch.empty_like(each) for each in state])
+    if count == 1:
+        streams.layers[0].step(input, weights[0], state, after)
+        return after[0].view((*shape[:-1], hidden)).clone(), after
+    below = input
+    for place, (kernel, own) in enumerate(zip(streams.layers, weights, strict=True)):
+        kernel.step(below, own, [each[place] for each in state], [each[place] for each in after])
+        below = after[0][place]
+    return below.clone(), after
+
+
+class _Streams:
+    """The streams of a layer's stack, for one dtype and batch.
+
+    Attributes:
+        shape: dtype and batch.
+        layers: One stream for each.
+    """
+
+    def __init__(self, layer: "Recurrent", dtype: torch.dtype, batch: int) -> None:
+        from engram.engine.cpu.stream import stream
+
+        self.shape = dtype, batch
+        sizes = [layer.input_size] + [layer.hidden_size] * (layer.num_layers - 1)
+        self.layers = [
+            stream(layer.cell, dtype, size, layer.hidden_size, batch, layer.bias) for size in sizes
+        ]
+
+
+# beside the layers and not in them, so that they can be copied and pickled
+_streams: "WeakKeyDictionary[Recurrent, _Streams]" = WeakKeyDictionary()
+
+
+def _weights(layer: "Recurrent", dtype: torch.dtype) -> list[list[Tensor]] | None:
+    """The weights of each layer, in the order of a stream; None where they are not as expected."""
+    known = layer._parameters
+    found = []
+    for names in layer.weight_names:
+        own = [known.get(name) for name in names]
+        for weight in own:
+            if weight is None or weight.dtype is not dtype or not weight.is_contiguous():
+                return None
+        found.append(own)
+    return found  # type: ignore[return-value]
