@@ -67,7 +67,7 @@ def quick_step(
     after = tuple([torch.empty_like(each) for each in state])
     if count == 1:
         streams.layers[0].step(input, weights[0], state, after)
-        return after[0].view((*shape[:-1], hidden)).clone(), after
+        return after[0][0].clone(), after
     below = input
     for place, (kernel, own) in enumerate(zip(streams.layers, weights, strict=True)):
         kernel.step(below, own, [each[place] for each in state], [each[place] for each in after])
@@ -97,14 +97,16 @@ class _Streams:
 _streams: "WeakKeyDictionary[Recurrent, _Streams]" = WeakKeyDictionary()
 
 
-def _weights(layer: "Recurrent", dtype: torch.dtype) -> list[list[Tensor]] | None:
-    """The weights of each layer, in the order of a stream; None where they are not as expected."""
+def _weights(layer: "Recurrent", dtype: torch.dtype) -> list[list[int]] | None:
+    """Addresses of the weights of each layer, in a stream's order; None where one is unusual."""
     known = layer._parameters
     found = []
     for names in layer.weight_names:
-        own = [known.get(name) for name in names]
-        for weight in own:
+        own = []
+        for name in names:
+            weight = known.get(name)
             if weight is None or weight.dtype is not dtype or not weight.is_contiguous():
                 return None
+            own.append(weight.data_ptr())
         found.append(own)
-    return found  # type: ignore[return-value]
+    return found

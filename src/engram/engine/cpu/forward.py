@@ -50,8 +50,8 @@ def forward_arguments(plan: Plan) -> list[str]:
         "recurrent_panel",
         "input_bias",
         "recurrent_bias",
-        *(f"{word}.{state}" for state in plan.states for word in ("initial", "state", "stride")),
         *(f"weight.{name}" for name in plan.weights),
+        *(f"{word}.{state}" for state in plan.states for word in ("initial", "state", "stride")),
         *(f"extra.{index}" for index in range(plan.extras)),
     ]
 

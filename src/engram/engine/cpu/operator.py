@@ -192,11 +192,11 @@ class _Run(torch.autograd.Function):
         saved = ctx.saved_tensors
         tensors, output, kept = saved[: ctx.given], saved[ctx.given], saved[ctx.given + 1 :]
         listed = _listed(drawn, tensors)
-        first, *after = gradients[: 1 + len(drawn.states)]
+        first, *finals = gradients[: 1 + len(drawn.states)]
         first = torch.zeros_like(output) if first is None else first
         after = [
             torch.zeros_like(state) if gradient is None else gradient
-            for state, gradient in zip(listed[6], after, strict=True)
+            for state, gradient in zip(listed[6], finals, strict=True)
         ]
         if torch.is_grad_enabled():
             again = _differentiable_gradients(ctx, drawn, tensors, [first, *after])

@@ -55,46 +55,40 @@ class Stream:
             "before": schedule.before,
             "count_before": schedule.count_before,
             "give_way": GIVE_WAY,
-            "input_bias": self._nothing,
-            "recurrent_bias": self._nothing,
             **{f"stride.{name}": 1 for name in cell.states},
         }
         self._size = blocks * (features + len(cell.recurrent) * hidden) * dtype.itemsize
         self._groups = kernels.plain_tile.groups(hidden)
         self._table = type(kernel.table({}))
         self._ready = bytes(kernel.table(words))
-        weights = ["input_panel", "recurrent_panel"]
-        weights += ["input_bias", "recurrent_bias"] if bias else []
-        weights += [f"weight.{name}" for name in cell.weights]
-        self._weight_places = [kernel.place(name) for name in weights]
+        # weights stand in one row in the table, and a state's two addresses beside each other
+        self._weights_from = kernel.place("input_panel")
+        self._weights_to = self._weights_from + 4 + len(cell.weights)
+        self._no_biases = None if bias else [self._nothing.data_ptr()] * 2
         self._input_place = kernel.place("input")
-        self._before_places = [kernel.place(f"initial.{name}") for name in cell.states]
-        self._after_places = [kernel.place(f"state.{name}") for name in cell.states]
+        self._state_places = [kernel.place(f"initial.{name}") for name in cell.states]
         self._team_places = [kernel.place(name) for name in ("thread_number", "thread_count")]
 
     def step(
-        self,
-        x: Tensor,
-        weights: Sequence[Tensor],
-        before: Sequence[Tensor],
-        after: Sequence[Tensor],
+        self, x: Tensor, weights: list[int], before: Sequence[Tensor], after: Sequence[Tensor]
     ) -> None:
         """Compute one step; all tensors are contiguous.
 
         Args:
             x: ``(B, I)``.
-            weights: Input and recurrent matrix, both biases where there are some, per-unit weights.
+            weights: Addresses of input and recurrent matrix, of both biases where there are some,
+                and of per-unit weights.
             before: States, ``(B, H)`` each, in the cell's order.
             after: Where the states after the step are written.
         """
         table = self._table.from_buffer_copy(self._ready)
         table[self._input_place] = x.data_ptr()
-        for place, tensor in zip(self._weight_places, weights):  # noqa: B905  # time counts here
-            table[place] = tensor.data_ptr()
-        for place, tensor in zip(self._before_places, before):  # noqa: B905
-            table[place] = tensor.data_ptr()
-        for place, tensor in zip(self._after_places, after):  # noqa: B905
-            table[place] = tensor.data_ptr()
+        if self._no_biases:
+            weights = weights[:2] + self._no_biases + weights[2:]
+        table[self._weights_from : self._weights_to] = weights  # type: ignore[assignment]
+        for place, old, new in zip(self._state_places, before, after):  # noqa: B905  # time counts
+            table[place] = old.data_ptr()
+            table[place + 1] = new.data_ptr()
         address = ctypes.addressof(table)
         if self._size < _BYTES_TO_SPLIT:
             self._kernel.alone(address, 0, 1)
