@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -26,8 +27,6 @@ _WEIGHTS_FOR_INPUT = 4 * 1024 * 1024
 _ROWS_TO_SPLIT = 2
 # Bytes of gates that are made, used and read again before the next are begun.
 _PIECE = 8 * 1024 * 1024
-# Weights up to which their gradient is computed transposed.
-_FEW_WEIGHTS = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -215,10 +214,7 @@ class _WeightProducts:
 
     def __init__(self, inputs: Inputs, kept: Kept, plan: Plan) -> None:
         self._inputs, self._kept, self._plan = inputs, kept, plan
-        weights = inputs.weights
         self._joined = not plan.apart and bool(plan.recurrent)
-        # with few numbers in the result, the product is faster the other way round
-        self._turned = weights.input.numel() + weights.recurrent.numel() <= _FEW_WEIGHTS
         self._sums: dict[str, Tensor] = {}
         self._indices: Tensor | None = None
         if inputs.schedule.places is not None:
@@ -243,8 +239,6 @@ class _WeightProducts:
     def result(self) -> tuple[Tensor, Tensor]:
         """The gradients of input and recurrent weights."""
         sums = self._sums
-        if self._turned:
-            sums = {name: value.t() for name, value in sums.items()}
         features = self._inputs.x.shape[1]
         if "both" in sums:
             by_input, by_states = sums["both"][:, :features], sums["both"][:, features:]
@@ -282,11 +276,10 @@ class _WeightProducts:
         return cleared
 
     def _add_product(self, name: str, gates: Tensor, rows: Tensor) -> None:
-        one, other = (rows.t(), gates) if self._turned else (gates.t(), rows)
         if name in self._sums:
-            self._sums[name].addmm_(one, other)
+            self._sums[name].addmm_(gates.t(), rows)
         else:
-            self._sums[name] = one @ other
+            self._sums[name] = gates.t() @ rows
 
 
 def _indices_before(schedule: Schedule) -> Tensor:
@@ -335,14 +328,9 @@ def _pieces(schedule: Schedule, row_size: int) -> Iterator[tuple[int, int, slice
     most = max(_PIECE // row_size, 1)
     first = 0
     while first < schedule.steps:
-        last = first + 1
-        rows = _rows_of(schedule, first, last)
-        while last < schedule.steps:
-            longer = _rows_of(schedule, first, last + 1)
-            if longer.stop - longer.start > most:
-                break
-            last, rows = last + 1, longer
-        yield first, last, rows
+        reach = bisect_right(schedule.done, schedule.done[first] + most) - 1
+        last = max(reach, first + 1)
+        yield first, last, _rows_of(schedule, first, last)
         first = last
 
 

@@ -25,6 +25,7 @@ class Schedule:
         before: ``(T,)`` first packed row of the step that ran before.
         count_before: ``(T,)`` its rows; 0 for the first.
         starts, ends: Where each step's packed rows begin and end, as numbers.
+        done: ``T + 1`` numbers: rows that have run before each step, and in all.
         order: ``(B,)`` which row of the batch stands at each place, or None for all in order.
         places: ``(N,)`` for each packed row, its row among ``(T·B,)``, or None for all in order.
         lengths: ``(B,)`` falling, or None where all are T.
@@ -40,6 +41,7 @@ class Schedule:
     count_before: Tensor
     starts: tuple[int, ...]
     ends: tuple[int, ...]
+    done: tuple[int, ...]
     order: Tensor | None
     places: Tensor | None
     lengths: Tensor | None
@@ -91,6 +93,7 @@ def _schedule(
         count_before=torch.cat([nothing, counts[:-1]]),
         starts=tuple(starts.tolist()),
         ends=tuple((starts + counts).tolist()),
+        done=(0, *counts.cumsum(0).tolist()),
         order=order,
         places=places,
         lengths=lengths,
