@@ -1,8 +1,9 @@
 """The operations a cell's step may use, besides + - * / and unary minus.
 
-Each acts elementwise on tensors of shape ``(B, H)``. An operand that is not a tensor but a symbol
-(it has a method ``operate``) receives the operation instead, so that the same step can be run,
-observed or traced.
+Each takes and gives tensors of shape ``(B, H)``. Most act elementwise; `sum`, `mean` and `max` go
+over the units of each row, and give every unit of the row the same number. An operand that is not a
+tensor but a symbol (it has a method ``operate``) receives the operation instead, so that the same
+step can be run, observed or traced.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,13 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "exp": torch.exp,
     "maximum": torch.maximum,
     "minimum": torch.minimum,
+    "sqrt": torch.sqrt,
+    "sum": lambda a: torch.sum(a, -1, keepdim=True).expand_as(a),
+    "mean": lambda a: torch.mean(a, -1, keepdim=True).expand_as(a),
+    "max": lambda a: torch.amax(a, -1, keepdim=True).expand_as(a),
 }
+# These look at all units of a row.
+OVER_UNITS = frozenset({"sum", "mean", "max"})
 ACTIVATIONS = frozenset({"sigmoid", "tanh", "relu", "exp"})
 
 
@@ -57,3 +64,32 @@ def maximum(a: Any, b: Any) -> Any:
 def minimum(a: Any, b: Any) -> Any:
     """The smaller of a and b, elementwise."""
     return _operate("minimum", a, b)
+
+
+def sqrt(a: Any) -> Any:
+    """The square root of a."""
+    return _operate("sqrt", a)
+
+
+def sum(a: Any) -> Any:
+    """The sum of a over the units of each row."""
+    return _operate("sum", a)
+
+
+def mean(a: Any) -> Any:
+    """The mean of a over the units of each row."""
+    return _operate("mean", a)
+
+
+def max(a: Any) -> Any:
+    """The largest a among the units of each row; equal ones share the gradient."""
+    return _operate("max", a)
+
+
+def layer_norm(a: Any, epsilon: float = 1e-5) -> Any:
+    """a less its mean over the units, by its standard deviation (Ba, Kiros, Hinton 2016).
+
+    Gain and bias, where a cell wants them, are per-unit weights of its own.
+    """
+    centred = a - mean(a)
+    return centred / sqrt(mean(centred * centred) + epsilon)

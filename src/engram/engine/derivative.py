@@ -8,15 +8,16 @@ from torch import Tensor
 from engram.cells.language import OPERATIONS
 from engram.engine.graph import OPERATORS, Graph
 
-# What the reverse needs besides the cell language, on tensors: 1 where a > 0, else 0; and 1 where
-# a > b, ½ where a = b, else 0.
+# What the reverse needs besides the cell language, on tensors: 1 where a > 0, else 0; 1 where
+# a > b, ½ where a = b, else 0; and 1 where a = b, else 0.
 REVERSE_OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "positive": lambda a: (a > 0).to(a.dtype),
     "at_least": lambda a, b: 0.5 * ((a > b).to(a.dtype) + (a >= b).to(a.dtype)),
+    "equal": lambda a, b: (a == b).to(a.dtype),
 }
 
 # Results of these are dear to compute again, and their derivatives are made of the results.
-_DEAR = {"sigmoid", "tanh", "exp", "div"}
+DEAR = {"sigmoid", "tanh", "exp", "div", "sqrt"}
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _stored(graph: Graph, count: int, states: set[int]) -> list[int]:
                 if not node.name.startswith(("s.", "w.", "d.")):
                     stored.add(index)
                 return
-            if index in states or (node.op in _DEAR and not states.issuperset(node.operands)):
+            if index in states or (node.op in DEAR and not states.issuperset(node.operands)):
                 stored.add(index)
                 return
         for operand in node.operands:
@@ -151,6 +152,19 @@ def _rules() -> dict[str, Callable[[Graph, int], list[_Local]]]:
         a, b = operands(g, i)
         return [times(g, g.apply("at_least", b, a)), times(g, g.apply("at_least", a, b))]
 
+    def sqrt(g: Graph, i: int) -> list[_Local]:
+        return [lambda d: g.apply("div", d, g.apply("add", i, i))]
+
+    def of_all(name: str) -> Callable[[Graph, int], list[_Local]]:
+        # every unit takes part in every unit's result, in the same measure
+        return lambda g, i: [lambda d: g.apply(name, d)]
+
+    def largest(g: Graph, i: int) -> list[_Local]:
+        (a,) = operands(g, i)
+        is_largest = g.apply("equal", a, i)
+        share = g.apply("div", is_largest, g.apply("sum", is_largest))
+        return [lambda d: g.apply("mul", share, g.apply("sum", d))]
+
     return {
         "add": add,
         "sub": sub,
@@ -163,6 +177,10 @@ def _rules() -> dict[str, Callable[[Graph, int], list[_Local]]]:
         "exp": exp,
         "maximum": larger,
         "minimum": smaller,
+        "sqrt": sqrt,
+        "sum": of_all("sum"),
+        "mean": of_all("mean"),
+        "max": largest,
     }
 
 

@@ -13,7 +13,7 @@ from engram.engine import Choice, Result, Weights, choose, with_compiled
 from engram.errors import ConfigError
 from engram.layers.arguments import checked_input, checked_lengths, checked_reset, checked_state
 from engram.layers.initial import initialise
-from engram.layers.stepping import quick_step
+from engram.layers.stepping import can_step_quickly, quick_step
 
 State = Tensor | tuple[Tensor, ...]
 
@@ -93,7 +93,7 @@ class Recurrent(nn.Module):
                 raise ConfigError(f"{name} is {probability!r}; it takes a probability from 0 to 1")
         choose(cell, engine)
         self.cell = cell
-        self.has_kernels = choose(cell).engine == "cpu"
+        self.steps_quickly = can_step_quickly(cell)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional, self.engine = bidirectional, engine

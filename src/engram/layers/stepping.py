@@ -4,6 +4,7 @@ The checks here are the least that make a call safe. Whatever does not pass them
 way, which says what is wrong, or does it.
 """
 
+from functools import cache
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -11,11 +12,24 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from engram.cells.base import Cell
+from engram.cells.language import OVER_UNITS
+from engram.engine.dispatch import choose
+from engram.engine.trace import trace
+
 if TYPE_CHECKING:
     from engram.layers.recurrent import Recurrent
 
 # Rows from which on it pays to pack the weights, as the ordinary way does.
 _MANY_ROWS = 8
+
+
+@cache
+def can_step_quickly(cell: Cell) -> bool:
+    """Whether a cell has kernels that read weights as they are: not if it looks at whole rows."""
+    if choose(cell).engine != "cpu":
+        return False
+    return all(node.op not in OVER_UNITS for node in trace(cell).nodes)
 
 
 def quick_step(
@@ -35,7 +49,7 @@ def quick_step(
     batch = shape[0] if len(shape) == 2 else 1
     if (
         torch.is_grad_enabled()
-        or not layer.has_kernels
+        or not layer.steps_quickly
         or layer.engine not in ("auto", "cpu")
         or type(input) is not Tensor
         or len(shape) not in (1, 2)

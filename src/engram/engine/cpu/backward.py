@@ -6,8 +6,8 @@ from llvmlite import ir
 
 from engram.engine.cpu.frame import Frame, Step
 from engram.engine.cpu.maths import Format
-from engram.engine.cpu.nodes import emit_nodes
 from engram.engine.cpu.plan import Plan
+from engram.engine.cpu.rows import emit_row
 from engram.engine.cpu.target import Target
 from engram.engine.cpu.tile import Factor, Tile
 
@@ -15,9 +15,10 @@ from engram.engine.cpu.tile import Factor, Tile
 def backward_arguments(plan: Plan) -> list[str]:
     """The arguments of the backward kernel besides the common ones.
 
-    ``gates``, ``initial.<s>``, ``state.<s>``, ``stride.<s>``, ``weight.<w>`` and ``extra.<i>`` as
-    the forward kernel left them. ``output_gradient``: ``(N, H)``. ``carry.<s>``: ``(B, H)``, the
-    gradient of each final state, which becomes that of the initial state. Written:
+    ``gates``, ``initial.<s>``, ``state.<s>``, ``stride.<s>``, ``weight.<w>`` and ``extra.<i>`` and
+    ``row.<i>`` as the forward kernel left them; ``aside`` as there. ``output_gradient``:
+    ``(N, H)``. ``carry.<s>``: ``(B, H)``, the gradient of each final state, which becomes that of
+    the initial state. Written:
     ``input_gradient`` and ``recurrent_gradient`` ``(N, G·H)``, of the gates' two parts (one buffer
     where the two are the same); ``x_gradient`` ``(N, I)``, where the kernel makes this product;
     and, to which is added, ``weight_gradient.<w>`` ``(parts, H)``, ``input_bias_gradient`` and
@@ -32,6 +33,8 @@ def backward_arguments(plan: Plan) -> list[str]:
         *(f"{word}.{state}" for state in plan.states for word in ("initial", "state", "stride")),
         *(f"weight.{name}" for name in plan.weights),
         *(f"extra.{index}" for index in range(plan.extras)),
+        *(f"row.{index}" for index in range(plan.rows)),
+        "aside",
         "output_gradient",
         *(f"carry.{state}" for state in plan.states),
         "input_gradient",
@@ -133,52 +136,70 @@ class _Backward:
         before = {state: frame.state_before(state, row, self.step) for state in plan.states}
         graph = plan.graph
 
-        with code.loop(first, last) as vector:
-            unit, mask = frame.units_from(vector.index, self.hidden)
-
-            def at(word: str, *terms: ir.Value) -> ir.Value:
-                return code.pointer_at(frame.address(word), *terms, unit)
-
-            def gate_at(word: str, gate: int) -> ir.Value:
-                return at(word, gates_line, code.product(self.hidden, gate))
-
+        def load(unit: ir.Value, mask: ir.Value) -> dict[int, ir.Value]:
             known: dict[int, ir.Value] = {}
             for index, place in plan.kept.items():
                 if place.kind == "gate":
-                    address = gate_at("gates", place.index)
+                    address = self._at("gates", gates_line, self._block(place.index), unit)
                 elif place.kind == "extra":
-                    address = at(f"extra.{place.index}", line)
+                    address = self._at(f"extra.{place.index}", line, unit)
+                elif place.kind == "state":
+                    address = self._at(f"state.{plan.states[place.index]}", line, unit)
                 else:
-                    address = at(f"state.{plan.states[place.index]}", line)
+                    continue
                 known[index] = code.load(address, mask)
             for index, node in enumerate(graph.nodes):
                 kind, _, name = node.name.partition(".")
                 if kind == "w" and index not in known:
-                    known[index] = code.load(at(f"weight.{name}"), mask)
+                    known[index] = code.load(self._at(f"weight.{name}", unit), mask)
                 elif kind == "s" and index not in known:
                     value = code.load(code.pointer_at(before[name], unit), mask)
                     known[index] = frame.masked_by_reset(value, keeps)
                 elif kind == "d":
-                    value = code.load(at(f"carry.{name}", row_line), mask)
+                    value = code.load(self._at(f"carry.{name}", row_line, unit), mask)
                     if name == plan.states[0]:
-                        arrived = code.load(at("output_gradient", line), mask)
+                        arrived = code.load(self._at("output_gradient", line, unit), mask)
                         value = frame.builder.fadd(value, arrived)
                     known[index] = value
-            names = list(graph.outputs)
-            nodes = emit_nodes(code.maths, graph, known, graph.outputs.values())
-            results = dict(zip(names, nodes, strict=True))
+            return known
+
+        def write(unit: ir.Value, mask: ir.Value, values: list[ir.Value]) -> None:
+            results = dict(zip(graph.outputs, values, strict=True))
             for gate, name in enumerate(plan.gates):
                 parts = {"input": results[f"x.{name}"]}
                 if plan.apart:
                     parts["recurrent"] = results[f"r.{name}"]
                 for part, value in parts.items():
-                    code.store(value, gate_at(f"{part}_gradient", gate), mask)
+                    address = self._at(f"{part}_gradient", gates_line, self._block(gate), unit)
+                    code.store(value, address, mask)
                     self._add(f"{part}_bias_gradient", len(plan.gates), gate, unit, value, mask)
             for state in plan.states:
                 value = frame.masked_by_reset(results[f"s.{state}"], keeps)
-                code.store(value, at(f"carry.{state}", row_line), mask)
+                code.store(value, self._at(f"carry.{state}", row_line, unit), mask)
             for name in plan.weights:
                 self._add(f"weight_gradient.{name}", 1, 0, unit, results[f"w.{name}"], mask)
+
+        of_row = {
+            index: code.spread(code.pointer_at(frame.address(f"row.{place.index}"), packed))
+            for index, place in plan.kept.items()
+            if place.kind == "row"
+        }
+        given = [
+            index
+            for index, node in enumerate(graph.nodes)
+            if node.name.startswith(("w.", "s.", "d."))
+        ]
+        given += [index for index, place in plan.kept.items() if place.kind != "row"]
+        roots = list(graph.outputs.values())
+        emit_row(frame, graph, roots, (first, last), of_row, given, load, write)
+
+    def _at(self, word: str, *terms: ir.Value) -> ir.Value:
+        """An address so many numbers behind that of an argument."""
+        return self.code.pointer_at(self.frame.address(word), *terms)
+
+    def _block(self, gate: int) -> ir.Value:
+        """Where a gate begins in a row of gates."""
+        return self.code.product(self.hidden, gate)
 
     def _add(
         self, word: str, blocks: int, block: int, unit: ir.Value, value: ir.Value, mask: ir.Value

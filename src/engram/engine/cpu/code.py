@@ -80,11 +80,11 @@ class Code:
         """The first ``count`` places of a vector."""
         lanes = ir.Constant(ir.VectorType(ir.IntType(32), self.width), list(range(self.width)))
         narrow = self.builder.trunc(self.smaller(count, self.number(self.width)), ir.IntType(32))
-        return self.builder.icmp_signed("<", lanes, self._splat(narrow))
+        return self.builder.icmp_signed("<", lanes, self.splat(narrow))
 
     def spread(self, address: ir.Value) -> ir.Value:
         """A vector with the number at the address in every place."""
-        return self._splat(self.builder.load(address, typ=self.format.scalar))
+        return self.splat(self.builder.load(address, typ=self.format.scalar))
 
     def load(self, address: ir.Value, mask: ir.Value | None = None) -> ir.Value:
         """The vector at an address; zero in places outside the mask, which are not touched."""
@@ -119,6 +119,16 @@ class Code:
         )
         zero = ir.Constant(scalar, 0.0)
         return self.builder.call(add, [zero, vector], fastmath=("reassoc",))
+
+    def largest(self, vector: ir.Value) -> ir.Value:
+        """The largest of a vector's numbers; NaN where one is."""
+        kind = ir.FunctionType(self.format.scalar, [self.maths.type])
+        name = f"llvm.vector.reduce.fmaximum.{self._kind}"
+        return self.builder.call(self._intrinsic(name, kind), [vector])
+
+    def first(self, vector: ir.Value) -> ir.Value:
+        """A vector's first number."""
+        return self.builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
 
     @contextmanager
     def loop(
@@ -159,7 +169,8 @@ class Code:
     def _index(self, value: ir.Value | int) -> ir.Value:
         return self.number(value) if isinstance(value, int) else value
 
-    def _splat(self, scalar: ir.Value) -> ir.Value:
+    def splat(self, scalar: ir.Value) -> ir.Value:
+        """A vector with the number in every place."""
         kind = ir.VectorType(scalar.type, self.width)
         undefined = ir.Constant(kind, ir.Undefined)
         one = self.builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))

@@ -1,6 +1,6 @@
 """Forward: a kernel that runs a cell's step over a sequence, and keeps what it is asked to keep."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from llvmlite import ir
@@ -9,6 +9,7 @@ from engram.engine.cpu.frame import Frame, Product
 from engram.engine.cpu.maths import Format
 from engram.engine.cpu.nodes import emit_nodes
 from engram.engine.cpu.plan import Plan
+from engram.engine.cpu.rows import emit_row
 from engram.engine.cpu.target import Target
 from engram.engine.cpu.tile import Factor, Tile
 
@@ -41,7 +42,9 @@ def forward_arguments(plan: Plan) -> list[str]:
     both parts, and the kernel makes both products, the first holds both. ``input_bias`` and
     ``recurrent_bias``: ``(G·H,)``. For each state, ``initial.<s>`` ``(B, H)``, ``state.<s>``
     ``(N, H)``, and ``stride.<s>``: 1, or 0 to write each step over the one before.
-    ``weight.<w>`` ``(H,)``; ``extra.<i>`` ``(N, H)``.
+    ``weight.<w>`` ``(H,)``; ``extra.<i>`` ``(N, H)`` and ``row.<i>`` ``(N,)``. For a cell that
+    looks at all units of a row, ``sums`` ``(B, G·H)`` takes the recurrent products of a step, and
+    ``aside`` values of one row, ``(parts, nodes, H)``.
     """
     return [
         "gates",
@@ -53,6 +56,9 @@ def forward_arguments(plan: Plan) -> list[str]:
         *(f"weight.{name}" for name in plan.weights),
         *(f"{word}.{state}" for state in plan.states for word in ("initial", "state", "stride")),
         *(f"extra.{index}" for index in range(plan.extras)),
+        *(f"row.{index}" for index in range(plan.rows)),
+        "sums",
+        "aside",
     ]
 
 
@@ -95,7 +101,13 @@ class _Forward:
         with frame.without_subnormals(), code.loop(words["first"], words["last"]) as loop:
             self.step = frame.step(loop.index)
             products = list(self.products.values())
-            frame.each_tile(self.step, share, products, self._use)
+            if self.plan.looks_at_rows:
+                if products:
+                    frame.each_tile(self.step, share, products, self._collect)
+                with code.loop(frame.low, self.step.high) as row:
+                    self._emit_row(row.index)
+            else:
+                frame.each_tile(self.step, share, products, self._use)
             more = frame.builder.icmp_signed("<", code.sum(loop.index, 1), words["last"])
             with frame.builder.if_then(more):
                 frame.wait_for_all(code.sum(loop.index, frame.builder.neg(words["first"])))
@@ -158,6 +170,72 @@ class _Forward:
         shift = code.product(self.step.now, self.words[f"stride.{state}"])
         place = code.product(code.sum(shift, row), self.hidden)
         return code.pointer_at(self.frame.address(f"state.{state}"), place)
+
+    def _collect(self, group: ir.Value, start: ir.Value, size: ir.Value) -> None:
+        """Put the sums of a tile where those of the whole row come together."""
+        code, (product,) = self.code, self.products.values()
+
+        def each(inside: ir.Value, unit: ir.Value, mask: ir.Value) -> None:
+            with code.loop(0, size) as loop:
+                for gate in range(len(self.plan.gates)):
+                    sums = self.frame.sums_of(product, inside, gate, loop.index)
+                    line = self._sums_line(code.sum(start, loop.index), gate)
+                    code.store(sums, code.pointer_at(line, unit), mask)
+
+        self.frame.each_vector(self.tile, self.hidden, group, each)
+
+    def _sums_line(self, row: ir.Value, gate: int) -> ir.Value:
+        place = self.code.sum(self.code.product(row, len(self.plan.gates)), gate)
+        return self.code.pointer_at(
+            self.frame.address("sums"), self.code.product(place, self.hidden)
+        )
+
+    def _emit_row(self, row: ir.Value) -> None:
+        """The step of one row, whose products are there."""
+        code, frame, plan, b = self.code, self.frame, self.plan, self.frame.builder
+        keeps = frame.keeps(self.step, row) if frame.resets else None
+        inputs = {
+            node.name: index
+            for index, node in enumerate(plan.graph.nodes)
+            if node.op == "input" and not node.name.startswith("d.")
+        }
+        kept = plan.kept if self.kind.keeping else {}
+        by_unit = [index for index, place in kept.items() if place.kind in ("gate", "extra")]
+        by_row = {index: place for index, place in kept.items() if place.kind == "row"}
+
+        def load(unit: ir.Value, mask: ir.Value) -> dict[int, ir.Value]:
+            values = {}
+            for name in plan.weights:
+                address = code.pointer_at(frame.address(f"weight.{name}"), unit)
+                values[f"w.{name}"] = code.load(address, mask)
+            for gate, name in enumerate(plan.gates):
+                block = code.product(self.hidden, gate)
+                line = code.pointer_at(self._gate_line(row, gate), unit)
+                values[f"x.{name}"] = code.load(line, mask)
+                bias = code.pointer_at(frame.address("recurrent_bias"), block, unit)
+                values[f"r.{name}"] = code.load(bias, mask)
+                if self.products:
+                    sums = code.load(code.pointer_at(self._sums_line(row, gate), unit), mask)
+                    sums = frame.masked_by_reset(sums, keeps)
+                    values[f"r.{name}"] = b.fadd(sums, values[f"r.{name}"])
+            for state in plan.states:
+                line = code.pointer_at(frame.state_before(state, row, self.step), unit)
+                values[f"s.{state}"] = frame.masked_by_reset(code.load(line, mask), keeps)
+            return {inputs[name]: value for name, value in values.items() if name in inputs}
+
+        def write(unit: ir.Value, mask: ir.Value, results: list[ir.Value]) -> None:
+            self._write(row, unit, mask, results, by_unit)
+
+        vectors = code.number(0), frame.vectors(self.hidden)
+        roots = [*plan.after, *by_unit, *by_row]
+        given = list(inputs.values())
+        found = emit_row(frame, plan.graph, roots, vectors, {}, given, load, write)
+        for (_, place), value in zip(
+            by_row.items(), emit_nodes(code.maths, plan.graph, found, by_row), strict=True
+        ):
+            packed = code.sum(self.step.now, row)
+            address = code.pointer_at(frame.address(f"row.{place.index}"), packed)
+            b.store(code.first(value), address)
 
     def _use(self, group: ir.Value, start: ir.Value, size: ir.Value) -> None:
         def each(inside: ir.Value, unit: ir.Value, mask: ir.Value) -> None:
@@ -229,11 +307,24 @@ class _Forward:
             for index, node in enumerate(plan.graph.nodes)
             if node.op == "input" and node.name in values
         }
-        kept = plan.kept if self.kind.keeping else {}
+        kept = list(plan.kept if self.kind.keeping else {})
         results = emit_nodes(code.maths, plan.graph, known, [*plan.after, *kept])
+        self._write(row, unit, mask, results, kept)
+
+    def _write(
+        self,
+        row: ir.Value,
+        unit: ir.Value,
+        mask: ir.Value,
+        results: list[ir.Value],
+        kept: Sequence[int],
+    ) -> None:
+        """Write the states after the step, which come first, and what is kept."""
+        code, plan = self.code, self.plan
         for state, value in zip(plan.states, results, strict=False):
             code.store(value, code.pointer_at(self._state_line(state, row), unit), mask)
-        for place, value in zip(kept.values(), results[len(plan.states) :], strict=True):
+        for index, value in zip(kept, results[len(plan.states) :], strict=False):
+            place = plan.kept[index]
             if place.kind == "gate":
                 code.store(value, code.pointer_at(self._gate_line(row, place.index), unit), mask)
             elif place.kind == "extra":

@@ -162,6 +162,15 @@ class Maths:
         rest = self.builder.select(equal, self.number(0.5), self.number(0.0))
         return self.builder.select(above, self.number(1.0), rest)
 
+    def equal(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        """1 where a = b, else 0."""
+        same = self.builder.fcmp_ordered("==", a, b)
+        return self.builder.select(same, self.number(1.0), self.number(0.0))
+
+    def sqrt(self, a: ir.Value) -> ir.Value:
+        """The square root; NaN under 0."""
+        return self._intrinsic("llvm.sqrt", a)
+
     def exp(self, y: ir.Value) -> ir.Value:
         """e to the power of y; 0 under the format's lowest argument, infinite over its highest."""
         b, f = self.builder, self.format

@@ -116,7 +116,7 @@ def _run(
         return [output, *after]
     assert kept.gates is not None
     own = [kept.states[name] for name in drawn.states[0 if schedule.places is not None else 1 :]]
-    return [output, *after, kept.gates, *own, *kept.extras]
+    return [output, *after, kept.gates, *own, *kept.extras, *kept.rows]
 
 
 def _run_backward(
@@ -146,7 +146,9 @@ def _run_backward(
     if schedule.places is None:
         rest = [output.view(schedule.rows, -1), *rest]
     count = len(drawn.states)
-    left = Kept(dict(zip(drawn.states, rest[:count], strict=True)), gates, rest[count:])
+    states_kept = dict(zip(drawn.states, rest[:count], strict=True))
+    values = rest[count:]
+    left = Kept(states_kept, gates, values[: drawn.extras], values[drawn.extras :])
     arrived = {
         name: _in_order(schedule, gradient).clone()
         for name, gradient in zip(drawn.states, state_gradients, strict=True)
@@ -302,6 +304,7 @@ def _fake_run(
         more = len(drawn.states) - (lengths is None) + drawn.extras
         outputs.append(x.new_empty(rows, blocks))
         outputs += [x.new_empty(rows, hidden) for _ in range(more)]
+        outputs += [x.new_empty(rows) for _ in range(drawn.rows)]
     return outputs
 
 

@@ -56,11 +56,13 @@ class Kept:
         states: By name, ``(N, H)``; or ``(B, H)``, the last, where nothing asked for more.
         gates: ``(N, G·H)``: values by gate, as the plan places them; None unless kept.
         extras: Further values, ``(N, H)`` each.
+        rows: Further values with one number for each row, ``(N,)`` each.
     """
 
     states: dict[str, Tensor]
     gates: Tensor | None = None
     extras: list[Tensor] = field(default_factory=list)
+    rows: list[Tensor] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,14 @@ def run_forward(kernels: Kernels, inputs: Inputs, *, keeping: bool) -> Kept:
     """
     plan, weights, schedule = kernels.plan, inputs.weights, inputs.schedule
     hidden, dtype = _hidden(inputs), inputs.x.dtype
-    threads, by_units = _division(schedule, kernels.gates_tile, hidden)
-    from_input = _makes_input_products(inputs, threads, by_units)
+    threads, by_units = _division(kernels, kernels.gates_tile, schedule, hidden)
+    from_input = _makes_input_products(plan, inputs, threads, by_units)
     kernel = kernels.forward(ForwardKind(inputs.keep is not None, keeping, from_input))
 
     blocks = len(plan.gates) * hidden
     gates = buffer((schedule.rows, blocks), dtype) if keeping or not from_input else None
     extras = [buffer((schedule.rows, hidden), dtype) for _ in range(plan.extras if keeping else 0)]
+    of_rows = [inputs.x.new_empty(schedule.rows) for _ in range(plan.rows if keeping else 0)]
     states, strides = {}, {}
     for state in plan.states:
         every = keeping or state == plan.states[0] or state in plan.recurrent
@@ -108,16 +111,18 @@ def run_forward(kernels: Kernels, inputs: Inputs, *, keeping: bool) -> Kept:
         "recurrent_bias": nothing if weights.recurrent_bias is None else weights.recurrent_bias,
         **_state_words(inputs, states, strides),
         **{f"extra.{index}": extra for index, extra in enumerate(extras)},
+        **{f"row.{index}": row for index, row in enumerate(of_rows)},
+        **_row_words(plan, inputs, threads),
         **_forward_panels(kernels, inputs, from_input),
     }
     if from_input:
         kernel.run(words | {"first": 0, "last": schedule.steps}, threads)
-        return Kept(states, gates, extras)
+        return Kept(states, gates, extras, of_rows)
     assert gates is not None
     for first, last, rows in _pieces(schedule, blocks * dtype.itemsize):
         _project(inputs.x[rows], weights, out=gates[rows])
         kernel.run(words | {"first": first, "last": last}, threads)
-    return Kept(states, gates if keeping else None, extras)
+    return Kept(states, gates if keeping else None, extras, of_rows)
 
 
 def run_backward(
@@ -142,7 +147,7 @@ def run_backward(
     plan, weights, schedule = kernels.plan, inputs.weights, inputs.schedule
     hidden, dtype = _hidden(inputs), inputs.x.dtype
     blocks = len(plan.gates) * hidden
-    threads, by_units = _division(schedule, kernels.feedback_tile, hidden)
+    threads, by_units = _division(kernels, kernels.feedback_tile, schedule, hidden)
     to_input = wants_x and _makes_x_gradient(kernels, inputs, threads, by_units)
     kernel = kernels.backward(BackwardKind(inputs.keep is not None, to_input))
 
@@ -156,6 +161,8 @@ def run_backward(
         "gates": kept.gates if kept.gates is not None else 0,
         **_state_words(inputs, kept.states, dict.fromkeys(plan.states, 1)),
         **{f"extra.{index}": extra for index, extra in enumerate(kept.extras)},
+        **{f"row.{index}": row for index, row in enumerate(kept.rows)},
+        **_row_words(plan, inputs, threads),
         "output_gradient": output_gradient,
         **{f"carry.{state}": state_gradients[state] for state in plan.states},
         **totals,
@@ -300,27 +307,41 @@ def _indices_before(schedule: Schedule) -> Tensor:
     return indices
 
 
-def _division(schedule: Schedule, tile: Tile, hidden: int) -> tuple[int, bool]:
+def _division(kernels: Kernels, tile: Tile, schedule: Schedule, hidden: int) -> tuple[int, bool]:
     """How many threads, and whether they split the units instead of the rows."""
     threads = torch.get_num_threads()
+    if kernels.plan.looks_at_rows:
+        return min(threads, schedule.batch), False
     if schedule.batch >= _ROWS_TO_SPLIT * threads:
         return threads, False
     return max(1, min(threads, tile.groups(hidden))), True
 
 
-def _makes_input_products(inputs: Inputs, threads: int, by_units: bool) -> bool:
+def _makes_input_products(plan: Plan, inputs: Inputs, threads: int, by_units: bool) -> bool:
     """Whether the kernel makes the products with the input itself."""
     weights = inputs.weights
     size = (weights.input.numel() + weights.recurrent.numel()) * inputs.x.element_size()
     rows = inputs.schedule.batch // (1 if by_units else threads)
-    return rows >= _ROWS_FOR_INPUT and size <= _WEIGHTS_FOR_INPUT
+    return rows >= _ROWS_FOR_INPUT and size <= _WEIGHTS_FOR_INPUT and not plan.looks_at_rows
+
+
+def _row_words(plan: Plan, inputs: Inputs, threads: int) -> dict[str, Tensor | int]:
+    """Room for what a cell needs that looks at all units of a row."""
+    if not plan.looks_at_rows:
+        return {}
+    hidden = _hidden(inputs)
+    return {
+        "sums": inputs.x.new_empty(inputs.schedule.batch, len(plan.gates) * hidden),
+        "aside": inputs.x.new_empty(threads, plan.most_aside, hidden),
+    }
 
 
 def _makes_x_gradient(kernels: Kernels, inputs: Inputs, threads: int, by_units: bool) -> bool:
     """Whether the kernel makes the input's gradient: not where much of its tile would be idle."""
     features, tile = inputs.x.shape[1], kernels.input_tile
     padded = tile.groups(features) * tile.units * tile.width
-    return 4 * features >= 3 * padded and _makes_input_products(inputs, threads, by_units)
+    wide = 4 * features >= 3 * padded
+    return wide and _makes_input_products(kernels.plan, inputs, threads, by_units)
 
 
 def _pieces(schedule: Schedule, row_size: int) -> Iterator[tuple[int, int, slice]]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from engram.cells.base import Cell
-from engram.cells.language import ACTIVATIONS
-from engram.engine.derivative import derivative
+from engram.cells.language import ACTIVATIONS, OVER_UNITS
+from engram.engine.derivative import DEAR, derivative
 from engram.engine.graph import Graph
 from engram.engine.trace import trace
 
@@ -18,8 +18,9 @@ class Place:
 
     Attributes:
         kind: ``"gate"`` (in the block of a gate, over what the input brought to it), ``"state"``
-            (it is that state after the step), or ``"extra"`` (in a buffer of its own).
-        index: Of the gate, the state, or the extra buffer.
+            (it is that state after the step), ``"extra"`` (in a buffer of its own), or ``"row"``
+            (in a buffer with one number for each row, because all units have the same).
+        index: Of the gate, the state, or the buffer.
     """
 
     kind: str
@@ -55,6 +56,21 @@ class Plan:
     def extras(self) -> int:
         """How many buffers there are besides gates and states."""
         return sum(place.kind == "extra" for place in self.kept.values())
+
+    @property
+    def rows(self) -> int:
+        """How many buffers with one number a row there are."""
+        return sum(place.kind == "row" for place in self.kept.values())
+
+    @property
+    def most_aside(self) -> int:
+        """How many values of a row may have to be put aside at once, at most."""
+        return sum(node.op in DEAR for node in self.graph.nodes)
+
+    @cached_property
+    def looks_at_rows(self) -> bool:
+        """Whether an operation looks at all units of a row."""
+        return any(node.op in OVER_UNITS for node in self.graph.nodes)
 
     @property
     def key(self) -> str:
@@ -139,6 +155,8 @@ def _places(
 ) -> dict[int, Place]:
     """States are kept anyway; what the input brought stays; gates come next, then all the rest."""
     kept: dict[int, Place] = {}
+    same = same_for_all_units(graph)
+    rows = 0
     free = dict.fromkeys(range(len(gates)))
     waiting = []
     for index in dict.fromkeys(wanted):
@@ -149,6 +167,9 @@ def _places(
             gate = gates.index(node.name[2:])
             kept[index] = Place("gate", gate)
             del free[gate]
+        elif index in same and index not in seen:
+            kept[index] = Place("row", rows)
+            rows += 1
         else:
             waiting.append(index)
     waiting.sort(key=lambda index: index not in seen)
@@ -162,3 +183,13 @@ def _places(
             kept[index] = Place("extra", extras)
             extras += 1
     return kept
+
+
+def same_for_all_units(graph: Graph) -> set[int]:
+    """Nodes that give every unit of a row the same number."""
+    same: set[int] = set()
+    for index, node in enumerate(graph.nodes):
+        made_of_same = bool(node.operands) and same.issuperset(node.operands)
+        if node.op in OVER_UNITS or node.op == "constant" or made_of_same:
+            same.add(index)
+    return same
