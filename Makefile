@@ -24,8 +24,12 @@ format: $(VENV)/.dev  ## format the sources
 	$(BIN)/ruff format src tests benchmarks
 	$(BIN)/ruff check --fix src tests benchmarks
 
-bench: $(VENV)/.dev  ## measure the trainer against a bare torch loop
+bench: $(VENV)/.bench  ## measure layers and the trainer against their peers (a quarter of an hour)
+	$(BIN)/python -m benchmarks.cells
 	$(BIN)/python -m benchmarks.trainer
+
+bench-quick: $(VENV)/.bench  ## the layers' key figures (two minutes)
+	$(BIN)/python -m benchmarks.cells --quick
 
 clean:          ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -41,3 +45,7 @@ $(VENV)/.user: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@ $(VENV)/.user
+
+$(VENV)/.bench: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	touch $@ $(VENV)/.dev $(VENV)/.user

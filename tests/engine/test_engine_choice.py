@@ -17,21 +17,26 @@ class Plain(Cell):
         return {"h": tanh(x.a + r.a)}
 
 
+class Branching(Cell):
+    """Right as a loop in torch, and nothing that a graph can hold."""
+
+    gates = ("a",)
+
+    def step(self, x, r, s, w):
+        return {"h": torch.erf(x.a + r.a)}
+
+
+HIDDEN = "kernels do not keep the states of single steps in the autograd graph"
 CHOICES = [
     # cell, requested, see_steps, engine, reason
-    (LSTM(), "auto", False, "torch", "torch has a fused layer with the equations of LSTM"),
+    (LSTM(), "auto", False, "cpu", "LSTM is compiled for this machine from its equations"),
+    (LSTM(), "cpu", False, "cpu", "it was asked for by name"),
     (LSTM(), "torch", False, "torch", "it was asked for by name"),
     (LSTM(), "reference", False, "reference", "it was asked for by name"),
     (LSTM(), "reference", True, "reference", "it was asked for by name"),
-    (
-        LSTM(),
-        "auto",
-        True,
-        "reference",
-        "torch's fused layer hides its gates and the states of single steps",
-    ),
-    (Plain(), "auto", False, "reference", "torch has no fused layer with the equations of Plain"),
-    (Plain(), "auto", True, "reference", "torch has no fused layer with the equations of Plain"),
+    (LSTM(), "auto", True, "reference", HIDDEN),
+    (Plain(), "auto", False, "cpu", "Plain is compiled for this machine from its equations"),
+    (Plain(), "auto", True, "reference", HIDDEN),
 ]
 
 
@@ -42,19 +47,60 @@ def test_choice_and_reason(cell, requested, see_steps, engine, reason):
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_every_built_in_cell_has_a_fused_layer(name):
+def test_every_built_in_cell_has_kernels_and_a_fused_layer(name):
     layer = engram.Recurrent(make_cell(name), 2, 3)
-    assert engram.engine_of(layer).engine == "torch"
-    assert engram.engine_of(layer, torch.ones(4, 1, 2)) == layer.choice()
+    assert engram.engine_of(layer).engine == "cpu"
     assert layer.choice(see_steps=True).engine == "reference"
+    assert engram.Recurrent(make_cell(name), 2, 3, engine="torch").choice().engine == "torch"
+
+
+def test_engine_of_names_what_was_compiled():
+    choice = engram.engine_of(engram.Recurrent(Plain(), 2, 3), torch.ones(4, 5, 2))
+    assert choice.engine == "cpu"
+    made = choice.compiled[0]
+    assert made.name.startswith(("forward", "backward"))
+    assert made.seconds > 0
+    assert made.size > 0
+
+
+@pytest.mark.parametrize(
+    ("tensor", "reason"),
+    [
+        (
+            torch.ones(1, dtype=torch.bfloat16),
+            "torch has a fused layer for LSTM, and kernels compute in float32 and float64 and a "
+            "tensor is torch.bfloat16",
+        ),
+        (
+            torch.ones(1, device="meta"),
+            "torch has a fused layer for LSTM, and kernels run on the CPU and a tensor is on meta",
+        ),
+    ],
+)
+def test_tensors_that_kernels_do_not_take(tensor, reason):
+    assert choose(LSTM(), tensors=[tensor]).reason == reason
+    with pytest.raises(ConfigError, match="engine 'cpu' cannot run this: kernels"):
+        choose(LSTM(), "cpu", tensors=[tensor])
+
+
+def test_a_cell_that_cannot_be_compiled_runs_as_a_loop_and_says_so_once():
+    with pytest.warns(UserWarning, match=r"cell Branching: step line \d+ .*erf.*which is slow"):
+        layer = engram.Recurrent(Branching(), 2, 3)
+    assert layer.choice().engine == "reference"
+    assert "cell Branching: step line" in layer.choice().reason
+    assert layer(torch.ones(4, 1, 2))[0].shape == (4, 1, 3)
+    with pytest.raises(ConfigError, match="engine 'cpu' cannot run this: cell Branching: step"):
+        engram.Recurrent(Branching(), 2, 3, engine="cpu")
 
 
 def test_an_unknown_engine_is_answered_with_the_nearest():
-    text = "engine 'torhc' is not known: did you mean 'torch'? accepted: auto, reference, torch"
+    text = (
+        "engine 'torhc' is not known: did you mean 'torch'? accepted: auto, cpu, reference, torch"
+    )
     with pytest.raises(ConfigError) as fault:
         engram.LSTM(2, 3, engine="torhc")
     assert str(fault.value) == text
-    assert ENGINES == ("auto", "reference", "torch")
+    assert ENGINES == ("auto", "reference", "torch", "cpu")
 
 
 def test_torch_by_name_is_refused_for_a_cell_without_a_fused_layer():
@@ -72,7 +118,7 @@ def test_torch_by_name_is_refused_where_steps_must_be_seen(method):
         getattr(layer, method)(torch.ones(4, 1, 2))
 
 
-@pytest.mark.parametrize(("engine", "kept"), [("reference", 4), ("torch", 0)])
+@pytest.mark.parametrize(("engine", "kept"), [("reference", 4), ("torch", 0), ("cpu", 0)])
 def test_the_engine_that_was_chosen_is_the_one_that_runs(engine, kept):
     layer = engram.LSTM(2, 3, engine=engine)
     passed, _ = layer._run(torch.ones(4, 1, 2), None, None, None)

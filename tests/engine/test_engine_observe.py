@@ -21,7 +21,7 @@ def _recorded(write):
     result = reference.run(given.cell, given.x, weights, given.state, record=True)
     from_x = given.x[0] @ weights.input.T + weights.input_bias
     from_h = h @ weights.recurrent.T + weights.recurrent_bias
-    return result.gates, (*(from_x + from_h).chunk(2, dim=1), h, weights.units["p"])
+    return result.recording, (*(from_x + from_h).chunk(2, dim=1), h, weights.units["p"])
 
 
 FORMS = {
@@ -60,9 +60,9 @@ def test_gates_as_they_were_used(form):
         torch.testing.assert_close(gates[name][0], value)
 
 
-def test_an_engine_that_does_not_record_gives_no_gates():
+def test_an_engine_that_does_not_record_gives_no_recording():
     given = problem(type("One", (Cell,), {"gates": ("a",), "step": _keep})())
-    assert reference.run(given.cell, given.x, given.weights, given.state).gates == {}
+    assert reference.run(given.cell, given.x, given.weights, given.state).recording == {}
 
 
 def _keep(self, x, r, s, w):

@@ -133,7 +133,7 @@ def test_a_user_cell_runs_in_a_stack_of_both_directions(cell):
     for row, length in enumerate([6, 2, 4, 1]):
         alone, _ = layer(x[:length, row])
         torch.testing.assert_close(whole[:length, row], alone)
-    assert engram.engine_of(layer).engine == "reference"
+    assert engram.engine_of(layer).engine == "cpu"
 
 
 def _values(given, names, options):

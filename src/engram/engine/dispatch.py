@@ -12,7 +12,7 @@ from torch.autograd import forward_ad
 
 from engram.cells.base import Cell
 from engram.engine import fused, reference
-from engram.engine.sequence import Result, State, Weights
+from engram.engine.sequence import Result, State, Weights, constant_for_compile
 from engram.engine.trace import UntraceableError, trace
 from engram.errors import ConfigError, did_you_mean
 
@@ -147,10 +147,12 @@ def _fused_obstacle(cell: Cell, record: bool, see_steps: bool) -> str | None:
     return None
 
 
-@torch.compiler.assume_constant_result  # torch.compile would trace through the tracing
 def _untraceable(cell: Cell) -> str | None:
     """Why a cell cannot be written as a graph; None where it can."""
     return _tried(cell)
+
+
+constant_for_compile(_untraceable)
 
 
 @cache

@@ -51,20 +51,23 @@ def _emit(module: ir.Module, graph: Graph, format: Format, target: Target) -> No
     builder = ir.IRBuilder(function.append_basic_block())
     code = Code(builder, format, target)
     count, table = function.args
-    names = [*graph.inputs(), *graph.outputs]
-    arrays = {
-        name: builder.inttoptr(code.word_at(table, i), POINTER) for i, name in enumerate(names)
-    }
+    # an input and an output may have the same name: a gate and its gradient
+    count_in = len(graph.inputs())
+    arrays = [
+        builder.inttoptr(code.word_at(table, place), POINTER)
+        for place in range(count_in + len(graph.outputs))
+    ]
+    sources = dict(zip(graph.inputs(), arrays, strict=False))
     with code.loop(0, count, code.width) as loop:
         mask = code.mask(code.sum(count, builder.neg(loop.index)))
         known = {
-            index: code.load(code.pointer_at(arrays[node.name], loop.index), mask)
+            index: code.load(code.pointer_at(sources[node.name], loop.index), mask)
             for index, node in enumerate(graph.nodes)
             if node.op == "input"
         }
         results = emit_nodes(code.maths, graph, known, graph.outputs.values())
-        for name, value in zip(graph.outputs, results, strict=True):
-            code.store(value, code.pointer_at(arrays[name], loop.index), mask)
+        for target_array, value in zip(arrays[count_in:], results, strict=True):
+            code.store(value, code.pointer_at(target_array, loop.index), mask)
     builder.ret_void()
 
 

@@ -19,7 +19,13 @@ from engram.engine.cpu.kernels import Kernels, kernels_for
 from engram.engine.cpu.passes import Inputs, Kept, run_backward, run_forward
 from engram.engine.cpu.plan import Plan, plan
 from engram.engine.cpu.schedule import Schedule, full_schedule, ragged_schedule
-from engram.engine.sequence import Result, State, Weights, resets_in_running_order
+from engram.engine.sequence import (
+    Result,
+    State,
+    Weights,
+    constant_for_compile,
+    resets_in_running_order,
+)
 
 _SIGNATURE = (
     "(Tensor x, Tensor input, Tensor recurrent, Tensor? input_bias, Tensor? recurrent_bias, "
@@ -63,7 +69,6 @@ _cells: dict[str, Cell] = {}
 _plans: dict[str, Plan] = {}
 
 
-@torch.compiler.assume_constant_result  # torch.compile would trace through the tracing
 def cell_name(cell: Cell) -> str:
     """The name by which operators know a cell: what it computes, so the same in every process.
 
@@ -71,6 +76,9 @@ def cell_name(cell: Cell) -> str:
         UntraceableError: Where the cell cannot be traced; see `trace`.
     """
     return _registered(cell)
+
+
+constant_for_compile(cell_name)
 
 
 @cache

@@ -291,20 +291,13 @@ class _WeightProducts:
 
 def _indices_before(schedule: Schedule) -> Tensor:
     """For each packed row, its row one step before; behind all packed rows stand initial states."""
+    steps = torch.repeat_interleave(torch.arange(schedule.steps), schedule.count)
+    begun = torch.tensor(schedule.done[:-1])
+    rows = torch.arange(schedule.rows) - begun[steps]
+    known = rows < schedule.count_before[steps]
     indices = torch.empty(schedule.rows, dtype=torch.int64)
-    steps = zip(
-        schedule.now.tolist(),
-        schedule.count.tolist(),
-        schedule.before.tolist(),
-        schedule.count_before.tolist(),
-        strict=True,
-    )
-    for now, count, before, count_before in steps:
-        known = min(count_before, count)
-        indices[now : now + known] = torch.arange(before, before + known)
-        first = schedule.rows + known
-        indices[now + known : now + count] = torch.arange(first, schedule.rows + count)
-    return indices
+    found = torch.where(known, schedule.before[steps] + rows, schedule.rows + rows)
+    return indices.index_copy_(0, schedule.now[steps] + rows, found)
 
 
 def _division(kernels: Kernels, tile: Tile, schedule: Schedule, hidden: int) -> tuple[int, bool]:

@@ -1,0 +1,106 @@
+"""Cells of every kind that the contract allows, by name; each must run on every engine alike."""
+
+from engram.cells import CELLS, Cell, make_cell
+from engram.cells import language as L
+from engram.cells.language import exp, layer_norm, maximum, minimum, relu, sigmoid, sqrt, tanh
+
+
+class Peepholes(Cell):
+    gates = ("i", "f", "g", "o")
+    states = ("h", "c")
+    weights = ("p_i", "p_f", "p_o")
+
+    def step(self, x, r, s, w):
+        kept = sigmoid(x.f + r.f + w.p_f * s.c) * s.c
+        c = kept + sigmoid(x.i + r.i + w.p_i * s.c) * tanh(x.g + r.g)
+        return {"h": sigmoid(x.o + r.o + w.p_o * c) * tanh(c), "c": c}
+
+
+class TwoFeedBack(Cell):
+    gates = ("a", "b")
+    states = ("h", "k")
+    recurrent = ("h", "k")
+
+    def step(self, x, r, s, w):
+        return {"h": 0.5 * tanh(x.a + r.a) + s.k, "k": 0.3 * maximum(x.b + r.b, -s.h)}
+
+
+class NoFeedback(Cell):
+    gates = ("a",)
+    recurrent = ()
+
+    def step(self, x, r, s, w):
+        return {"h": 0.9 * s.h + tanh(x.a) + 0.1 * r.a}
+
+
+class OnlyTheSecondFeedsBack(Cell):
+    gates = ("a",)
+    states = ("h", "k")
+    recurrent = ("k",)
+
+    def step(self, x, r, s, w):
+        return {"h": s.h * 0.5 + s.k, "k": tanh(x.a + r.a)}
+
+
+class PassedThrough(Cell):
+    gates = ("a",)
+    states = ("h", "last")
+
+    def step(self, x, r, s, w):
+        return {"h": tanh(x.a + r.a + s.last), "last": s.h}
+
+
+class FiveGates(Cell):
+    gates = ("a", "b", "c", "d", "e")
+
+    def step(self, x, r, s, w):
+        mixed = sigmoid(x.a + r.a) * tanh(x.b + r.b) + sigmoid(x.c) * tanh(r.d)
+        return {"h": 0.5 * s.h + mixed * sigmoid(x.e + r.e)}
+
+
+class EveryOperation(Cell):
+    gates = ("a", "b")
+    weights = ("p", "q")
+
+    def step(self, x, r, s, w):
+        a, b = x.a + r.a, w.q * (x.b - r.b)
+        kinks = relu(a) * 0.1 + maximum(a, b) - minimum(b, s.h) / 2
+        return {"h": tanh(kinks) / (2 + exp(-w.p * sqrt(1.5 + tanh(b))))}
+
+
+class Normalised(Cell):
+    gates = ("i", "f", "g", "o")
+    states = ("h", "c")
+    weights = ("gain", "shift")
+
+    def step(self, x, r, s, w):
+        def gate(name):
+            return layer_norm(getattr(x, name) + getattr(r, name), epsilon=0.1)
+
+        c = sigmoid(gate("f")) * s.c + sigmoid(gate("i")) * tanh(gate("g"))
+        scaled = layer_norm(c, epsilon=0.1) * w.gain + w.shift
+        return {"h": sigmoid(gate("o")) * tanh(scaled), "c": c}
+
+
+class Attending(Cell):
+    gates = ("a", "b")
+
+    def step(self, x, r, s, w):
+        powers = exp(x.a + r.a - L.max(x.a + r.a))
+        return {"h": powers / L.sum(powers) + 0.3 * tanh(x.b + r.b) + 0.1 * L.mean(s.h)}
+
+
+OF_EVERY_KIND: dict[str, Cell] = {name: make_cell(name) for name in CELLS} | {
+    kind.__name__: kind()
+    for kind in (
+        Peepholes,
+        TwoFeedBack,
+        NoFeedback,
+        OnlyTheSecondFeedsBack,
+        PassedThrough,
+        FiveGates,
+        EveryOperation,
+        Normalised,
+        Attending,
+    )
+}

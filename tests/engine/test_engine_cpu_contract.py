@@ -1,0 +1,99 @@
+"""The contract table of the kernels: outputs, final states and every gradient as the reference."""
+
+import itertools
+
+import pytest
+import torch
+from cells_of_every_kind import OF_EVERY_KIND, Peepholes
+from problems import MARKS, answer, problem
+from tolerances import assert_near
+
+from engram.engine import reference
+from engram.engine.cpu import operator, passes
+
+SIZES = [(1, 1, 1), (7, 5, 3), (63, 9, 3), (16, 1, 6), (33, 2, 4), (128, 26, 2)]  # H, B, T
+NAMES = list(OF_EVERY_KIND)
+
+
+def _both(name, sizes, marks, reverse, dtype, **options):
+    hidden, batch, steps = sizes
+    given = problem(
+        OF_EVERY_KIND[name], hidden=hidden, batch=batch, steps=steps, features=5, dtype=dtype
+    )
+    options |= MARKS[marks](batch, steps) | {"reverse": reverse}
+    return answer(operator.run, given, **options), answer(reference.run, given, **options)
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@pytest.mark.parametrize("marks", MARKS)
+@pytest.mark.parametrize("name", NAMES)
+def test_equals_the_reference(name, marks, reverse):
+    place = NAMES.index(name) + list(MARKS).index(marks)
+    for shift, dtype in itertools.product(range(3), (torch.float32, torch.float64)):
+        sizes = SIZES[(place + 2 * shift + reverse) % len(SIZES)]
+        assert_near(*_both(name, sizes, marks, reverse, dtype))
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("name", ["lstm", "Peepholes", "NoFeedback"])
+def test_without_biases(name, bias):
+    given = problem(OF_EVERY_KIND[name], hidden=7, bias=bias)
+    assert_near(answer(operator.run, given), answer(reference.run, given))
+
+
+@pytest.mark.parametrize("from_input", [False, True])
+@pytest.mark.parametrize("piece", [1, 10**9])
+@pytest.mark.parametrize("name", ["lstm", "gru", "TwoFeedBack", "Normalised"])
+def test_in_pieces_and_with_either_product(name, piece, from_input, monkeypatch):
+    """Gates in pieces of one step, and of all; the input's product in the kernel, and before it."""
+    monkeypatch.setattr(passes, "_PIECE", piece)
+    monkeypatch.setattr(passes, "_ROWS_FOR_INPUT", 1 if from_input else 10**9)
+    for marks, reverse in itertools.product(["plain", "lengths and reset"], [False, True]):
+        assert_near(*_both(name, (48, 5, 4), marks, reverse, torch.float64))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_gradients_as_with_them(name):
+    """Nothing is kept then, and states that do not feed back are written over one another."""
+    for reverse, marks in itertools.product([False, True], MARKS):
+        given = problem(OF_EVERY_KIND[name], hidden=17, batch=5, steps=4, dtype=torch.float64)
+        options = MARKS[marks](5, 4) | {"reverse": reverse}
+        kept = operator.run(given.cell, given.x, given.weights, given.state, **options)
+        with torch.no_grad():
+            bare = operator.run(given.cell, given.x, given.weights, given.state, **options)
+        torch.testing.assert_close(bare.output, kept.output)
+        torch.testing.assert_close(bare.state, kept.state)
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@pytest.mark.parametrize("marks", MARKS)
+@pytest.mark.parametrize("name", NAMES)
+def test_records_what_the_reference_records(name, marks, reverse):
+    given = problem(OF_EVERY_KIND[name], hidden=18, batch=5, steps=4)
+    options = MARKS[marks](5, 4) | {"reverse": reverse, "record": True}
+    run = given.cell, given.x, given.weights, given.state
+    ours, expected = operator.run(*run, **options), reference.run(*run, **options)
+    assert_near(ours.recording, {n: v.detach() for n, v in expected.recording.items()})
+    assert not any(value.requires_grad for value in ours.recording.values())
+
+
+def test_within_the_stated_error_at_a_hundred_steps():
+    """float32 against float64: outputs within 2e-6, gradients within 1e-5 of their largest."""
+    for cell in (OF_EVERY_KIND["lstm"], OF_EVERY_KIND["gru"], Peepholes()):
+        exact = problem(cell, hidden=64, batch=8, steps=100, features=16)
+        rounded = problem(cell, hidden=64, batch=8, steps=100, features=16, dtype=torch.float32)
+        for name, tensor in rounded.tensors.items():
+            exact.tensors[name].data.copy_(tensor)
+        expected, ours = answer(reference.run, exact), answer(operator.run, rounded)
+        for name, value in expected.items():
+            error, largest = (ours[name].double() - value).abs().max(), value.abs().max()
+            bound = 1e-5 * largest if "gradient" in name else 2e-6 * max(1.0, float(largest))
+            assert error <= bound, name
+
+
+def test_a_planted_fault_is_found(monkeypatch):
+    """The table is worth something only if it fails when a weight is read from the wrong place."""
+    right = passes.pack
+    monkeypatch.setattr(passes, "pack", lambda *given: right(*given).roll(1))
+    with pytest.raises(AssertionError):
+        assert_near(*_both("lstm", (16, 5, 3), "plain", False, torch.float64))
