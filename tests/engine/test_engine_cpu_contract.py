@@ -1,6 +1,7 @@
 """The contract table of the kernels: outputs, final states and every gradient as the reference."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from tolerances import assert_near
 
 from engram.engine import reference
 from engram.engine.cpu import operator, passes
+from engram.engine.cpu.kernels import Kernels
+from engram.engine.cpu.target import host
 
 SIZES = [(1, 1, 1), (7, 5, 3), (63, 9, 3), (16, 1, 6), (33, 2, 4), (128, 26, 2)]  # H, B, T
 NAMES = list(OF_EVERY_KIND)
@@ -97,3 +100,21 @@ def test_a_planted_fault_is_found(monkeypatch):
     monkeypatch.setattr(passes, "pack", lambda *given: right(*given).roll(1))
     with pytest.raises(AssertionError):
         assert_near(*_both("lstm", (16, 5, 3), "plain", False, torch.float64))
+
+
+@pytest.mark.parametrize(("bits", "registers"), [(128, 16), (256, 16), (256, 32)])
+@pytest.mark.parametrize("name", ["lstm", "gru", "elman", "TwoFeedBack", "Normalised"])
+def test_with_narrower_vectors(name, bits, registers, monkeypatch):
+    if bits > host().vector_bits:
+        pytest.skip("this machine has no such vectors")
+    narrow = replace(host(), vector_bits=bits, registers=registers)
+    made = {}
+
+    def kernels_for(drawn, dtype):
+        if dtype not in made:
+            made[dtype] = Kernels(drawn, dtype, narrow)
+        return made[dtype]
+
+    monkeypatch.setattr(operator, "kernels_for", kernels_for)
+    for dtype, batch in itertools.product((torch.float32, torch.float64), (1, 7)):
+        assert_near(*_both(name, (19, batch, 3), "lengths and reset", True, dtype))

@@ -26,6 +26,7 @@ from engram.engine.sequence import (
     constant_for_compile,
     resets_in_running_order,
 )
+from engram.errors import ConfigError
 
 _SIGNATURE = (
     "(Tensor x, Tensor input, Tensor recurrent, Tensor? input_bias, Tensor? recurrent_bias, "
@@ -150,7 +151,7 @@ def _run_backward(
     weights = _weights(drawn, input, recurrent, input_bias, recurrent_bias, units)
     inputs = _inputs(drawn, x, weights, states, lengths, reset, reverse)
     schedule = inputs.schedule
-    gates, *rest = kept
+    gates, *rest = (tensor[: schedule.rows] for tensor in kept)
     if schedule.places is None:
         rest = [output.view(schedule.rows, -1), *rest]
     count = len(drawn.states)
@@ -378,6 +379,8 @@ def _inputs(
     if lengths is None:
         schedule = full_schedule(steps, batch, reverse)
     else:
+        if bool(((lengths < 1) | (lengths > steps)).any()):
+            raise ConfigError(f"lengths holds {lengths.tolist()}; a row takes 1 to T={steps} steps")
         schedule = ragged_schedule(lengths, steps, reverse)
     clear = resets_in_running_order(reset, lengths, reverse)
     keep = None
@@ -426,7 +429,7 @@ def _out_of_order(schedule: Schedule, state: Tensor) -> Tensor:
 
 def _last_rows(schedule: Schedule, packed: Tensor) -> Tensor:
     """A state after each row's last step, ``(B, H)`` in the order of the batch."""
-    if packed.shape[0] == schedule.batch and schedule.rows != schedule.batch:
+    if packed.shape[0] == schedule.batch and schedule.room != schedule.batch:
         return _out_of_order(schedule, packed)
     if schedule.lengths is None or schedule.reverse:
         start = schedule.starts[-1]

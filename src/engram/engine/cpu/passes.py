@@ -53,7 +53,8 @@ class Kept:
     """What a forward pass leaves.
 
     Attributes:
-        states: By name, ``(N, H)``; or ``(B, H)``, the last, where nothing asked for more.
+        states: By name, ``(N, H)``, with room for ``T·B`` rows; or ``(B, H)``, the last, where
+            nothing asked for more.
         gates: ``(N, G·H)``: values by gate, as the plan places them; None unless kept.
         extras: Further values, ``(N, H)`` each.
         rows: Further values with one number for each row, ``(N,)`` each.
@@ -95,14 +96,14 @@ def run_forward(kernels: Kernels, inputs: Inputs, *, keeping: bool) -> Kept:
     kernel = kernels.forward(ForwardKind(inputs.keep is not None, keeping, from_input))
 
     blocks = len(plan.gates) * hidden
-    gates = buffer((schedule.rows, blocks), dtype) if keeping or not from_input else None
-    extras = [buffer((schedule.rows, hidden), dtype) for _ in range(plan.extras if keeping else 0)]
-    of_rows = [inputs.x.new_empty(schedule.rows) for _ in range(plan.rows if keeping else 0)]
+    gates = buffer((schedule.room, blocks), dtype) if keeping or not from_input else None
+    extras = [buffer((schedule.room, hidden), dtype) for _ in range(plan.extras if keeping else 0)]
+    of_rows = [inputs.x.new_empty(schedule.room) for _ in range(plan.rows if keeping else 0)]
     states, strides = {}, {}
     for state in plan.states:
         every = keeping or state == plan.states[0] or state in plan.recurrent
         strides[state] = int(every)
-        states[state] = buffer((schedule.rows if every else schedule.batch, hidden), dtype)
+        states[state] = buffer((schedule.room if every else schedule.batch, hidden), dtype)
     nothing = inputs.x.new_zeros(blocks)
     words = _common_words(inputs, threads, by_units) | {
         "gates": gates if gates is not None else 0,

@@ -47,6 +47,11 @@ class Schedule:
     lengths: Tensor | None
     reverse: bool
 
+    @property
+    def room(self) -> int:
+        """Packed rows that there may be at most, T·B: what a compiled graph expects."""
+        return self.steps * self.batch
+
     def bounds(self, parts: int) -> Tensor:
         """``(parts + 1,)`` rows: where parts of about equal work begin, and the last ends."""
         if self.lengths is None:

@@ -1,0 +1,76 @@
+"""Kernels on disk: taken from there when they are whole, made again when they are not."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from engram.cells import make_cell
+from engram.engine.cpu import cache
+from engram.engine.cpu.forward import ForwardKind
+from engram.engine.cpu.kernels import Kernels
+from engram.engine.cpu.plan import plan
+from engram.engine.cpu.target import host
+
+KIND = ForwardKind(resets=False, keeping=True, from_input=False)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "kernels"
+
+
+def _made():
+    kernels = Kernels(plan(make_cell("elman")), torch.float32, host())
+    kernels.forward(KIND)
+    return kernels.made[0]
+
+
+def test_made_once_and_then_taken_from_the_disk(folder):
+    first, second = _made(), _made()
+    assert (first.from_disk, second.from_disk) == (False, True)
+    assert first.size == second.size
+    assert len(list(folder.glob("*.o"))) == 1
+    assert not list(folder.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-3], lambda b: b[:50] + b"x" + b[51:], lambda b: b""]
+)
+def test_a_damaged_entry_is_made_again(folder, damage):
+    _made()
+    (entry,) = folder.glob("*.o")
+    whole = entry.read_bytes()
+    entry.write_bytes(damage(whole))
+    assert not _made().from_disk
+    assert entry.read_bytes() == whole
+    assert _made().from_disk
+
+
+def test_a_folder_that_cannot_be_written_is_said_once(tmp_path, monkeypatch):
+    cache._warn_once.cache_clear()
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.warns(UserWarning, match="compiled cells are not kept on disk: .*ENGRAM_CACHE"):
+        _made()
+    assert not _made().from_disk
+
+
+def test_other_vectors_are_another_entry(folder):
+    from dataclasses import replace
+
+    _made()
+    narrow = replace(host(), vector_bits=128, registers=16)
+    kernels = Kernels(plan(make_cell("elman")), torch.float32, narrow)
+    kernels.forward(KIND)
+    assert not kernels.made[0].from_disk
+    assert len(list(folder.glob("*.o"))) == 2
+
+
+def test_two_processes_fill_it_at_once(folder):
+    code = "import torch, engram; engram.RNN(2, 3)(torch.ones(4, 1, 2))"
+    running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    assert [process.wait(60) for process in running] == [0, 0]
+    assert len(list(folder.glob("*.o"))) == 1
