@@ -29,7 +29,7 @@ def test_a_tile_fits_the_registers(blocks, registers):
 def test_weights_are_packed_in_reading_order(blocks, hidden):
     tile, length = best_tile(blocks, 8, 32), 3
     matrix = torch.randn(blocks * hidden, length)
-    packed = iter(pack(matrix, hidden, tile).tolist())
+    packed = iter(pack([matrix], hidden, tile).tolist())
     for group, panel, k in itertools.product(
         range(tile.groups(hidden)), range(tile.panels), range(length)
     ):
@@ -40,6 +40,15 @@ def test_weights_are_packed_in_reading_order(blocks, hidden):
             expected = matrix[line % blocks * hidden + unit, k] if exists else torch.tensor(0.0)
             assert next(packed) == expected.item()
     assert next(packed, None) is None
+
+
+def test_two_matrices_are_packed_one_behind_the_other():
+    for blocks, registers in itertools.product(range(1, 7), (16, 32)):
+        tile = best_tile(blocks, 4, registers)
+        one, other = torch.randn(blocks * 13, 3), torch.randn(13 * blocks, 5).t().t()
+        assert torch.equal(
+            pack([one, other], 13, tile), pack([torch.cat([one, other], dim=1)], 13, tile)
+        )
 
 
 @pytest.mark.parametrize("reverse", [False, True])

@@ -25,6 +25,8 @@ _ROWS_FOR_INPUT = 3
 _WEIGHTS_FOR_INPUT = 4 * 1024 * 1024
 # Rows of a step from which on each thread takes some of them, and not some of the units.
 _ROWS_TO_SPLIT = 2
+# Bytes of weights from which on threads split the units of many rows too, where nothing is kept.
+_WEIGHTS_TO_SPLIT = 1024 * 1024
 # Bytes of gates that are made, used and read again before the next are begun.
 _PIECE = 8 * 1024 * 1024
 
@@ -91,8 +93,8 @@ def run_forward(kernels: Kernels, inputs: Inputs, *, keeping: bool) -> Kept:
     """
     plan, weights, schedule = kernels.plan, inputs.weights, inputs.schedule
     hidden, dtype = _hidden(inputs), inputs.x.dtype
-    threads, by_units = _division(kernels, kernels.gates_tile, schedule, hidden)
-    from_input = _makes_input_products(plan, inputs, threads, by_units)
+    threads, by_units = _division(kernels, kernels.gates_tile, inputs, keeping=keeping)
+    from_input = _makes_input_products(plan, inputs, threads, by_units, keeping)
     kernel = kernels.forward(ForwardKind(inputs.keep is not None, keeping, from_input))
 
     blocks = len(plan.gates) * hidden
@@ -148,7 +150,7 @@ def run_backward(
     plan, weights, schedule = kernels.plan, inputs.weights, inputs.schedule
     hidden, dtype = _hidden(inputs), inputs.x.dtype
     blocks = len(plan.gates) * hidden
-    threads, by_units = _division(kernels, kernels.feedback_tile, schedule, hidden)
+    threads, by_units = _division(kernels, kernels.feedback_tile, inputs, keeping=True)
     to_input = wants_x and _makes_x_gradient(kernels, inputs, threads, by_units)
     kernel = kernels.backward(BackwardKind(inputs.keep is not None, to_input))
 
@@ -171,10 +173,10 @@ def run_backward(
         "to_initial": 1,
     }
     if plan.recurrent:
-        words["recurrent_panel"] = pack(weights.recurrent.t(), hidden, kernels.feedback_tile)
+        words["recurrent_panel"] = pack([weights.recurrent.t()], hidden, kernels.feedback_tile)
     if to_input:
         features = inputs.x.shape[1]
-        words["input_panel"] = pack(weights.input.t(), features, kernels.input_tile)
+        words["input_panel"] = pack([weights.input.t()], features, kernels.input_tile)
 
     products = _WeightProducts(inputs, kept, plan)
     pieces = list(_pieces(schedule, blocks * dtype.itemsize))
@@ -301,22 +303,36 @@ def _indices_before(schedule: Schedule) -> Tensor:
     return indices.index_copy_(0, schedule.now[steps] + rows, found)
 
 
-def _division(kernels: Kernels, tile: Tile, schedule: Schedule, hidden: int) -> tuple[int, bool]:
+def _division(kernels: Kernels, tile: Tile, inputs: Inputs, *, keeping: bool) -> tuple[int, bool]:
     """How many threads, and whether they split the units instead of the rows."""
-    threads = torch.get_num_threads()
+    threads, batch = torch.get_num_threads(), inputs.schedule.batch
     if kernels.plan.looks_at_rows:
-        return min(threads, schedule.batch), False
-    if schedule.batch >= _ROWS_TO_SPLIT * threads:
+        return min(threads, batch), False
+    groups = tile.groups(_hidden(inputs))
+    many_rows = batch >= _ROWS_TO_SPLIT * threads
+    # with nothing to keep, little else competes with the weights for a core's cache
+    large = not keeping and groups >= threads and _weight_bytes(inputs) >= _WEIGHTS_TO_SPLIT
+    if many_rows and not large:
         return threads, False
-    return max(1, min(threads, tile.groups(hidden))), True
+    return max(1, min(threads, groups)), True
 
 
-def _makes_input_products(plan: Plan, inputs: Inputs, threads: int, by_units: bool) -> bool:
-    """Whether the kernel makes the products with the input itself."""
+def _weight_bytes(inputs: Inputs) -> int:
     weights = inputs.weights
-    size = (weights.input.numel() + weights.recurrent.numel()) * inputs.x.element_size()
+    return (weights.input.numel() + weights.recurrent.numel()) * inputs.x.element_size()
+
+
+def _makes_input_products(
+    plan: Plan, inputs: Inputs, threads: int, by_units: bool, keeping: bool
+) -> bool:
+    """Whether the kernel makes the products with the input itself.
+
+    Where gates are kept, they are written in any case, and large weights are better left to torch.
+    """
+    size = _weight_bytes(inputs)
     rows = inputs.schedule.batch // (1 if by_units else threads)
-    return rows >= _ROWS_FOR_INPUT and size <= _WEIGHTS_FOR_INPUT and not plan.looks_at_rows
+    worth = rows >= _ROWS_FOR_INPUT and (size <= _WEIGHTS_FOR_INPUT or not keeping)
+    return worth and not plan.looks_at_rows
 
 
 def _row_words(plan: Plan, inputs: Inputs, threads: int) -> dict[str, Tensor | int]:
@@ -335,7 +351,7 @@ def _makes_x_gradient(kernels: Kernels, inputs: Inputs, threads: int, by_units: 
     features, tile = inputs.x.shape[1], kernels.input_tile
     padded = tile.groups(features) * tile.units * tile.width
     wide = 4 * features >= 3 * padded
-    return wide and _makes_input_products(kernels.plan, inputs, threads, by_units)
+    return wide and _makes_input_products(kernels.plan, inputs, threads, by_units, True)
 
 
 def _pieces(schedule: Schedule, row_size: int) -> Iterator[tuple[int, int, slice]]:
@@ -367,13 +383,12 @@ def _forward_panels(kernels: Kernels, inputs: Inputs, from_input: bool) -> dict[
     plan, weights, tile = kernels.plan, inputs.weights, kernels.gates_tile
     hidden = _hidden(inputs)
     if from_input and plan.recurrent and plan.joined and inputs.keep is None:
-        both = torch.cat([weights.input, weights.recurrent], dim=1)
-        return {"input_panel": pack(both, hidden, tile)}
+        return {"input_panel": pack([weights.input, weights.recurrent], hidden, tile)}
     panels = {}
     if from_input:
-        panels["input_panel"] = pack(weights.input, hidden, tile)
+        panels["input_panel"] = pack([weights.input], hidden, tile)
     if plan.recurrent:
-        panels["recurrent_panel"] = pack(weights.recurrent, hidden, tile)
+        panels["recurrent_panel"] = pack([weights.recurrent], hidden, tile)
     return panels
 
 
