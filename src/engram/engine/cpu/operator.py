@@ -15,10 +15,12 @@ from torch import Tensor
 
 from engram.cells.base import Cell
 from engram.engine import reference
+from engram.engine.cpu.inputs import Inputs, Kept
 from engram.engine.cpu.kernels import Kernels, kernels_for
-from engram.engine.cpu.passes import Inputs, Kept, run_backward, run_forward
+from engram.engine.cpu.packing import in_order, last_rows, out_of_order, packed, unpacked
+from engram.engine.cpu.passes import run_backward, run_forward
 from engram.engine.cpu.plan import Plan, plan
-from engram.engine.cpu.schedule import Schedule, full_schedule, ragged_schedule
+from engram.engine.cpu.schedule import full_schedule, ragged_schedule
 from engram.engine.sequence import (
     Result,
     State,
@@ -118,9 +120,8 @@ def _run(
     inputs = _inputs(drawn, x, weights, states, lengths, reset, reverse)
     schedule = inputs.schedule
     kept = run_forward(kernels_for(drawn, x.dtype), inputs, keeping=keeping)
-    packed = kept.states[drawn.states[0]]
-    after = [_last_rows(schedule, kept.states[name]) for name in drawn.states]
-    output = _unpacked(schedule, packed)
+    after = [last_rows(schedule, kept.states[name]) for name in drawn.states]
+    output = unpacked(schedule, kept.states[drawn.states[0]])
     if not keeping:
         return [output, *after]
     assert kept.gates is not None
@@ -159,14 +160,14 @@ def _run_backward(
     values = rest[count:]
     left = Kept(states_kept, gates, values[: drawn.extras], values[drawn.extras :])
     arrived = {
-        name: _in_order(schedule, gradient).clone()
+        name: in_order(schedule, gradient).clone()
         for name, gradient in zip(drawn.states, state_gradients, strict=True)
     }
     gradients = run_backward(
         kernels_for(drawn, x.dtype),
         inputs,
         left,
-        _packed(schedule, output_gradient),
+        packed(schedule, output_gradient),
         arrived,
         wants_x=wants_x,
     )
@@ -174,9 +175,9 @@ def _run_backward(
     found = [own.input, own.recurrent]
     found += [bias for bias in (own.input_bias, own.recurrent_bias) if bias is not None]
     found += [own.units[name] for name in drawn.weights]
-    found += [_out_of_order(schedule, gradients.initial[name]) for name in drawn.states]
+    found += [out_of_order(schedule, gradients.initial[name]) for name in drawn.states]
     if gradients.x is not None:
-        found.append(_unpacked(schedule, gradients.x))
+        found.append(unpacked(schedule, gradients.x))
     return found
 
 
@@ -385,7 +386,7 @@ def _inputs(
     clear = resets_in_running_order(reset, lengths, reverse)
     keep = None
     if clear is not None and bool(clear.any()):
-        keep = _packed(schedule, (~clear).to(torch.uint8).unsqueeze(2)).view(-1)
+        keep = packed(schedule, (~clear).to(torch.uint8).unsqueeze(2)).view(-1)
     plain = Weights(
         weights.input.contiguous(),
         weights.recurrent.contiguous(),
@@ -394,48 +395,10 @@ def _inputs(
         {name: value.contiguous() for name, value in weights.units.items()},
     )
     initial = {
-        name: _in_order(schedule, state).contiguous()
+        name: in_order(schedule, state).contiguous()
         for name, state in zip(drawn.states, states, strict=True)
     }
-    return Inputs(_packed(schedule, x), plain, initial, keep, schedule)
-
-
-def _packed(schedule: Schedule, padded: Tensor) -> Tensor:
-    """``(T, B, ·)`` as packed rows ``(N, ·)``, contiguous."""
-    rows = padded.reshape(schedule.steps * schedule.batch, padded.shape[2])
-    return rows.contiguous() if schedule.places is None else rows[schedule.places]
-
-
-def _unpacked(schedule: Schedule, packed: Tensor) -> Tensor:
-    """Packed rows as ``(T, B, ·)``, zero past a row's length."""
-    shape = schedule.steps, schedule.batch, packed.shape[1]
-    if schedule.places is None:
-        return packed.view(shape)
-    padded = packed.new_zeros(schedule.steps * schedule.batch, packed.shape[1])
-    return padded.index_copy_(0, schedule.places, packed[: schedule.rows]).view(shape)
-
-
-def _in_order(schedule: Schedule, state: Tensor) -> Tensor:
-    """``(B, ·)`` in the order of the schedule."""
-    return state if schedule.order is None else state[schedule.order]
-
-
-def _out_of_order(schedule: Schedule, state: Tensor) -> Tensor:
-    """``(B, ·)`` in the order of the batch."""
-    if schedule.order is None:
-        return state
-    return torch.empty_like(state).index_copy_(0, schedule.order, state)
-
-
-def _last_rows(schedule: Schedule, packed: Tensor) -> Tensor:
-    """A state after each row's last step, ``(B, H)`` in the order of the batch."""
-    if packed.shape[0] == schedule.batch and schedule.room != schedule.batch:
-        return _out_of_order(schedule, packed)
-    if schedule.lengths is None or schedule.reverse:
-        start = schedule.starts[-1]
-        return _out_of_order(schedule, packed[start : start + schedule.batch].clone())
-    last = schedule.now[schedule.lengths - 1] + torch.arange(schedule.batch)
-    return _out_of_order(schedule, packed[last])
+    return Inputs(packed(schedule, x), plain, initial, keep, schedule)
 
 
 def _recording(
@@ -461,4 +424,4 @@ def _recording(
         source = {"gate": blocks, "state": states, "extra": extras}[place.kind][place.index]
         recording[name] = source
     recording |= dict(zip(drawn.states, states, strict=True))
-    return {name: _unpacked(schedule, value.detach()) for name, value in recording.items()}
+    return {name: unpacked(schedule, value.detach()) for name, value in recording.items()}

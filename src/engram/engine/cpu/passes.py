@@ -4,18 +4,19 @@ import ctypes
 import os
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from engram.engine.cpu.buffers import buffer
 from engram.engine.cpu.forward import ForwardKind
+from engram.engine.cpu.inputs import Gradients, Inputs, Kept
 from engram.engine.cpu.kernels import BackwardKind, Kernels
 from engram.engine.cpu.plan import Plan
 from engram.engine.cpu.schedule import Schedule
 from engram.engine.cpu.team import team
 from engram.engine.cpu.tile import Tile, pack
+from engram.engine.cpu.weight_gradients import WeightProducts, weight_gradients
 from engram.engine.sequence import Weights
 
 # Rows of a step on one thread, from which on the kernel makes the products with the input itself:
@@ -31,58 +32,6 @@ _WEIGHTS_TO_SPLIT = 1024 * 1024
 _PIECE = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """What a pass starts from; every tensor is contiguous and of one dtype.
-
-    Attributes:
-        x: ``(N, I)`` packed rows.
-        weights: Of the layer and direction.
-        initial: Initial states by name, ``(B, H)`` in the order of the rows.
-        keep: ``(N,)`` uint8, 0 where a row's state is cleared before its step; or None.
-        schedule: Which rows run when.
-    """
-
-    x: Tensor
-    weights: Weights
-    initial: Mapping[str, Tensor]
-    keep: Tensor | None
-    schedule: Schedule
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What a forward pass leaves.
-
-    Attributes:
-        states: By name, ``(N, H)``, with room for ``T·B`` rows; or ``(B, H)``, the last, where
-            nothing asked for more.
-        gates: ``(N, G·H)``: values by gate, as the plan places them; None unless kept.
-        extras: Further values, ``(N, H)`` each.
-        rows: Further values with one number for each row, ``(N,)`` each.
-    """
-
-    states: dict[str, Tensor]
-    gates: Tensor | None = None
-    extras: list[Tensor] = field(default_factory=list)
-    rows: list[Tensor] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Gradients:
-    """What a backward pass gives; shapes as of what each belongs to.
-
-    Attributes:
-        x: ``(N, I)``, or None where it was not asked for.
-        weights: Of all weights.
-        initial: Of the initial states.
-    """
-
-    x: Tensor | None
-    weights: Weights
-    initial: dict[str, Tensor]
-
-
 def run_forward(kernels: Kernels, inputs: Inputs, *, keeping: bool) -> Kept:
     """Run a cell over a sequence.
 
@@ -92,7 +41,7 @@ def run_forward(kernels: Kernels, inputs: Inputs, *, keeping: bool) -> Kept:
         keeping: Whether what the backward pass and a recording need is kept.
     """
     plan, weights, schedule = kernels.plan, inputs.weights, inputs.schedule
-    hidden, dtype = _hidden(inputs), inputs.x.dtype
+    hidden, dtype = inputs.hidden, inputs.x.dtype
     threads, by_units = _division(kernels, kernels.gates_tile, inputs, keeping=keeping)
     from_input = _makes_input_products(plan, inputs, threads, by_units, keeping)
     kernel = kernels.forward(ForwardKind(inputs.keep is not None, keeping, from_input))
@@ -148,7 +97,7 @@ def run_backward(
         wants_x: Whether the input's gradient is wanted.
     """
     plan, weights, schedule = kernels.plan, inputs.weights, inputs.schedule
-    hidden, dtype = _hidden(inputs), inputs.x.dtype
+    hidden, dtype = inputs.hidden, inputs.x.dtype
     blocks = len(plan.gates) * hidden
     threads, by_units = _division(kernels, kernels.feedback_tile, inputs, keeping=True)
     to_input = wants_x and _makes_x_gradient(kernels, inputs, threads, by_units)
@@ -178,7 +127,7 @@ def run_backward(
         features = inputs.x.shape[1]
         words["input_panel"] = pack([weights.input.t()], features, kernels.input_tile)
 
-    products = _WeightProducts(inputs, kept, plan)
+    products = WeightProducts(inputs, kept, plan)
     pieces = list(_pieces(schedule, blocks * dtype.itemsize))
     longest = max(rows.stop - rows.start for _, _, rows in pieces)
     input_part = buffer((longest, blocks), dtype)
@@ -196,111 +145,8 @@ def run_backward(
         if x_gradient is not None and not to_input:
             torch.mm(input_part[:count], weights.input, out=x_gradient[rows])
     return Gradients(
-        x_gradient, _weight_gradients(inputs, plan, products, totals), dict(state_gradients)
+        x_gradient, weight_gradients(inputs, plan, products, totals), dict(state_gradients)
     )
-
-
-def _weight_gradients(
-    inputs: Inputs, plan: Plan, products: "_WeightProducts", totals: Mapping[str, Tensor]
-) -> Weights:
-    """The gradients of all weights, from the products and from the kernel's sums over rows."""
-    weights = inputs.weights
-    sums = {name: value.sum(0) for name, value in totals.items()}
-    recurrent_bias = sums["recurrent_bias_gradient" if plan.apart else "input_bias_gradient"]
-    if not plan.apart:
-        recurrent_bias = recurrent_bias.clone()  # whoever is given it may change it in place
-    by_input, by_states = products.result()
-    return Weights(
-        input=by_input,
-        recurrent=by_states,
-        input_bias=None if weights.input_bias is None else sums["input_bias_gradient"],
-        recurrent_bias=None if weights.recurrent_bias is None else recurrent_bias,
-        units={name: sums[f"weight_gradient.{name}"] for name in plan.weights},
-    )
-
-
-class _WeightProducts:
-    """The gradients of the weight matrices: products over all rows, summed piece by piece."""
-
-    def __init__(self, inputs: Inputs, kept: Kept, plan: Plan) -> None:
-        self._inputs, self._kept, self._plan = inputs, kept, plan
-        self._joined = not plan.apart and bool(plan.recurrent)
-        self._sums: dict[str, Tensor] = {}
-        self._indices: Tensor | None = None
-        if inputs.schedule.places is not None:
-            self._indices = _indices_before(inputs.schedule)
-
-    def add(
-        self, first: int, last: int, rows: slice, input_part: Tensor, recurrent_part: Tensor
-    ) -> None:
-        """Add a piece: gradients of the gates' two parts, ``(rows, G·H)`` each."""
-        x = self._inputs.x[rows]
-        if not self._plan.recurrent:
-            self._add_product("input", input_part, x)
-        elif self._joined:
-            both = torch.cat([x, *self._states_before(first, rows)], dim=1)
-            self._add_product("both", input_part, self._cleared(both, rows, x.shape[1]))
-        else:
-            self._add_product("input", input_part, x)
-            states = self._states_before(first, rows)
-            before = states[0] if len(states) == 1 else torch.cat(states, dim=1)
-            self._add_product("recurrent", recurrent_part, self._cleared(before, rows, 0))
-
-    def result(self) -> tuple[Tensor, Tensor]:
-        """The gradients of input and recurrent weights."""
-        sums = self._sums
-        features = self._inputs.x.shape[1]
-        if "both" in sums:
-            by_input, by_states = sums["both"][:, :features], sums["both"][:, features:]
-        else:
-            by_input = sums["input"]
-            by_states = sums.get("recurrent", by_input[:, :0])
-        return by_input.contiguous(), by_states.contiguous()
-
-    def _states_before(self, first: int, rows: slice) -> list[Tensor]:
-        """The states that fed back into the rows of a piece, ``(rows, H)`` each."""
-        inputs, schedule = self._inputs, self._inputs.schedule
-        found = []
-        for state in self._plan.recurrent:
-            states, initial = self._kept.states[state], inputs.initial[state]
-            if self._indices is not None:
-                known = torch.cat([states, initial])
-                found.append(known.index_select(0, self._indices[rows]))
-                continue
-            shift = schedule.batch if schedule.reverse else -schedule.batch
-            if first > 0:
-                found.append(states[rows.start + shift : rows.stop + shift])
-            elif schedule.reverse:
-                found.append(torch.cat([states[rows.start + shift : rows.stop], initial]))
-            else:
-                found.append(torch.cat([initial, states[: rows.stop + shift]]))
-        return found
-
-    def _cleared(self, rows_of: Tensor, rows: slice, start: int) -> Tensor:
-        """Zero in the columns of states where a row's state was cleared."""
-        keep = self._inputs.keep
-        if keep is None:
-            return rows_of
-        cleared = rows_of if rows_of._base is None else rows_of.clone()
-        cleared[:, start:].masked_fill_((keep[rows] == 0).unsqueeze(1), 0.0)
-        return cleared
-
-    def _add_product(self, name: str, gates: Tensor, rows: Tensor) -> None:
-        if name in self._sums:
-            self._sums[name].addmm_(gates.t(), rows)
-        else:
-            self._sums[name] = gates.t() @ rows
-
-
-def _indices_before(schedule: Schedule) -> Tensor:
-    """For each packed row, its row one step before; behind all packed rows stand initial states."""
-    steps = torch.repeat_interleave(torch.arange(schedule.steps), schedule.count)
-    begun = torch.tensor(schedule.done[:-1])
-    rows = torch.arange(schedule.rows) - begun[steps]
-    known = rows < schedule.count_before[steps]
-    indices = torch.empty(schedule.rows, dtype=torch.int64)
-    found = torch.where(known, schedule.before[steps] + rows, schedule.rows + rows)
-    return indices.index_copy_(0, schedule.now[steps] + rows, found)
 
 
 def _division(kernels: Kernels, tile: Tile, inputs: Inputs, *, keeping: bool) -> tuple[int, bool]:
@@ -308,7 +154,7 @@ def _division(kernels: Kernels, tile: Tile, inputs: Inputs, *, keeping: bool) ->
     threads, batch = torch.get_num_threads(), inputs.schedule.batch
     if kernels.plan.looks_at_rows:
         return min(threads, batch), False
-    groups = tile.groups(_hidden(inputs))
+    groups = tile.groups(inputs.hidden)
     many_rows = batch >= _ROWS_TO_SPLIT * threads
     # with nothing to keep, little else competes with the weights for a core's cache
     large = not keeping and groups >= threads and _weight_bytes(inputs) >= _WEIGHTS_TO_SPLIT
@@ -339,7 +185,7 @@ def _row_words(plan: Plan, inputs: Inputs, threads: int) -> dict[str, Tensor | i
     """Room for what a cell needs that looks at all units of a row."""
     if not plan.looks_at_rows:
         return {}
-    hidden = _hidden(inputs)
+    hidden = inputs.hidden
     return {
         "sums": inputs.x.new_empty(inputs.schedule.batch, len(plan.gates) * hidden),
         "aside": inputs.x.new_empty(threads, plan.most_aside, hidden),
@@ -381,7 +227,7 @@ def _project(x: Tensor, weights: Weights, out: Tensor) -> None:
 
 def _forward_panels(kernels: Kernels, inputs: Inputs, from_input: bool) -> dict[str, Tensor]:
     plan, weights, tile = kernels.plan, inputs.weights, kernels.gates_tile
-    hidden = _hidden(inputs)
+    hidden = inputs.hidden
     if from_input and plan.recurrent and plan.joined and inputs.keep is None:
         return {"input_panel": pack([weights.input, weights.recurrent], hidden, tile)}
     panels = {}
@@ -395,7 +241,7 @@ def _forward_panels(kernels: Kernels, inputs: Inputs, from_input: bool) -> dict[
 def _common_words(inputs: Inputs, threads: int, by_units: bool) -> dict[str, Tensor | int]:
     schedule, current = inputs.schedule, team()
     return {
-        "hidden": _hidden(inputs),
+        "hidden": inputs.hidden,
         "features": inputs.x.shape[1],
         "parts": 0 if by_units else threads,
         "bounds": schedule.bounds(threads),
@@ -423,10 +269,6 @@ def _state_words(
             f"stride.{name}": strides[name],
         }
     return words
-
-
-def _hidden(inputs: Inputs) -> int:
-    return next(iter(inputs.initial.values())).shape[1]
 
 
 def _give_way_address() -> int:

@@ -1,0 +1,49 @@
+"""Packing: tensors as the caller has them, and packed rows as the kernels take them."""
+
+import torch
+from torch import Tensor
+
+from engram.engine.cpu.schedule import Schedule
+
+
+def packed(schedule: Schedule, padded: Tensor) -> Tensor:
+    """``(T, B, ·)`` as packed rows ``(N, ·)``, contiguous."""
+    rows = padded.reshape(schedule.room, padded.shape[2])
+    return rows.contiguous() if schedule.places is None else rows[schedule.places]
+
+
+def unpacked(schedule: Schedule, rows: Tensor) -> Tensor:
+    """Packed rows as ``(T, B, ·)``, zero past a row's length."""
+    shape = schedule.steps, schedule.batch, rows.shape[1]
+    if schedule.places is None:
+        return rows.view(shape)
+    padded = rows.new_zeros(schedule.room, rows.shape[1])
+    return padded.index_copy_(0, schedule.places, rows[: schedule.rows]).view(shape)
+
+
+def in_order(schedule: Schedule, state: Tensor) -> Tensor:
+    """``(B, ·)`` in the order of the schedule."""
+    return state if schedule.order is None else state[schedule.order]
+
+
+def out_of_order(schedule: Schedule, state: Tensor) -> Tensor:
+    """``(B, ·)`` in the order of the batch."""
+    if schedule.order is None:
+        return state
+    return torch.empty_like(state).index_copy_(0, schedule.order, state)
+
+
+def last_rows(schedule: Schedule, rows: Tensor) -> Tensor:
+    """A state after each row's last step, ``(B, H)`` in the order of the batch.
+
+    Args:
+        schedule: Which rows ran when.
+        rows: The state at all packed rows; or ``(B, H)``, where only the last was kept.
+    """
+    if rows.shape[0] == schedule.batch and schedule.room != schedule.batch:
+        return out_of_order(schedule, rows)
+    if schedule.lengths is None or schedule.reverse:
+        start = schedule.starts[-1]
+        return out_of_order(schedule, rows[start : start + schedule.batch].clone())
+    last = schedule.now[schedule.lengths - 1] + torch.arange(schedule.batch)
+    return out_of_order(schedule, rows[last])
