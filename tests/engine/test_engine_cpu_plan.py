@@ -2,9 +2,13 @@
 
 import pytest
 from cells_of_every_kind import OF_EVERY_KIND
+from problems import MARKS, answer, problem
+from tolerances import assert_near
 
 from engram.cells import Cell
 from engram.cells.language import sigmoid, tanh
+from engram.engine import reference
+from engram.engine.cpu import operator
 from engram.engine.cpu.plan import Place, plan, same_for_all_units
 
 
@@ -15,7 +19,7 @@ class Twice(Cell):
     states = ("h", "k")
 
     def step(self, x, r, s, w):
-        both = tanh(x.a + r.a + x.b + r.b)
+        both = tanh(x.a + r.a + x.b + r.b - s.k)
         return {"h": both, "k": both}
 
 
@@ -48,12 +52,23 @@ class Swapped(Cell):
         return {"h": s.k, "k": sigmoid(x.a + r.a) * s.h}
 
 
-ODD = {kind.__name__: kind() for kind in (Twice, Bare, Apart, Swapped)}
+class Repeated(Cell):
+    """A gate reaches two activations, and the first of them is written once more at the end."""
+
+    gates = ("a",)
+    states = ("h", "k")
+
+    def step(self, x, r, s, w):
+        h = sigmoid(x.a + r.a) * s.h + tanh(x.a + r.a) * s.k
+        return {"h": h, "k": sigmoid(x.a + r.a)}
+
+
+ODD = {kind.__name__: kind() for kind in (Twice, Bare, Apart, Swapped, Repeated)}
 CELLS = OF_EVERY_KIND | ODD
 
 
 def _op(drawn, node):
-    """The operation of a node and, where its operands are inputs, their names."""
+    """The operation of a node, or its name where it is an input."""
     found = drawn.graph.nodes[node]
     return found.name or found.op
 
@@ -162,3 +177,20 @@ def test_another_constant_is_another_plan():
 
     assert plan(halved(0.5)).name == plan(halved(0.5)).name
     assert plan(halved(0.5)).name != plan(halved(0.25)).name
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@pytest.mark.parametrize("marks", ["plain", "lengths and reset"])
+@pytest.mark.parametrize("name", ODD)
+def test_odd_cells_equal_the_reference(name, marks, reverse):
+    given = problem(ODD[name], hidden=17, batch=5, steps=3)
+    options = MARKS[marks](5, 3) | {"reverse": reverse}
+    assert_near(answer(operator.run, given, **options), answer(reference.run, given, **options))
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_cells_record_what_the_reference_records(name):
+    given = problem(ODD[name], hidden=7, batch=3, steps=2)
+    run = given.cell, given.x, given.weights, given.state
+    ours, expected = operator.run(*run, record=True), reference.run(*run, record=True)
+    assert_near(ours.recording, {n: v.detach() for n, v in expected.recording.items()})
