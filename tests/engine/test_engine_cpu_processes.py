@@ -30,12 +30,14 @@ def _runs(code, **environment):
 WITHOUT_OPENMP = """
 team._openmp = lambda: None
 layer = engram.LSTM(4, 300).requires_grad_(False)
-x = torch.randn(50, 1, 4)
+x = torch.randn(100, 1, 4)
 torch.set_num_threads(1)
 expected = layer(x)[0]
-torch.set_num_threads({threads})
-with ThreadPoolExecutor({callers}) as pool:
-    for output, _ in pool.map(layer, [x] * 20):
+sys.setswitchinterval(1e-6)
+# each thread of Python's has a number of its own
+given = dict(initializer=torch.set_num_threads, initargs=({threads},))
+with ThreadPoolExecutor({callers}, **given) as pool:
+    for output, _ in pool.map(layer, [x] * 60):
         torch.testing.assert_close(output, expected)
 os._exit(0)
 """

@@ -128,7 +128,11 @@ def _kernel_obstacle(cell: Cell, see_steps: bool, tensors: Iterable[Tensor]) -> 
         return "kernels do not keep the states of single steps in the autograd graph"
     if torch._C._are_functorch_transforms_active():
         return "kernels have no rules for the transforms of torch.func"
+    dtypes = set()
     for tensor in tensors:
+        dtypes.add(tensor.dtype)
+        if len(dtypes) > 1:
+            return f"kernels compute in one dtype and there are {_listed(dtypes)}"
         if tensor.device.type != "cpu":
             return f"kernels run on the CPU and a tensor is on {tensor.device}"
         if tensor.dtype not in _KERNEL_DTYPES:
@@ -136,6 +140,10 @@ def _kernel_obstacle(cell: Cell, see_steps: bool, tensors: Iterable[Tensor]) -> 
         if _has_tangent(tensor):
             return "kernels have no forward-mode derivative"
     return None
+
+
+def _listed(dtypes: set[torch.dtype]) -> str:
+    return " and ".join(sorted(str(dtype) for dtype in dtypes))
 
 
 def _fused_obstacle(cell: Cell, record: bool, see_steps: bool) -> str | None:

@@ -29,7 +29,8 @@ class Observed:
         result = OPERATIONS[name](*(_value(o) for o in operands))
         pending = frozenset().union(*(_pending(o) for o in operands))
         if name in ACTIVATIONS:
-            self.activations.update(dict.fromkeys(pending, result))
+            for gate in pending:
+                self.activations.setdefault(gate, result)
             pending = frozenset()
         return Observed(result, pending, self.activations)
 

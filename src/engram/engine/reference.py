@@ -86,6 +86,10 @@ def _step(
     x = dict(zip(cell.gates, projected.chunk(count, dim=1), strict=True))
     r = dict(zip(cell.gates, recurrent.chunk(count, dim=1), strict=True))
     w = dict(weights.units)
+    gates: dict[str, Tensor] = {}
     if record:
-        return observed_step(cell, x, r, state, w)
-    return take_step(cell, x, r, state, w), {}
+        after, gates = observed_step(cell, x, r, state, w)
+    else:
+        after = take_step(cell, x, r, state, w)
+    # what is made of per-unit weights alone is the same for every row
+    return {name: value.expand_as(state[name]) for name, value in after.items()}, gates

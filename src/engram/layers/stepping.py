@@ -70,7 +70,12 @@ def quick_step(
         return None
     dtype = input.dtype
     for each in state:
-        if each.dtype is not dtype or each.shape != expected or not each.is_contiguous():
+        if (
+            each.dtype is not dtype
+            or each.shape != expected
+            or not each.is_contiguous()
+            or not each.is_cpu
+        ):
             return None
     weights = _weights(layer, dtype)
     if weights is None or not input.is_cpu:
@@ -119,7 +124,12 @@ def _weights(layer: "Recurrent", dtype: torch.dtype) -> list[list[int]] | None:
         own = []
         for name in names:
             weight = known.get(name)
-            if weight is None or weight.dtype is not dtype or not weight.is_contiguous():
+            if (
+                weight is None
+                or weight.dtype is not dtype
+                or not weight.is_contiguous()
+                or not weight.is_cpu
+            ):
                 return None
             own.append(weight.data_ptr())
         found.append(own)

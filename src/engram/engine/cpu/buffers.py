@@ -9,6 +9,7 @@ and wait here between calls.
 import contextlib
 import math
 import mmap
+import os
 import threading
 from typing import Any
 
@@ -22,7 +23,7 @@ _MOST_WAITING = 1024 * 1024 * 1024  # bytes that may wait here
 
 _NUMPY: dict[torch.dtype, Any] = {torch.float32: np.float32, torch.float64: np.float64}
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # memory may be given back in the middle of taking some
 _waiting: "dict[int, list[_Memory]]" = {}
 _waiting_bytes = 0
 
@@ -45,7 +46,9 @@ class _Memory:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.content = mmap.mmap(-1, size)
+        # private: a forked process must not write into the buffers of its parent
+        private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
+        self.content = mmap.mmap(-1, size, **private)
         if size >= _LARGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
             with contextlib.suppress(OSError):  # a system without large pages
                 self.content.madvise(mmap.MADV_HUGEPAGE)

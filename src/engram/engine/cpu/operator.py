@@ -160,7 +160,7 @@ def _run_backward(
     values = rest[count:]
     left = Kept(states_kept, gates, values[: drawn.extras], values[drawn.extras :])
     arrived = {
-        name: in_order(schedule, gradient).clone()
+        name: in_order(schedule, gradient).clone(memory_format=torch.contiguous_format)
         for name, gradient in zip(drawn.states, state_gradients, strict=True)
     }
     gradients = run_backward(
@@ -245,12 +245,14 @@ def _differentiable_gradients(
         reset=reset,
         reverse=ctx.reverse,
     )
-    outputs = [result.output, *(result.state[name] for name in drawn.states)]
+    computed = [result.output, *(result.state[name] for name in drawn.states)]
+    # an output may depend on nothing that a gradient is wanted of
+    pairs = [pair for pair in zip(computed, gradients, strict=True) if pair[0].requires_grad]
     wanted = {n: t for n, t in enumerate(tensors) if t is not None and ctx.needs_input_grad[n + 2]}
     found = torch.autograd.grad(
-        outputs,
+        [output for output, _ in pairs],
         list(wanted.values()),
-        list(gradients),
+        [gradient for _, gradient in pairs],
         create_graph=True,
         allow_unused=True,
     )
@@ -308,7 +310,7 @@ def _fake_run(
     drawn = _plans[cell]
     steps, batch, _ = x.shape
     hidden = states[0].shape[1]
-    outputs = [x.new_empty(steps, batch, hidden), *(torch.empty_like(state) for state in states)]
+    outputs = [x.new_empty(steps, batch, hidden), *(x.new_empty(state.shape) for state in states)]
     if keeping:
         rows, blocks = steps * batch, len(drawn.gates) * hidden
         more = len(drawn.states) - (lengths is None) + drawn.extras
@@ -337,8 +339,9 @@ def _fake_run_backward(
     cell: str,
 ) -> list[Tensor]:
     biases = [bias for bias in (input_bias, recurrent_bias) if bias is not None]
-    found = [torch.empty_like(t) for t in (input, recurrent, *biases, *units, *states)]
-    return [*found, torch.empty_like(x)] if wants_x else found
+    shapes = [t.shape for t in (input, recurrent, *biases, *units, *states)]
+    # contiguous, whatever the layout of what each belongs to
+    return [x.new_empty(shape) for shape in ([*shapes, x.shape] if wants_x else shapes)]
 
 
 _library = torch.library.Library("engram", "DEF")

@@ -15,10 +15,11 @@ def packed(schedule: Schedule, padded: Tensor) -> Tensor:
 def unpacked(schedule: Schedule, rows: Tensor) -> Tensor:
     """Packed rows as ``(T, B, ·)``, zero past a row's length."""
     shape = schedule.steps, schedule.batch, rows.shape[1]
-    if schedule.places is None:
-        return rows.view(shape)
-    padded = rows.new_zeros(schedule.room, rows.shape[1])
-    return padded.index_copy_(0, schedule.places, rows[: schedule.rows]).view(shape)
+    if schedule.places is not None:
+        padded = rows.new_zeros(schedule.room, rows.shape[1])
+        rows = padded.index_copy_(0, schedule.places, rows[: schedule.rows])
+    # autograd takes no view of what an operator made for one of its outputs
+    return torch.ops.aten._unsafe_view(rows, shape)
 
 
 def in_order(schedule: Schedule, state: Tensor) -> Tensor:

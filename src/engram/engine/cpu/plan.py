@@ -135,7 +135,8 @@ def _gate_nodes(step: Graph, gates: tuple[str, ...]) -> list[int]:
         if node.op == "input" and node.name.startswith(("x.", "r.")):
             waiting = frozenset([node.name[2:]])
         if node.op in ACTIVATIONS:
-            settled.update(dict.fromkeys(waiting, index))
+            for gate in waiting:
+                settled.setdefault(gate, index)
             waiting = frozenset()
         pending.append(waiting)
     return [

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import torch
 
-_TEAM = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+# Threads of Python's that there may be: those of one call wait for each other, so that none of
+# them may be kept waiting for a free one. Only as many are started as are needed at once.
+_MANY = 1024
 
 
 class Team:
@@ -30,7 +32,7 @@ class Team:
         self.thread_number = self.thread_count = 0
         self._threads: ThreadPoolExecutor | None = None
         if library is None:
-            self._threads = ThreadPoolExecutor(max_workers=os.cpu_count())
+            self._threads = ThreadPoolExecutor(max_workers=_MANY)
             return
         self._parallel = library.GOMP_parallel
         self._parallel.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
