@@ -91,5 +91,7 @@ def _step(
         after, gates = observed_step(cell, x, r, state, w)
     else:
         after = take_step(cell, x, r, state, w)
-    # what is made of per-unit weights alone is the same for every row
-    return {name: value.expand_as(state[name]) for name, value in after.items()}, gates
+    for name, value in after.items():
+        if value.shape != state[name].shape:  # made of per-unit weights alone: as for every row
+            after[name] = value.expand_as(state[name])
+    return after, gates
