@@ -8,13 +8,12 @@ from llvmlite import ir
 from torch import Tensor
 
 from engram.engine.cpu.code import INDEX, POINTER, Code
+from engram.engine.cpu.kernels import FORMATS
 from engram.engine.cpu.machine_code import MachineCode, compile_module
-from engram.engine.cpu.maths import DOUBLE, FLOAT, Format
+from engram.engine.cpu.maths import Format
 from engram.engine.cpu.nodes import emit_nodes
 from engram.engine.cpu.target import Target, host
 from engram.engine.graph import Graph
-
-FORMATS = {torch.float32: FLOAT, torch.float64: DOUBLE}
 
 
 class Elementwise:

@@ -135,7 +135,7 @@ class Frame:
     @contextmanager
     def without_subnormals(self) -> Iterator[None]:
         """Numbers under the format's normal ones count as zero: they cost a hundred times more."""
-        if not self.target.triple.startswith("x86_64"):
+        if not self.target.is_x86:
             yield
             return
         word = ir.IntType(32)
@@ -289,7 +289,7 @@ class Frame:
         return room
 
     def _pause(self) -> None:
-        if self.target.triple.startswith("x86_64"):
+        if self.target.is_x86:
             name = "llvm.x86.sse2.pause"
             known = self.module.globals.get(name)
             kind = ir.FunctionType(ir.VoidType(), [])

@@ -30,7 +30,6 @@ def compile_module(module: ir.Module, target: Target) -> bytes:
     module.triple = target.triple
     parsed = llvm.parse_assembly(str(module))
     machine = target.machine()
-    module.data_layout = str(machine.target_data)
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     # the code is in vectors already, and its loops are as long as they should be
     options.loop_vectorization = False
