@@ -110,6 +110,13 @@ class Code:
         )
         self.builder.call(store, [value, address, ir.Constant(word, self._align), mask])
 
+    def prefetch(self, address: ir.Value) -> None:
+        """Ask for the memory at an address, which will be read and written soon."""
+        word = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, word, word, word])
+        prefetch = self._intrinsic("llvm.prefetch.p0", kind)
+        self.builder.call(prefetch, [address, word(1), word(3), word(1)])
+
     def total(self, vector: ir.Value) -> ir.Value:
         """The sum of a vector's numbers, in an order of the machine's choice."""
         scalar = self.format.scalar

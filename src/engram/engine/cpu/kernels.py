@@ -4,7 +4,7 @@ import ctypes
 import hashlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from engram.engine.cpu.frame import COMMON
 from engram.engine.cpu.machine_code import MachineCode, compile_module
 from engram.engine.cpu.maths import DOUBLE, FLOAT
 from engram.engine.cpu.plan import Plan
+from engram.engine.cpu.products import ARGUMENTS, ProductsKind, emit_products
 from engram.engine.cpu.target import Target, host
 from engram.engine.cpu.team import team
 from engram.engine.cpu.tile import Tile, best_tile, plain_tile
@@ -44,12 +45,20 @@ class BackwardKind:
     to_input: bool
 
 
+Kind = ForwardKind | BackwardKind | ProductsKind
+_NAMES: dict[type[Kind], str] = {
+    ForwardKind: "forward",
+    BackwardKind: "backward",
+    ProductsKind: "products",
+}
+
+
 @dataclass(frozen=True)
 class Made:
     """How a kernel came to be.
 
     Attributes:
-        name: ``forward`` or ``backward``, and what it does.
+        name: ``forward``, ``backward`` or ``products``, and what it does.
         seconds: To have it ready.
         from_disk: Whether it had been compiled before.
         size: Bytes of its object file.
@@ -67,7 +76,7 @@ class Kernel:
     Args:
         data: Its object file.
         target: For which machine.
-        name: ``"forward"`` or ``"backward"``.
+        name: ``"forward"``, ``"backward"`` or ``"products"``.
         arguments: Names of its arguments, in order.
     """
 
@@ -123,7 +132,7 @@ class Kernels:
         self.input_tile = self._tile(1)
         self.made: list[Made] = []
         self._lock = threading.Lock()
-        self._kernels: dict[ForwardKind | BackwardKind, Kernel] = {}
+        self._kernels: dict[Kind, Kernel] = {}
 
     def forward(self, kind: ForwardKind) -> Kernel:
         """The forward kernel of this kind."""
@@ -133,31 +142,42 @@ class Kernels:
         """The backward kernel of this kind."""
         return self._kernels.get(kind) or self._make(kind)
 
+    def products(self, kind: ProductsKind) -> Kernel:
+        """The kernel for the gradients of weight matrices."""
+        return self._kernels.get(kind) or self._make(kind)
+
     def _tile(self, blocks: int) -> Tile:
         return best_tile(blocks, self.target.vector_bits // self.format.bits, self.target.registers)
 
-    def _make(self, kind: ForwardKind | BackwardKind) -> Kernel:
+    def _make(self, kind: Kind) -> Kernel:
         with self._lock:
             if kind not in self._kernels:
                 started = time.perf_counter()
+                # the products are the same for all cells
+                equations = "" if isinstance(kind, ProductsKind) else self.plan.key
                 key = "\n".join(
-                    [_version(), self.plan.key, repr(self.format), repr(self.target), repr(kind)]
+                    [_version(), equations, repr(self.format), repr(self.target), repr(kind)]
                 )
                 data, from_disk = cached(key, lambda: self._compile(kind))
-                forward = isinstance(kind, ForwardKind)
-                arguments = (forward_arguments if forward else backward_arguments)(self.plan)
-                name = "forward" if forward else "backward"
-                self._kernels[kind] = Kernel(data, self.target, name, [*COMMON, *arguments])
+                name = _NAMES[type(kind)]
+                arguments = [*COMMON, *self._arguments(kind)]
+                self._kernels[kind] = Kernel(data, self.target, name, arguments)
                 seconds = time.perf_counter() - started
                 self.made.append(Made(_described(name, kind), seconds, from_disk, len(data)))
             return self._kernels[kind]
 
-    def _compile(self, kind: ForwardKind | BackwardKind) -> bytes:
+    def _arguments(self, kind: Kind) -> Sequence[str]:
+        """What its kernel takes besides the common ones."""
+        if isinstance(kind, ForwardKind):
+            return forward_arguments(self.plan)
+        return backward_arguments(self.plan) if isinstance(kind, BackwardKind) else ARGUMENTS
+
+    def _compile(self, kind: Kind) -> bytes:
         module = ir.Module()
         if isinstance(kind, ForwardKind):
             tile = self.plain_tile if kind.plain else self.gates_tile
             emit_forward(module, self.plan, self.format, self.target, tile, kind)
-        else:
+        elif isinstance(kind, BackwardKind):
             emit_backward(
                 module,
                 self.plan,
@@ -167,10 +187,12 @@ class Kernels:
                 resets=kind.resets,
                 to_input=kind.to_input,
             )
+        else:
+            emit_products(module, self.format, self.target, kind)
         return compile_module(module, self.target)
 
 
-def _described(name: str, kind: ForwardKind | BackwardKind) -> str:
+def _described(name: str, kind: Kind) -> str:
     """``"forward, keeping, from input"``."""
     true = [flag.replace("_", " ") for flag, value in vars(kind).items() if value]
     return ", ".join([name, *true])

@@ -29,7 +29,7 @@ _ROWS_TO_SPLIT = 2
 # Bytes of weights from which on threads split the units of many rows too, where nothing is kept.
 _WEIGHTS_TO_SPLIT = 1024 * 1024
 # Bytes of gates that are made, used and read again before the next are begun.
-_PIECE = 8 * 1024 * 1024
+_PIECE = 4 * 1024 * 1024
 
 
 def run_forward(kernels: Kernels, inputs: Inputs, *, keeping: bool) -> Kept:
@@ -127,7 +127,7 @@ def run_backward(
         features = inputs.x.shape[1]
         words["input_panel"] = pack([weights.input.t()], features, kernels.input_tile)
 
-    products = WeightProducts(inputs, kept, plan)
+    products = WeightProducts(kernels, inputs, kept, _common_words(inputs, threads, by_units))
     pieces = list(_pieces(schedule, blocks * dtype.itemsize))
     longest = max(rows.stop - rows.start for _, _, rows in pieces)
     input_part = buffer((longest, blocks), dtype)
@@ -141,7 +141,7 @@ def run_backward(
             "recurrent_gradient": recurrent_part.data_ptr() - shift,
         }
         kernel.run(words | places | {"first": first, "last": last}, threads)
-        products.add(first, last, rows, input_part[:count], recurrent_part[:count])
+        products.add(first, last, places)
         if x_gradient is not None and not to_input:
             torch.mm(input_part[:count], weights.input, out=x_gradient[rows])
     return Gradients(

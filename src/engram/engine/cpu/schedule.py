@@ -55,11 +55,16 @@ class Schedule:
     def bounds(self, parts: int) -> Tensor:
         """``(parts + 1,)`` rows: where parts of about equal work begin, and the last ends."""
         if self.lengths is None:
-            return torch.tensor([self.batch * part // parts for part in range(parts + 1)])
+            return _even_bounds(self.batch, parts)
         done = self.lengths.cumsum(0)
         goals = torch.arange(1, parts) * int(done[-1]) // parts
         inner = torch.searchsorted(done, goals, right=True)
         return torch.cat([torch.zeros(1, dtype=torch.int64), inner, torch.tensor([self.batch])])
+
+
+@lru_cache(maxsize=64)
+def _even_bounds(batch: int, parts: int) -> Tensor:
+    return torch.tensor([batch * part // parts for part in range(parts + 1)])
 
 
 @lru_cache(maxsize=64)

@@ -1,14 +1,19 @@
 """Weight gradients: products and sums over all rows, once the reverse has run on some of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from engram.engine.cpu.buffers import buffer
 from engram.engine.cpu.inputs import Inputs, Kept
+from engram.engine.cpu.kernels import Kernels, Words
 from engram.engine.cpu.plan import Plan
-from engram.engine.cpu.schedule import Schedule
+from engram.engine.cpu.products import VECTORS, ProductsKind
 from engram.engine.sequence import Weights
+
+# Rows that are copied together: their parts for one tile stay in a core's first cache.
+_ROOM = 128
 
 
 def weight_gradients(
@@ -30,85 +35,107 @@ def weight_gradients(
     )
 
 
+Section = tuple[Tensor, Tensor | None]  # rows, and for a state its initial ones
+
+
 class WeightProducts:
-    """The gradients of the weight matrices: products over all rows, summed piece by piece."""
+    """The gradients of the weight matrices, summed piece by piece over all rows.
 
-    def __init__(self, inputs: Inputs, kept: Kept, plan: Plan) -> None:
-        self._inputs, self._kept, self._plan = inputs, kept, plan
-        self._joined = not plan.apart and bool(plan.recurrent)
-        self._sums: dict[str, Tensor] = {}
-        self._indices: Tensor | None = None
-        if inputs.schedule.places is not None:
-            self._indices = _indices_before(inputs.schedule)
+    Args:
+        kernels: Of the cell and dtype.
+        inputs: What the forward pass started from.
+        kept: What it left.
+        words: The arguments that every kernel of this pass has.
+    """
 
-    def add(
-        self, first: int, last: int, rows: slice, input_part: Tensor, recurrent_part: Tensor
-    ) -> None:
-        """Add a piece: gradients of the gates' two parts, ``(rows, G·H)`` each."""
-        x = self._inputs.x[rows]
-        if not self._plan.recurrent:
-            self._add_product("input", input_part, x)
-        elif self._joined:
-            both = torch.cat([x, *self._states_before(first, rows)], dim=1)
-            self._add_product("both", input_part, self._cleared(both, rows, x.shape[1]))
-        else:
-            self._add_product("input", input_part, x)
-            states = self._states_before(first, rows)
-            before = states[0] if len(states) == 1 else torch.cat(states, dim=1)
-            self._add_product("recurrent", recurrent_part, self._cleared(before, rows, 0))
+    def __init__(self, kernels: Kernels, inputs: Inputs, kept: Kept, words: Words) -> None:
+        plan = kernels.plan
+        self._kernel = kernels.products(ProductsKind(inputs.keep is not None))
+        self._words = words
+        x: list[Section] = [(inputs.x, None)]
+        states: list[Section] = [
+            (kept.states[name], inputs.initial[name]) for name in plan.recurrent
+        ]
+        given = {"input": x, "recurrent": states} if plan.apart else {"input": [*x, *states]}
+        self._sums = {
+            part: _Sum(sections, len(plan.gates), inputs.hidden, kernels.gates_tile.width)
+            for part, sections in given.items()
+            if sections
+        }
+
+    def add(self, first: int, last: int, gradients: Mapping[str, int]) -> None:
+        """Add a piece.
+
+        Args:
+            first, last: Its steps in running order.
+            gradients: Addresses of the gradients of the gates' two parts, ``(N, G·H)`` each:
+                ``input_gradient`` and ``recurrent_gradient``.
+        """
+        for part, sum in self._sums.items():
+            words = {"a": gradients[f"{part}_gradient"], "first": first, "last": last, "parts": 0}
+            self._kernel.run({**self._words, **sum.words, **words}, sum.threads)
 
     def result(self) -> tuple[Tensor, Tensor]:
         """The gradients of input and recurrent weights."""
-        sums = self._sums
-        features = self._inputs.x.shape[1]
-        if "both" in sums:
-            by_input, by_states = sums["both"][:, :features], sums["both"][:, features:]
-        else:
-            by_input = sums["input"]
-            by_states = sums.get("recurrent", by_input[:, :0])
-        return by_input.contiguous(), by_states.contiguous()
+        by_input, *by_states = [part for sum in self._sums.values() for part in sum.parts()]
+        if not by_states:
+            return by_input, by_input.new_empty(len(by_input), 0)
+        return by_input, by_states[0] if len(by_states) == 1 else torch.cat(by_states, dim=1)
 
-    def _states_before(self, first: int, rows: slice) -> list[Tensor]:
-        """The states that fed back into the rows of a piece, ``(rows, H)`` each."""
-        inputs, schedule = self._inputs, self._inputs.schedule
+
+class _Sum:
+    """A sum of products: the gradients of gates by some sections side by side.
+
+    Args:
+        sections: Rows ``(N, size)`` of each, and for a state its initial ones ``(B, size)``.
+        blocks: Gates.
+        hidden: H.
+        width: Numbers in a vector.
+
+    Attributes:
+        words: The arguments of the kernel that belong to it.
+        threads: How many run it.
+    """
+
+    def __init__(
+        self,
+        sections: Sequence[Section],
+        blocks: int,
+        hidden: int,
+        width: int,
+    ) -> None:
+        dtype = sections[0][0].dtype
+        self._blocks, self._hidden, self._width = blocks, hidden, width
+        self._sizes = [rows.shape[1] for rows, _ in sections]
+        vectors = [-(-size // width) for size in self._sizes]
+        self._firsts = [sum(vectors[:place]) for place in range(len(vectors))]
+        columns = -(-sum(vectors) // VECTORS) * VECTORS
+        lines = blocks * -(-hidden // width)
+        self.threads = min(torch.get_num_threads(), lines)
+        self._total = buffer((lines * width, columns * width), dtype).zero_()
+        table = [
+            (rows.data_ptr(), 0 if initial is None else initial.data_ptr(), size, first)
+            for (rows, initial), size, first in zip(
+                sections, self._sizes, self._firsts, strict=True
+            )
+        ]
+        self.words: Words = {
+            "blocks": blocks,
+            "sections": torch.tensor(table),
+            "section_count": len(sections),
+            "columns": columns,
+            "room": _ROOM,
+            "copied_a": buffer((lines, _ROOM, width), dtype),
+            "copied_z": buffer((self.threads, columns, _ROOM, width), dtype),
+            "sums": self._total,
+        }
+
+    def parts(self) -> list[Tensor]:
+        """``(blocks·H, size)`` for each section."""
+        whole = self._total.view(self._blocks, -1, self._total.shape[1])[:, : self._hidden]
         found = []
-        for state in self._plan.recurrent:
-            states, initial = self._kept.states[state], inputs.initial[state]
-            if self._indices is not None:
-                known = torch.cat([states, initial])
-                found.append(known.index_select(0, self._indices[rows]))
-                continue
-            shift = schedule.batch if schedule.reverse else -schedule.batch
-            if first > 0:
-                found.append(states[rows.start + shift : rows.stop + shift])
-            elif schedule.reverse:
-                found.append(torch.cat([states[rows.start + shift : rows.stop], initial]))
-            else:
-                found.append(torch.cat([initial, states[: rows.stop + shift]]))
+        for size, first in zip(self._sizes, self._firsts, strict=True):
+            start = first * self._width
+            part = whole[:, :, start : start + size]
+            found.append(part.reshape(self._blocks * self._hidden, size).contiguous())
         return found
-
-    def _cleared(self, rows_of: Tensor, rows: slice, start: int) -> Tensor:
-        """Zero in the columns of states where a row's state was cleared."""
-        keep = self._inputs.keep
-        if keep is None:
-            return rows_of
-        cleared = rows_of if rows_of._base is None else rows_of.clone()
-        cleared[:, start:].masked_fill_((keep[rows] == 0).unsqueeze(1), 0.0)
-        return cleared
-
-    def _add_product(self, name: str, gates: Tensor, rows: Tensor) -> None:
-        if name in self._sums:
-            self._sums[name].addmm_(gates.t(), rows)
-        else:
-            self._sums[name] = gates.t() @ rows
-
-
-def _indices_before(schedule: Schedule) -> Tensor:
-    """For each packed row, its row one step before; behind all packed rows stand initial states."""
-    steps = torch.repeat_interleave(torch.arange(schedule.steps), schedule.count)
-    begun = torch.tensor(schedule.done[:-1])
-    rows = torch.arange(schedule.rows) - begun[steps]
-    known = rows < schedule.count_before[steps]
-    indices = torch.empty(schedule.rows, dtype=torch.int64)
-    found = torch.where(known, schedule.before[steps] + rows, schedule.rows + rows)
-    return indices.index_copy_(0, schedule.now[steps] + rows, found)
