@@ -110,6 +110,12 @@ class Code:
         )
         self.builder.call(store, [value, address, ir.Constant(word, self._align), mask])
 
+    def stream(self, value: ir.Value, address: ir.Value) -> None:
+        """Write a whole vector to an address of its own alignment, past the caches."""
+        store = self.builder.store(value, address, align=self.width * self._align)
+        one = ir.Constant(ir.IntType(32), 1)
+        store.set_metadata("nontemporal", self.builder.module.add_metadata([one]))
+
     def prefetch(self, address: ir.Value) -> None:
         """Ask for the memory at an address, which will be read and written soon."""
         word = ir.IntType(32)

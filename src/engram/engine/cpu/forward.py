@@ -25,12 +25,16 @@ class ForwardKind:
             rows, and finds them made for few.
         plain: Whether weights are read as they are, and not packed: for single steps, where packing
             would take longer than the step. The panels are then the matrices themselves.
+        streaming: Whether what is kept goes past the caches: where it is more than they hold, to
+            fetch what is written over costs more than to read it from memory later. H must be whole
+            vectors then.
     """
 
     resets: bool
     keeping: bool
     from_input: bool
     plain: bool = False
+    streaming: bool = False
 
 
 def forward_arguments(plan: Plan) -> list[str]:
@@ -111,6 +115,8 @@ class _Forward:
             more = frame.builder.icmp_signed("<", code.sum(loop.index, 1), words["last"])
             with frame.builder.if_then(more):
                 frame.wait_for_all(code.sum(loop.index, frame.builder.neg(words["first"])))
+        if self.kind.streaming:
+            frame.finish_streams()
 
     def _declare_products(self) -> None:
         """One product for both parts of the gates where they need only the sum, else one each."""
@@ -326,6 +332,12 @@ class _Forward:
         for index, value in zip(kept, results[len(plan.states) :], strict=False):
             place = plan.kept[index]
             if place.kind == "gate":
-                code.store(value, code.pointer_at(self._gate_line(row, place.index), unit), mask)
+                self._keep(value, code.pointer_at(self._gate_line(row, place.index), unit), mask)
             elif place.kind == "extra":
-                code.store(value, code.pointer_at(self._extra_line(row, place.index), unit), mask)
+                self._keep(value, code.pointer_at(self._extra_line(row, place.index), unit), mask)
+
+    def _keep(self, value: ir.Value, address: ir.Value, mask: ir.Value) -> None:
+        if self.kind.streaming:
+            self.code.stream(value, address)
+        else:
+            self.code.store(value, address, mask)

@@ -150,6 +150,11 @@ class Frame:
         yield
         self.builder.call(load, [was])
 
+    def finish_streams(self) -> None:
+        """Let other threads see what was written past the caches."""
+        kind = ir.FunctionType(ir.VoidType(), [])
+        self.builder.call(ir.Function(self.module, kind, "llvm.x86.sse.sfence"), [])
+
     def state_before(self, state: str, row: ir.Value, step: "Step") -> ir.Value:
         """Where a row's state before a step begins: among the steps, or among the initial ones."""
         code = self.code

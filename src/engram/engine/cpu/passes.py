@@ -30,6 +30,8 @@ _ROWS_TO_SPLIT = 2
 _WEIGHTS_TO_SPLIT = 1024 * 1024
 # Bytes of gates that are made, used and read again before the next are begun.
 _PIECE = 4 * 1024 * 1024
+# Bytes of gates from which on they are written past the caches.
+_GATES_TO_STREAM = 10 * 1024 * 1024
 
 
 def run_forward(kernels: Kernels, inputs: Inputs, *, keeping: bool) -> Kept:
@@ -44,7 +46,10 @@ def run_forward(kernels: Kernels, inputs: Inputs, *, keeping: bool) -> Kept:
     hidden, dtype = inputs.hidden, inputs.x.dtype
     threads, by_units = _division(kernels, kernels.gates_tile, inputs, keeping=keeping)
     from_input = _makes_input_products(plan, inputs, threads, by_units, keeping)
-    kernel = kernels.forward(ForwardKind(inputs.keep is not None, keeping, from_input))
+    streaming = keeping and from_input and _streams(kernels, inputs)
+    kernel = kernels.forward(
+        ForwardKind(inputs.keep is not None, keeping, from_input, streaming=streaming)
+    )
 
     blocks = len(plan.gates) * hidden
     gates = buffer((schedule.room, blocks), dtype) if keeping or not from_input else None
@@ -179,6 +184,13 @@ def _makes_input_products(
     rows = inputs.schedule.batch // (1 if by_units else threads)
     worth = rows >= _ROWS_FOR_INPUT and (size <= _WEIGHTS_FOR_INPUT or not keeping)
     return worth and not plan.looks_at_rows
+
+
+def _streams(kernels: Kernels, inputs: Inputs) -> bool:
+    """Whether gates go past the caches: only whole vectors can, and only x86 is known to gain."""
+    size = inputs.schedule.rows * len(kernels.plan.gates) * inputs.hidden * inputs.x.itemsize
+    whole = inputs.hidden % kernels.gates_tile.width == 0
+    return kernels.target.is_x86 and whole and size >= _GATES_TO_STREAM
 
 
 def _row_words(plan: Plan, inputs: Inputs, threads: int) -> dict[str, Tensor | int]:

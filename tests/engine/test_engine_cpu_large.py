@@ -1,0 +1,44 @@
+"""What only large problems come to: several pieces, several rounds of products, streamed gates."""
+
+import pytest
+import torch
+from problems import MARKS, answer, problem
+from tolerances import assert_near
+
+from engram.cells import make_cell
+from engram.engine import reference
+from engram.engine.cpu import operator, passes
+
+BATCH, STEPS = 37, 15  # more rows in a step, and in all, than are copied together
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@pytest.mark.parametrize("marks", MARKS)
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_products_over_many_rows(name, marks, reverse, monkeypatch):
+    monkeypatch.setattr(passes, "_PIECE", 40 * 1024)
+    given = problem(make_cell(name), hidden=19, batch=BATCH, steps=STEPS, features=21)
+    options = MARKS[marks](BATCH, STEPS) | {"reverse": reverse}
+    expected = answer(reference.run, given, **options)
+    assert_near(answer(operator.run, given, **options), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("marks", ["plain", "lengths and reset"])
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_gates_that_stream_past_the_caches_are_the_same(name, marks, dtype, monkeypatch):
+    given = problem(make_cell(name), hidden=32, batch=BATCH, steps=STEPS, features=5, dtype=dtype)
+    options = MARKS[marks](BATCH, STEPS)
+    kept = answer(operator.run, given, **options)
+    monkeypatch.setattr(passes, "_GATES_TO_STREAM", 0)
+    streamed = answer(operator.run, given, **options)
+    assert all(torch.equal(streamed[part], kept[part]) for part in kept)
+    kernels = operator.kernels_of(given.cell, dtype)
+    assert any("streaming" in made.name for made in kernels.made) == kernels.target.is_x86
+
+
+def test_gates_that_are_no_whole_vectors_are_not_streamed(monkeypatch):
+    monkeypatch.setattr(passes, "_GATES_TO_STREAM", 0)
+    given = problem(make_cell("elman"), hidden=31, batch=9, steps=3)
+    expected = answer(reference.run, given)
+    assert_near(answer(operator.run, given), expected)
