@@ -12,11 +12,12 @@ from engram.engine.cpu import operator, passes
 BATCH, STEPS = 37, 15  # more rows in a step, and in all, than are copied together
 
 
+@pytest.mark.parametrize("piece", [40 * 1024, 4 * 1024 * 1024], ids=["pieces", "rounds"])
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 @pytest.mark.parametrize("marks", MARKS)
 @pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_products_over_many_rows(name, marks, reverse, monkeypatch):
-    monkeypatch.setattr(passes, "_PIECE", 40 * 1024)
+def test_products_over_many_rows(name, marks, reverse, piece, monkeypatch):
+    monkeypatch.setattr(passes, "_PIECE", piece)
     given = problem(make_cell(name), hidden=19, batch=BATCH, steps=STEPS, features=21)
     options = MARKS[marks](BATCH, STEPS) | {"reverse": reverse}
     expected = answer(reference.run, given, **options)
