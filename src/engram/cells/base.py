@@ -1,7 +1,9 @@
 """Cell: the equations of one time step, and what they need around them."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from inspect import signature
+from types import MappingProxyType
+from typing import Any
 
 from engram.errors import ConfigError, did_you_mean
 
@@ -36,57 +38,43 @@ class Cell:
 
     A cell is a final class: it declares its blocks, takes options in ``__init__`` where it has any,
     and defines `step`. Everything else (engines, gradients, views) is derived from that. Cells of
-    one class with equal options are equal; options do not change.
+    one class with equal options are equal; options do not change. Where an option changes what is
+    declared, the declaration is a property.
 
     Attributes:
         gates: Blocks of the preactivations, in the order in which weights stack them.
         states: What is carried from one step to the next; the first is emitted.
         recurrent: The states that feed the recurrent matrix, in the order of its columns; none
             for a cell whose units do not see each other.
+        unconnected: Pairs (gate, state) whose block of the recurrent matrix is zero and stays so.
+        late: Gates whose recurrent part is a product with what `feed` makes within the step, and
+            not with the states before it.
         weights: Names of per-unit weights, each of shape ``(H,)``.
+        initial_weights: Per-unit weights that start at a number, whatever ``init`` says.
         forget_gate: The gate whose opening keeps the state; ``forget_bias`` sets its bias.
+        forget_shift: The per-unit weight that ``forget_bias`` sets instead, for a forget gate whose
+            biases are normalised away.
         torch_layer: The name of torch's fused layer with the same equations (``lstm``, ``gru``,
             ``rnn_tanh``, ``rnn_relu``), or None.
     """
 
-    gates: ClassVar[tuple[str, ...]]
-    states: ClassVar[tuple[str, ...]] = ("h",)
-    recurrent: ClassVar[tuple[str, ...]] = ("h",)
-    weights: ClassVar[tuple[str, ...]] = ()
-    forget_gate: ClassVar[str | None] = None
+    gates: tuple[str, ...]
+    states: tuple[str, ...] = ("h",)
+    recurrent: tuple[str, ...] = ("h",)
+    unconnected: tuple[tuple[str, str], ...] = ()
+    late: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+    initial_weights: Mapping[str, float] = MappingProxyType({})
+    forget_gate: str | None = None
+    forget_shift: str | None = None
     torch_layer: str | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if not getattr(cls, "gates", ()):
-            raise ConfigError(f'cell {cls.__name__} declares no gates; write gates = ("f", "g", …)')
-        if not cls.states:
-            raise ConfigError(f'cell {cls.__name__} declares no states; write states = ("h", …)')
-        for kind in ("gates", "states", "recurrent", "weights"):
-            _check_names(cls.__name__, kind, getattr(cls, kind))
-        for name in cls.gates:
-            if name in cls.states:
-                raise ConfigError(
-                    f"cell {cls.__name__}: '{name}' names a gate and a state, and recordings need "
-                    "to tell them apart; name the gate otherwise"
-                )
-        for name in cls.weights:
-            if name.startswith(("weight_", "bias_")):
-                raise ConfigError(
-                    f"cell {cls.__name__}: weights holds '{name}'; names that start with weight_ "
-                    "or bias_ are the layer's own, choose another"
-                )
-        for name in cls.recurrent:
-            if name not in cls.states:
-                raise ConfigError(
-                    f"cell {cls.__name__}: recurrent names '{name}', which is not among its "
-                    f"states; {did_you_mean(name, cls.states)}"
-                )
-        if cls.forget_gate is not None and cls.forget_gate not in cls.gates:
-            raise ConfigError(
-                f"cell {cls.__name__}: forget_gate names '{cls.forget_gate}', which is not among "
-                f"its gates; {did_you_mean(cls.forget_gate, cls.gates)}"
-            )
+        declared = ("gates", "states", "recurrent", "unconnected", "late", "weights", "forget_gate")
+        # what depends on options is checked where a cell with options is put to use
+        if not any(isinstance(getattr(cls, name, None), property) for name in declared):
+            check_declaration(cls, cls.__name__)
 
     def step(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
         """Compute the states after one time step.
@@ -102,6 +90,20 @@ class Cell:
         """
         raise NotImplementedError(f"cell {type(self).__name__} does not define step")
 
+    def feed(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
+        """Compute what the recurrent matrix brings to the gates in `late` is made from.
+
+        Args:
+            x, s, w: As in `step`.
+            r: As in `step`, for the gates that are not late.
+
+        Returns:
+            What stands in the place of each state in `recurrent`, of shape ``(B, H)``.
+        """
+        raise NotImplementedError(
+            f"cell {type(self).__name__} has late gates {self.late} and does not define feed"
+        )
+
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and vars(self) == vars(other)
 
@@ -109,8 +111,13 @@ class Cell:
         return hash((type(self), tuple(sorted(vars(self).items()))))
 
     def __repr__(self) -> str:
-        options = ", ".join(f"{name}={value!r}" for name, value in sorted(vars(self).items()))
-        return f"{type(self).__name__}({options})"
+        """The options that differ from their defaults."""
+        defaults = {p.name: p.default for p in signature(type(self)).parameters.values()}
+        # an option whose name is taken by a declaration is kept with an underscore
+        options = {name.lstrip("_"): value for name, value in vars(self).items()}
+        changed = sorted(n for n, v in options.items() if n not in defaults or defaults[n] != v)
+        shown = [f"{name}={options[name]!r}" for name in changed]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 def take_step(
@@ -130,19 +137,101 @@ def take_step(
         ConfigError: Where the step departs from what the cell declares.
     """
     name = type(cell).__name__
-    after = cell.step(
-        Named(name, "gate", x),
-        Named(name, "gate", r),
-        Named(name, "state", s),
-        Named(name, "weight", w),
-    )
-    if not isinstance(after, dict) or set(after) != set(cell.states):
-        given = sorted(after) if isinstance(after, dict) else "no dict"
-        raise ConfigError(
-            f"cell {name}: step returned {given}; it must return a dict with exactly its states "
-            f"{list(cell.states)}"
-        )
+    after = cell.step(*_named(name, x, r, s, w))
+    _check_returned(name, "step", after, "its states", cell.states)
     return after
+
+
+def take_feed(
+    cell: Cell,
+    x: Mapping[str, Any],
+    r: Mapping[str, Any],
+    s: Mapping[str, Any],
+    w: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Call the feed of a cell with late gates, as `take_step` calls its step."""
+    name = type(cell).__name__
+    fed = cell.feed(*_named(name, x, r, s, w))
+    _check_returned(name, "feed", fed, "what feeds the recurrent matrix", cell.recurrent)
+    return fed
+
+
+def check_declaration(cell: Cell | type[Cell], name: str) -> None:
+    """Check what a cell declares: a class, or a cell whose options change its declaration.
+
+    Raises:
+        ConfigError: For names that are missing, malformed, unknown or given twice.
+    """
+    if not getattr(cell, "gates", ()):
+        raise ConfigError(f'cell {name} declares no gates; write gates = ("f", "g", …)')
+    if not cell.states:
+        raise ConfigError(f'cell {name} declares no states; write states = ("h", …)')
+    for kind in ("gates", "states", "recurrent", "late", "weights"):
+        _check_names(name, kind, getattr(cell, kind))
+    for gate in cell.gates:
+        if gate in cell.states:
+            raise ConfigError(
+                f"cell {name}: '{gate}' names a gate and a state, and recordings need "
+                "to tell them apart; name the gate otherwise"
+            )
+    for weight in cell.weights:
+        if weight.startswith(("weight_", "bias_")):
+            raise ConfigError(
+                f"cell {name}: weights holds '{weight}'; names that start with weight_ "
+                "or bias_ are the layer's own, choose another"
+            )
+    for state in cell.recurrent:
+        _check_known(name, "recurrent", state, "states", cell.states)
+    for gate in cell.late:
+        _check_known(name, "late", gate, "gates", cell.gates)
+    if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in cell.unconnected):
+        raise ConfigError(
+            f"cell {name}: unconnected is {cell.unconnected!r}; it takes pairs of a gate and a "
+            'state, (("g", "h"), …)'
+        )
+    for gate, state in cell.unconnected:
+        _check_known(name, "unconnected", gate, "gates", cell.gates)
+        _check_known(name, "unconnected", state, "recurrent states", cell.recurrent)
+    for weight in cell.initial_weights:
+        _check_known(name, "initial_weights", weight, "weights", cell.weights)
+    if cell.forget_gate is not None:
+        _check_known(name, "forget_gate", cell.forget_gate, "gates", cell.gates)
+    if cell.forget_shift is not None:
+        _check_known(name, "forget_shift", cell.forget_shift, "weights", cell.weights)
+
+
+def _named(
+    cell: str,
+    x: Mapping[str, Any],
+    r: Mapping[str, Any],
+    s: Mapping[str, Any],
+    w: Mapping[str, Any],
+) -> tuple[Named, Named, Named, Named]:
+    return (
+        Named(cell, "gate", x),
+        Named(cell, "gate", r),
+        Named(cell, "state", s),
+        Named(cell, "weight", w),
+    )
+
+
+def _check_returned(
+    cell: str, method: str, returned: Any, what: str, names: tuple[str, ...]
+) -> None:
+    if not isinstance(returned, dict) or set(returned) != set(names):
+        given = sorted(returned) if isinstance(returned, dict) else "no dict"
+        raise ConfigError(
+            f"cell {cell}: {method} returned {given}; it must return a dict with exactly {what} "
+            f"{list(names)}"
+        )
+
+
+def _check_known(cell: str, kind: str, name: str, whose: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        raise ConfigError(
+            f"cell {cell}: {kind} names '{name}', which is not among its {whose}; "
+            f"{did_you_mean(name, known)}"
+        )
 
 
 def _check_names(cell: str, kind: str, names: Any) -> None:

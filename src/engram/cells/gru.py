@@ -1,26 +1,100 @@
-"""Gated recurrent unit (Cho et al. 2014), in the form of torch.nn.GRU."""
+"""Gated recurrent unit (Cho et al. 2014), in both of its forms."""
 
 from typing import Any, final
 
 from engram.cells.base import Cell
 from engram.cells.language import sigmoid, tanh
+from engram.errors import ConfigError, did_you_mean
+
+RESETS = ("after", "before")
 
 
 @final
 class GRU(Cell):
     """h' = (1 - z)·n + z·h with n = tanh(x.n + ρ·r.n), ρ = σ(r), z = σ(z).
 
-    The reset gate ρ is applied after the recurrent product and to its bias, as in torch.nn.GRU.
     Gate order: reset r, update z, candidate n. An open update gate keeps the state, so it is the
     gate that ``forget_bias`` sets.
+
+    Args:
+        reset: Where the reset gate ρ acts. ``"after"`` the recurrent product, and on its bias too,
+            as in torch.nn.GRU; or ``"before"`` it, n = tanh(x.n + R(ρ·h)), as in the paper. The
+            latter multiplies with a value made within the step: it runs on the reference engine.
+
+    Raises:
+        ConfigError: For another place.
     """
 
     gates = ("r", "z", "n")
     forget_gate = "z"
-    torch_layer = "gru"
+
+    def __init__(self, *, reset: str = "after") -> None:
+        self.reset = checked_reset("GRU", reset)
+
+    @property
+    def late(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The candidate, if its recurrent product is of what the reset gate left."""
+        return ("n",) if self.reset == "before" else ()
+
+    @property
+    def torch_layer(self) -> str | None:  # type: ignore[override]
+        """torch.nn.GRU, which resets after the product."""
+        return "gru" if self.reset == "after" else None
+
+    def feed(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
+        """What the reset gate leaves of the state; see `Cell.feed`."""
+        return {"h": sigmoid(x.r + r.r) * s.h}
 
     def step(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
         """One time step; see `Cell.step`."""
         z = sigmoid(x.z + r.z)
-        n = tanh(x.n + sigmoid(x.r + r.r) * r.n)
-        return {"h": (1 - z) * n + z * s.h}
+        recurrent = r.n if self.late else sigmoid(x.r + r.r) * r.n
+        return {"h": (1 - z) * tanh(x.n + recurrent) + z * s.h}
+
+
+@final
+class MGU(Cell):
+    """h' = (1 - f)·h + f·n with n = tanh(x.n + f·r.n), f = σ(f): the minimal gated unit.
+
+    Zhou, Wu, Zhang, Zhou 2016, "Minimal Gated Unit for Recurrent Neural Networks": one gate does
+    what reset and update gate do in a GRU. Gate order: forget f, candidate n. Whatever its name
+    says, an open f replaces the state; so there is no gate for ``forget_bias`` to open.
+
+    Args:
+        reset: As in `GRU`: ``"after"`` the recurrent product, or ``"before"`` it as in the paper,
+            n = tanh(x.n + R(f·h)), on the reference engine.
+
+    Raises:
+        ConfigError: For another place.
+    """
+
+    gates = ("f", "n")
+
+    def __init__(self, *, reset: str = "after") -> None:
+        self.reset = checked_reset("MGU", reset)
+
+    @property
+    def late(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The candidate, if its recurrent product is of what the gate left."""
+        return ("n",) if self.reset == "before" else ()
+
+    def feed(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
+        """What the gate leaves of the state; see `Cell.feed`."""
+        return {"h": sigmoid(x.f + r.f) * s.h}
+
+    def step(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
+        """One time step; see `Cell.step`."""
+        f = sigmoid(x.f + r.f)
+        recurrent = r.n if self.late else f * r.n
+        return {"h": (1 - f) * s.h + f * tanh(x.n + recurrent)}
+
+
+def checked_reset(cell: str, reset: str) -> str:
+    """Give the place of a reset gate, one of `RESETS`.
+
+    Raises:
+        ConfigError: For another.
+    """
+    if reset not in RESETS:
+        raise ConfigError(f"{cell}(reset={reset!r}): {did_you_mean(str(reset), RESETS)}")
+    return reset

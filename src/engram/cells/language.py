@@ -16,7 +16,9 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "relu": torch.relu,
+    "identity": lambda a: a,
     "exp": torch.exp,
+    "log_sigmoid": torch.nn.functional.logsigmoid,
     "maximum": torch.maximum,
     "minimum": torch.minimum,
     "sqrt": torch.sqrt,
@@ -26,7 +28,8 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
 }
 # These look at all units of a row.
 OVER_UNITS = frozenset({"sum", "mean", "max"})
-ACTIVATIONS = frozenset({"sigmoid", "tanh", "relu", "exp"})
+# A gate's value, as it is recorded, is the result of the first of these that it comes to.
+ACTIVATIONS = frozenset({"sigmoid", "tanh", "relu", "identity", "exp", "log_sigmoid"})
 
 
 def _operate(name: str, *operands: Any) -> Any:
@@ -51,9 +54,19 @@ def relu(a: Any) -> Any:
     return _operate("relu", a)
 
 
+def identity(a: Any) -> Any:
+    """a itself: the activation of a gate that has none, so that its value is known as the gate's."""
+    return _operate("identity", a)
+
+
 def exp(a: Any) -> Any:
     """e to the power of a."""
     return _operate("exp", a)
+
+
+def log_sigmoid(a: Any) -> Any:
+    """The logarithm of 1 / (1 + exp(-a)), exact where the sigmoid itself would be 0 or 1."""
+    return _operate("log_sigmoid", a)
 
 
 def maximum(a: Any, b: Any) -> Any:
@@ -92,4 +105,4 @@ def layer_norm(a: Any, epsilon: float = 1e-5) -> Any:
     Gain and bias, where a cell wants them, are per-unit weights of its own.
     """
     centred = a - mean(a)
-    return centred / sqrt(mean(centred * centred) + epsilon)
+    return centred * (1 / sqrt(mean(centred * centred) + epsilon))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engram.cells.base import Cell
+from engram.cells.base import Cell, check_declaration
 from engram.engine import reference
 from engram.engine.dispatch import Choice, choose
 from engram.engine.sequence import Result, Weights
@@ -67,6 +67,7 @@ def check_cell(cell: Cell) -> CellReport:
         raise ConfigError(
             f"cell is {cell!r}; it takes a Cell, such as engram.cells.LSTM() (with parentheses)"
         )
+    check_declaration(cell, type(cell).__name__)
     trace(cell)
     _check_differences(cell)
     cases, largest, remarks, engines = 0, {}, [], []

@@ -16,8 +16,9 @@ REVERSE_OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "equal": lambda a, b: (a == b).to(a.dtype),
 }
 
-# Results of these are dear to compute again, and their derivatives are made of the results.
-DEAR = {"sigmoid", "tanh", "exp", "div", "sqrt"}
+# Results of these are dear to compute again, and their derivatives are made of the results. An
+# identity is the value of a gate, whose two parts would be stored in its place.
+DEAR = {"sigmoid", "tanh", "exp", "log_sigmoid", "identity", "div", "sqrt"}
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,14 @@ def _rules() -> dict[str, Callable[[Graph, int], list[_Local]]]:
     def relu(g: Graph, i: int) -> list[_Local]:
         return [times(g, g.apply("positive", i))]
 
+    def identity(g: Graph, i: int) -> list[_Local]:
+        return [lambda d: d]
+
     def exp(g: Graph, i: int) -> list[_Local]:
         return [times(g, i)]
+
+    def log_sigmoid(g: Graph, i: int) -> list[_Local]:
+        return [times(g, g.apply("sub", g.constant(1.0), g.apply("exp", i)))]
 
     def larger(g: Graph, i: int) -> list[_Local]:
         a, b = operands(g, i)
@@ -174,7 +181,9 @@ def _rules() -> dict[str, Callable[[Graph, int], list[_Local]]]:
         "sigmoid": sigmoid,
         "tanh": tanh,
         "relu": relu,
+        "identity": identity,
         "exp": exp,
+        "log_sigmoid": log_sigmoid,
         "maximum": larger,
         "minimum": smaller,
         "sqrt": sqrt,

@@ -165,6 +165,11 @@ constant_for_compile(_untraceable)
 
 @cache
 def _tried(cell: Cell) -> str | None:
+    if cell.late:
+        return (
+            f"cell {type(cell).__name__} multiplies its recurrent matrix with a value made within "
+            "the step, and kernels know products with the states before it alone"
+        )
     try:
         trace(cell)
     except UntraceableError as fault:

@@ -1,10 +1,11 @@
 """Observe a step as it runs: the value that each gate takes after its activation."""
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
-from engram.cells.base import Cell, take_step
+from engram.cells.base import Cell, take_feed, take_step
 from engram.cells.language import ACTIVATIONS, OPERATIONS
 
 
@@ -76,8 +77,15 @@ def observed_step(
     r: dict[str, Tensor],
     s: dict[str, Tensor],
     w: dict[str, Tensor],
+    late: Callable[[dict[str, Tensor]], dict[str, Tensor]],
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Run one step and see its gates.
+
+    Args:
+        cell: The equations.
+        x, s, w: As in `Cell.step`.
+        r: As in `Cell.step`, for the gates that are not late.
+        late: The same for the late ones, from what the cell's feed gives.
 
     Returns:
         The states after the step, and the activation of each gate. A gate that reaches no
@@ -91,6 +99,10 @@ def observed_step(
             for name, value in blocks.items()
         }
 
-    states = take_step(cell, wrap(x, True), wrap(r, True), wrap(s, False), wrap(w, False))
+    seen_x, seen_s, seen_w = wrap(x, True), wrap(s, False), wrap(w, False)
+    if cell.late:
+        fed = take_feed(cell, seen_x, wrap(r, True), seen_s, seen_w)
+        r = r | late({name: _value(value) for name, value in fed.items()})
+    states = take_step(cell, seen_x, wrap(r, True), seen_s, seen_w)
     gates = {name: activations.get(name, x[name] + r[name]) for name in cell.gates}
     return {name: _value(value) for name, value in states.items()}, gates

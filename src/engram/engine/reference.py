@@ -4,10 +4,12 @@ Works on any device, for any floating dtype, and for double backward, because it
 differentiable torch operations.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
-from engram.cells.base import Cell, take_step
+from engram.cells.base import Cell, take_feed, take_step
 from engram.engine.observe import observed_step
 from engram.engine.sequence import Result, State, Weights, resets_in_running_order, valid_steps
 
@@ -79,19 +81,40 @@ def _step(
     cell: Cell, projected: Tensor, weights: Weights, state: dict[str, Tensor], record: bool
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """One step of all rows: the recurrent product, then the cell's equations."""
-    feedback = [state[name] for name in cell.recurrent] or [projected[:, :0]]
-    joined = feedback[0] if len(feedback) == 1 else torch.cat(feedback, dim=1)
-    recurrent = torch.nn.functional.linear(joined, weights.recurrent, weights.recurrent_bias)
-    count = len(cell.gates)
-    x = dict(zip(cell.gates, projected.chunk(count, dim=1), strict=True))
-    r = dict(zip(cell.gates, recurrent.chunk(count, dim=1), strict=True))
+    x = dict(zip(cell.gates, projected.chunk(len(cell.gates), dim=1), strict=True))
+    r = _recurrent(cell, state, weights, projected, late=False)
     w = dict(weights.units)
+
+    def late(fed: dict[str, Tensor]) -> dict[str, Tensor]:
+        return _recurrent(cell, fed, weights, projected, late=True)
+
     gates: dict[str, Tensor] = {}
     if record:
-        after, gates = observed_step(cell, x, r, state, w)
+        after, gates = observed_step(cell, x, r, state, w, late)
     else:
+        if cell.late:
+            r |= late(take_feed(cell, x, r, state, w))
         after = take_step(cell, x, r, state, w)
     for name, value in after.items():
         if value.shape != state[name].shape:  # made of per-unit weights alone: as for every row
             after[name] = value.expand_as(state[name])
     return after, gates
+
+
+def _recurrent(
+    cell: Cell, fed: Mapping[str, Tensor], weights: Weights, like: Tensor, *, late: bool
+) -> dict[str, Tensor]:
+    """What the recurrent matrix brings to the gates that are late, or to those that are not."""
+    feedback = [fed[name] for name in cell.recurrent] or [like[:, :0]]
+    joined = feedback[0] if len(feedback) == 1 else torch.cat(feedback, dim=1)
+    matrix, bias = weights.recurrent, weights.recurrent_bias
+    places = [place for place, gate in enumerate(cell.gates) if (gate in cell.late) == late]
+    if not places:
+        return {}
+    if len(places) < len(cell.gates):
+        blocks = (len(cell.gates), -1)
+        matrix = matrix.unflatten(0, blocks)[places].flatten(0, 1)
+        bias = None if bias is None else bias.unflatten(0, blocks)[places].flatten()
+    product = torch.nn.functional.linear(joined, matrix, bias)
+    parts = product.chunk(len(places), dim=1)
+    return {cell.gates[place]: part for place, part in zip(places, parts, strict=True)}

@@ -3,7 +3,7 @@
 import traceback
 from typing import Any, NoReturn
 
-from engram.cells.base import Cell, take_step
+from engram.cells.base import Cell, take_feed, take_step
 from engram.cells.language import OPERATIONS
 from engram.engine.graph import Graph
 from engram.errors import ConfigError
@@ -92,7 +92,7 @@ def trace(cell: Cell) -> Graph:
     """The expression graph of a cell's step.
 
     Inputs are ``x.<gate>``, ``r.<gate>``, ``s.<state>`` and ``w.<weight>``; outputs are the states
-    after the step, by name.
+    after the step, by name, and for a cell with late gates what feeds them as ``feed.<state>``.
 
     Raises:
         UntraceableError: Where the step does what a graph cannot hold: it names the cell, the line
@@ -104,14 +104,12 @@ def trace(cell: Cell) -> Graph:
     def symbols(kind: str, names: tuple[str, ...]) -> dict[str, Symbol]:
         return {name: Symbol(graph, graph.input(f"{kind}.{name}")) for name in names}
 
+    x, r = symbols("x", cell.gates), symbols("r", cell.gates)
+    s, w = symbols("s", cell.states), symbols("w", cell.weights)
     try:
-        after = take_step(
-            cell,
-            symbols("x", cell.gates),
-            symbols("r", cell.gates),
-            symbols("s", cell.states),
-            symbols("w", cell.weights),
-        )
+        early = {gate: value for gate, value in r.items() if gate not in cell.late}
+        fed = take_feed(cell, x, early, s, w) if cell.late else {}
+        after = take_step(cell, x, r, s, w)
     except UntraceableError as fault:
         raise UntraceableError(f"{_where(cell, fault)}: {fault}") from None
     except (TypeError, AttributeError) as fault:
@@ -119,7 +117,7 @@ def trace(cell: Cell) -> Graph:
             f"{_where(cell, fault)}: {fault}; a step may use + - * / and "
             f"engram.cells.language: {', '.join(sorted(OPERATIONS))}"
         ) from None
-    for name, value in after.items():
+    for name, value in (after | {f"feed.{state}": value for state, value in fed.items()}).items():
         graph.outputs[name] = (
             value.index if isinstance(value, Symbol) else Symbol(graph, 0)._index(value)
         )
@@ -127,12 +125,15 @@ def trace(cell: Cell) -> Graph:
 
 
 def _where(cell: Cell, fault: Exception) -> str:
-    """Cell and line of a fault within its step."""
-    code = type(cell).step.__code__
-    lines = [
-        frame.lineno
+    """Cell, method and line of a fault within its step or feed."""
+    codes = {name: getattr(type(cell), name).__code__ for name in ("step", "feed")}
+    found = [
+        (name, frame.lineno)
         for frame in traceback.extract_tb(fault.__traceback__)
+        for name, code in codes.items()
         if frame.filename == code.co_filename and frame.name == code.co_name
     ]
-    place = f" line {lines[-1]} of {code.co_filename}" if lines else ""
-    return f"cell {type(cell).__name__}: step{place}"
+    if not found:
+        return f"cell {type(cell).__name__}: step"
+    method, line = found[-1]
+    return f"cell {type(cell).__name__}: {method} line {line} of {codes[method].co_filename}"

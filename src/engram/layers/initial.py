@@ -58,6 +58,7 @@ def initialise(
         init: A name in `INITIALISATIONS`.
         forget_bias: The *effective* bias of the forget gate, or None to leave it. torch keeps two
             biases for each gate, which add up; this sets the first to the value, the second to 0.
+            Where a cell normalises these away, its ``forget_shift`` is set instead.
 
     Raises:
         ConfigError: For an unknown name, or a forget bias where there is no such gate or bias.
@@ -65,6 +66,8 @@ def initialise(
     if init not in INITIALISATIONS:
         raise ConfigError(f"init '{init}' is not known: {did_you_mean(init, INITIALISATIONS)}")
     INITIALISATIONS[init](weights, hidden)
+    for name, value in cell.initial_weights.items():
+        weights[name].fill_(value)
     if forget_bias is None:
         return
     if cell.forget_gate is None:
@@ -72,6 +75,9 @@ def initialise(
             f"forget_bias={forget_bias} was given, but {type(cell).__name__} has no forget gate; "
             "leave it out"
         )
+    if cell.forget_shift is not None:
+        weights[cell.forget_shift].fill_(forget_bias)
+        return
     if "bias_ih" not in weights:
         raise ConfigError(f"forget_bias={forget_bias} needs biases; leave it out or set bias=True")
     start = cell.gates.index(cell.forget_gate) * hidden

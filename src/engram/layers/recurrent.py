@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from engram.cells.base import Cell
+from engram.cells.base import Cell, check_declaration
 from engram.engine import Choice, Result, Weights, choose, with_compiled
 from engram.errors import ConfigError
 from engram.layers.arguments import checked_input, checked_lengths, checked_reset, checked_state
@@ -61,6 +61,8 @@ class Recurrent(nn.Module):
         ConfigError: For sizes, probabilities, names or engines that cannot work.
     """
 
+    unconnected: Tensor | None
+
     def __init__(
         self,
         cell: Cell,
@@ -84,6 +86,7 @@ class Recurrent(nn.Module):
             raise ConfigError(
                 f"cell is {cell!r}; it takes a Cell, such as engram.cells.LSTM() (with parentheses)"
             )
+        check_declaration(cell, type(cell).__name__)
         sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
         for name, value in sizes.items():
             if not isinstance(value, int) or value < 1:
@@ -115,6 +118,8 @@ class Recurrent(nn.Module):
                 for name, shape in shapes.items():
                     empty = torch.empty(shape, device=device, dtype=dtype)
                     self.register_parameter(name + suffix, nn.Parameter(empty))
+        unconnected = unconnected_entries(cell, hidden_size, device)
+        self.register_buffer("unconnected", unconnected, persistent=False)
         roles = self._roles()
         self.weight_names = [
             [role + suffix for role in roles]
@@ -129,6 +134,8 @@ class Recurrent(nn.Module):
             for suffix in self._suffixes(layer):
                 weights = self._parameters_of(suffix)
                 initialise(self.cell, weights, self.hidden_size, self.init, self.forget_bias)
+                if self.unconnected is not None:
+                    weights["weight_hh"].data.masked_fill_(self.unconnected, 0.0)
 
     @overload
     def forward(
@@ -369,6 +376,8 @@ class Recurrent(nn.Module):
     def _weights(self, suffix: str) -> Weights:
         parameters = self._parameters_of(suffix)
         recurrent = parameters["weight_hh"]
+        if self.unconnected is not None:
+            recurrent = recurrent.masked_fill(self.unconnected, 0.0)
         if self.weight_drop > 0.0:
             recurrent = nn.functional.dropout(recurrent, self.weight_drop, self.training)
         return Weights(
@@ -381,6 +390,23 @@ class Recurrent(nn.Module):
 
     def _state_out(self, states: tuple[Tensor, ...]) -> State:
         return states[0] if len(states) == 1 else states
+
+
+def unconnected_entries(
+    cell: Cell, hidden: int, device: torch.device | str | None = None
+) -> Tensor | None:
+    """``(G·H, R·H)`` bool: the recurrent weights that a cell keeps at zero; None where it has none.
+
+    Args:
+        cell: Which declares them in `Cell.unconnected`.
+        hidden: H.
+        device: Where the mask lies.
+    """
+    if not cell.unconnected:
+        return None
+    blocks = [[(gate, state) in cell.unconnected for state in cell.recurrent] for gate in cell.gates]
+    mask = torch.tensor(blocks, device=device)
+    return mask.repeat_interleave(hidden, 0).repeat_interleave(hidden, 1)
 
 
 def engine_of(layer: Recurrent, input: Tensor | None = None) -> Choice:

@@ -26,8 +26,12 @@ _MANY_ROWS = 8
 
 @cache
 def can_step_quickly(cell: Cell) -> bool:
-    """Whether a cell has kernels that read weights as they are: not if it looks at whole rows."""
-    if choose(cell).engine != "cpu":
+    """Whether a cell has kernels that read weights as they are.
+
+    Not if it looks at whole rows, nor if some of its recurrent weights count as zero whatever they
+    hold.
+    """
+    if choose(cell).engine != "cpu" or cell.unconnected:
         return False
     return all(node.op not in OVER_UNITS for node in trace(cell).nodes)
 
