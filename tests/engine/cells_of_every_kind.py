@@ -5,17 +5,6 @@ from engram.cells import language as L
 from engram.cells.language import exp, layer_norm, maximum, minimum, relu, sigmoid, sqrt, tanh
 
 
-class Peepholes(Cell):
-    gates = ("i", "f", "g", "o")
-    states = ("h", "c")
-    weights = ("p_i", "p_f", "p_o")
-
-    def step(self, x, r, s, w):
-        kept = sigmoid(x.f + r.f + w.p_f * s.c) * s.c
-        c = kept + sigmoid(x.i + r.i + w.p_i * s.c) * tanh(x.g + r.g)
-        return {"h": sigmoid(x.o + r.o + w.p_o * c) * tanh(c), "c": c}
-
-
 class TwoFeedBack(Cell):
     gates = ("a", "b")
     states = ("h", "k")
@@ -90,10 +79,20 @@ class Attending(Cell):
         return {"h": powers / L.sum(powers) + 0.3 * tanh(x.b + r.b) + 0.1 * L.mean(s.h)}
 
 
-OF_EVERY_KIND: dict[str, Cell] = {name: make_cell(name) for name in CELLS} | {
+# Built-in cells that kernels treat each in their own way; the others differ from one of these in a
+# few operations, and go through a part of the table.
+OWN_KINDS = (
+    *("elman", "elman-relu", "gru", "mingru", "lstm", "lstm-peephole", "lstm-fgr"),
+    *("lstm-layer-norm", "slstm"),
+)
+OTHER_BUILT_IN: dict[str, Cell] = {
+    name: make_cell(name)
+    for name in CELLS
+    if name not in OWN_KINDS and name != "lstm-np" and not make_cell(name).late
+}
+OF_EVERY_KIND: dict[str, Cell] = {name: make_cell(name) for name in OWN_KINDS} | {
     kind.__name__: kind()
     for kind in (
-        Peepholes,
         TwoFeedBack,
         NoFeedback,
         OnlyTheSecondFeedsBack,

@@ -7,6 +7,7 @@ import engram
 from engram.cells import CELLS, LSTM, Cell, make_cell
 from engram.cells.language import tanh
 from engram.engine import ENGINES, choose
+from engram.engine.dispatch import _say_once
 from engram.errors import ConfigError
 
 
@@ -46,12 +47,24 @@ def test_choice_and_reason(cell, requested, see_steps, engine, reason):
     assert (choice.engine, choice.reason) == (engine, reason)
 
 
-@pytest.mark.parametrize("name", CELLS)
-def test_every_built_in_cell_has_kernels_and_a_fused_layer(name):
-    layer = engram.Recurrent(make_cell(name), 2, 3)
+@pytest.mark.parametrize("name", [name for name in CELLS if not make_cell(name).late])
+def test_every_built_in_cell_has_kernels_and_torch_s_have_a_fused_layer(name):
+    cell = make_cell(name)
+    layer = engram.Recurrent(cell, 2, 3)
     assert engram.engine_of(layer).engine == "cpu"
     assert layer.choice(see_steps=True).engine == "reference"
-    assert engram.Recurrent(make_cell(name), 2, 3, engine="torch").choice().engine == "torch"
+    if cell.torch_layer is not None:
+        assert engram.Recurrent(cell, 2, 3, engine="torch").choice().engine == "torch"
+
+
+def test_a_product_within_the_step_runs_as_a_loop_and_says_so_once():
+    _say_once.cache_clear()
+    with pytest.warns(UserWarning, match=r"cell GRU multiplies .* within the step.*which is slow"):
+        layer = engram.Recurrent(make_cell("gru-cho"), 2, 3)
+    assert layer.choice().engine == "reference"
+    engram.Recurrent(make_cell("gru-cho"), 2, 3)
+    with pytest.raises(ConfigError, match="engine 'cpu' cannot run this: cell GRU multiplies"):
+        engram.Recurrent(make_cell("gru-cho"), 2, 3, engine="cpu")
 
 
 def test_engine_of_names_what_was_compiled():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from engram.cells import CELLS, make_cell
-from engram.cells.language import OPERATIONS
+from engram.cells.language import OPERATIONS, OVER_UNITS
 from engram.engine.cpu.elementwise import FORMATS, Elementwise, compiled
 from engram.engine.cpu.maths import ERRORS
 from engram.engine.cpu.target import host
@@ -29,6 +29,13 @@ def _targets():
     ]
 
 
+# Cells of which no unit looks at the others within the step.
+POINTWISE = [
+    name
+    for name in CELLS
+    if all(node.op not in OVER_UNITS for node in trace(make_cell(name)).nodes)
+    and not make_cell(name).late
+]
 REACH = {torch.float32: 86.0, torch.float64: 700.0}
 
 
@@ -67,7 +74,7 @@ def test_ends_of_the_line(name, dtype):
 
 @pytest.mark.parametrize("target", _targets(), ids=lambda target: f"{target.vector_bits} bits")
 @pytest.mark.parametrize("dtype", FORMATS)
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", POINTWISE)
 def test_step_and_reverse_equal_their_graphs(name, dtype, target):
     torch.manual_seed(0)
     step = trace(make_cell(name))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from cells_of_every_kind import OF_EVERY_KIND, Peepholes
+from cells_of_every_kind import OF_EVERY_KIND, OTHER_BUILT_IN
 from problems import MARKS, answer, problem
 from tolerances import assert_near
 
@@ -16,12 +16,13 @@ from engram.engine.cpu.target import host
 
 SIZES = [(1, 1, 1), (7, 5, 3), (63, 9, 3), (16, 1, 6), (33, 2, 4), (128, 26, 2)]  # H, B, T
 NAMES = list(OF_EVERY_KIND)
+ALL_CELLS = OF_EVERY_KIND | OTHER_BUILT_IN
 
 
 def _both(name, sizes, marks, reverse, dtype, **options):
     hidden, batch, steps = sizes
     given = problem(
-        OF_EVERY_KIND[name], hidden=hidden, batch=batch, steps=steps, features=5, dtype=dtype
+        ALL_CELLS[name], hidden=hidden, batch=batch, steps=steps, features=5, dtype=dtype
     )
     options |= MARKS[marks](batch, steps) | {"reverse": reverse}
     return answer(operator.run, given, **options), answer(reference.run, given, **options)
@@ -37,8 +38,15 @@ def test_equals_the_reference(name, marks, reverse):
         assert_near(*_both(name, sizes, marks, reverse, dtype))
 
 
+@pytest.mark.parametrize("name", OTHER_BUILT_IN)
+def test_other_built_in_cells_equal_the_reference(name):
+    size = SIZES[list(OTHER_BUILT_IN).index(name) % len(SIZES)]
+    assert_near(*_both(name, size, "short and reset", True, torch.float64))
+    assert_near(*_both(name, (33, 2, 4), "plain", False, torch.float32))
+
+
 @pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("name", ["lstm", "Peepholes", "NoFeedback"])
+@pytest.mark.parametrize("name", ["lstm", "lstm-peephole", "NoFeedback"])
 def test_without_biases(name, bias):
     given = problem(OF_EVERY_KIND[name], hidden=7, bias=bias)
     assert_near(answer(operator.run, given), answer(reference.run, given))
@@ -82,7 +90,7 @@ def test_records_what_the_reference_records(name, marks, reverse):
 
 def test_within_the_stated_error_at_a_hundred_steps():
     """float32 against float64: outputs within 2e-6, gradients within 1e-5 of their largest."""
-    for cell in (OF_EVERY_KIND["lstm"], OF_EVERY_KIND["gru"], Peepholes()):
+    for cell in (OF_EVERY_KIND["lstm"], OF_EVERY_KIND["gru"], OF_EVERY_KIND["lstm-peephole"]):
         exact = problem(cell, hidden=64, batch=8, steps=100, features=16)
         rounded = problem(cell, hidden=64, batch=8, steps=100, features=16, dtype=torch.float32)
         for name, tensor in rounded.tensors.items():

@@ -153,7 +153,7 @@ def test_the_lstm_keeps_its_gates_and_c_alone():
         ("Bare", True, False),
         ("Apart", False, True),
         ("Swapped", True, False),
-        ("Peepholes", True, False),
+        ("lstm-peephole", True, False),
         ("NoFeedback", False, True),
     ],
 )

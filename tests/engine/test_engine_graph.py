@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from engram.cells import CELLS, Cell, make_cell
-from engram.cells.base import take_step
+from engram.cells.base import take_feed, take_step
 from engram.cells.language import OPERATIONS, exp, maximum, minimum, relu, sigmoid, tanh
 from engram.engine.derivative import REVERSE_OPERATIONS, derivative
 from engram.engine.graph import Graph
@@ -35,7 +35,8 @@ class Constant(Cell):
         return {"h": 0.5 * s.h + 0 * x.a}
 
 
-TRACED = [*map(make_cell, CELLS), Everything(), Constant()]
+BUILT_IN = [*map(make_cell, CELLS)]
+TRACED = [*(cell for cell in BUILT_IN if not cell.late), Everything(), Constant()]
 
 
 def _values(cell):
@@ -59,6 +60,17 @@ def test_graph_computes_what_the_step_does(cell):
     assert set(computed) == set(cell.states)
     for name in cell.states:
         torch.testing.assert_close(computed[name], expected[name])
+
+
+@pytest.mark.parametrize("cell", [cell for cell in BUILT_IN if cell.late], ids=repr)
+def test_graph_holds_what_feeds_late_gates(cell):
+    values = _values(cell)
+    fed = {f"feed.{n}": v for n, v in take_feed(cell, *values.values()).items()}
+    expected = take_step(cell, *values.values()) | fed
+    computed = trace(cell).evaluate(_flat(values), OPERATIONS)
+    assert set(computed) == set(expected) > set(cell.states)
+    for name, value in expected.items():
+        torch.testing.assert_close(computed[name], value)
 
 
 @pytest.mark.parametrize("cell", TRACED, ids=repr)

@@ -1,12 +1,17 @@
-"""``engram info RUN``: what a run is, and how far it got."""
+"""``engram info RUN``: what a run is, and how far it got; ``engram info --cells``: what there is."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from engram.cells import CELLS
 from engram.cli import views
 from engram.cli.flags import Parser
 from engram.cli.train import RESULT
 from engram.diagnosis.language_model import read_memory
+from engram.errors import ConfigError
 from engram.files import read_json
 from engram.tasks.language_model import LanguageModelSettings
 from engram.training.run_folder import RunFolder
@@ -16,14 +21,44 @@ def main(argv: list[str]) -> int:
     """Run ``engram info``."""
     flags = Parser(
         prog="engram info",
-        description="Show what a run is and how far it got.\n\n  engram info runs/notes",
+        description="Show what a run is and how far it got, or what Engram has built in.\n\n"
+        "  engram info runs/notes\n  engram info --cells",
     )
-    flags.add_argument("run", metavar="RUN", help="the folder of the run")
-    run = RunFolder.open(Path(flags.parse(argv).run))
-    settings = LanguageModelSettings.checked(run.settings(), str(run.config))
+    flags.add_argument("run", metavar="RUN", nargs="?", help="the folder of the run")
+    for name, (text, _) in LISTS.items():
+        flags.add_argument(f"--{name}", action="store_true", help=text)
+    given = flags.parse(argv)
+    asked = [name for name in LISTS if getattr(given, name)]
+    if bool(asked) == (given.run is not None):
+        what = "both a RUN and a list were" if asked else "nothing was"
+        lists = " or ".join(f"--{name}" for name in LISTS)
+        raise ConfigError(f"{what} given; 'engram info' takes one RUN, or {lists}")
     out = views.console()
-    views.show_facts(out, _settings(settings) | _progress(run, settings) | _memory(run))
+    for name in asked:
+        LISTS[name][1](out)
+    if given.run is not None:
+        _show_run(out, RunFolder.open(Path(given.run)))
     return 0
+
+
+def _show_cells(out: Console) -> None:
+    rows = [
+        [name, built_in.summary, " ".join(cell.gates), " ".join(cell.states), built_in.paper]
+        for name, built_in in CELLS.items()
+        for cell in [built_in.make()]
+    ]
+    views.show_table(out, ["cell", "what it is", "gates", "states", "paper"], rows)
+
+
+# What is listed by a flag: its help, and what shows it.
+LISTS: dict[str, tuple[str, Callable[[Console], None]]] = {
+    "cells": ("list the built-in cells", _show_cells),
+}
+
+
+def _show_run(out: Console, run: RunFolder) -> None:
+    settings = LanguageModelSettings.checked(run.settings(), str(run.config))
+    views.show_facts(out, _settings(settings) | _progress(run, settings) | _memory(run))
 
 
 def _settings(s: LanguageModelSettings) -> dict[str, Any]:

@@ -83,6 +83,16 @@ def show_facts(out: Console, facts: dict[str, Any]) -> None:
     out.print(table)
 
 
+def show_table(out: Console, head: list[str], rows: list[list[str]]) -> None:
+    """Rows of text under their headings, folded to the width there is."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in head:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    out.print(table)
+
+
 def _lags(count: int) -> list[int]:
     shown = [lag for lag in _SHOWN_LAGS if lag < count]
     return shown if shown[-1] == count - 1 else [*shown, count - 1]

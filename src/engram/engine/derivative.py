@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from engram.cells.language import OPERATIONS
+from engram.cells.language import OPERATIONS, OVER_UNITS
 from engram.engine.graph import OPERATORS, Graph
 
 # What the reverse needs besides the cell language, on tensors: 1 where a > 0, else 0; 1 where
@@ -75,7 +75,8 @@ def _stored(graph: Graph, count: int, states: set[int]) -> list[int]:
 
     States before and weights are at hand in the reverse, so cheap nodes made of these and of dear
     results are computed again. So are the states after the step; a dear result of one of them
-    costs less to compute again than to write and to read.
+    costs less to compute again than to write and to read. What looks at all units of a row is one
+    number for the row, and would take another pass over it.
     """
     stored: set[int] = set()
     seen: set[int] = set()
@@ -90,7 +91,8 @@ def _stored(graph: Graph, count: int, states: set[int]) -> list[int]:
                 if not node.name.startswith(("s.", "w.", "d.")):
                     stored.add(index)
                 return
-            if index in states or (node.op in DEAR and not states.issuperset(node.operands)):
+            dear = node.op in DEAR and not states.issuperset(node.operands)
+            if index in states or dear or node.op in OVER_UNITS:
                 stored.add(index)
                 return
         for operand in node.operands:

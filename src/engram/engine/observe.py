@@ -6,14 +6,15 @@ from typing import Any
 from torch import Tensor
 
 from engram.cells.base import Cell, take_feed, take_step
-from engram.cells.language import ACTIVATIONS, OPERATIONS
+from engram.cells.language import ACTIVATIONS, OPERATIONS, OVER_UNITS
 
 
 class Observed:
     """A value together with the gates whose activation it still awaits.
 
     Sums and products join the gates of their operands; the first activation applied to a value
-    settles its gates, and writes its result into `activations` under each of them.
+    settles its gates, and writes its result into `activations` under each of them. What is one
+    number for the whole row awaits nothing.
     """
 
     __slots__ = ("activations", "pending", "value")
@@ -29,6 +30,8 @@ class Observed:
         """Apply an operation of the cell language; called by `cells.language`."""
         result = OPERATIONS[name](*(_value(o) for o in operands))
         pending = frozenset().union(*(_pending(o) for o in operands))
+        if name in OVER_UNITS:
+            pending = frozenset()
         if name in ACTIVATIONS:
             for gate in pending:
                 self.activations.setdefault(gate, result)

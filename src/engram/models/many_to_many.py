@@ -1,24 +1,31 @@
 """Many-to-many, aligned: one output for each step of the input."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
-from engram.cells import make_cell
-from engram.errors import ConfigError
+from engram.cells import CELLS, make_cell
+from engram.errors import ConfigError, did_you_mean
 from engram.layers import Recurrent
 from engram.settings import Settings
 
 State = Tensor | tuple[Tensor, ...]
 
 
+def _known_cell(name: str) -> str:
+    if name not in CELLS:
+        raise PydanticCustomError("cell", "{hint}", {"hint": did_you_mean(name, CELLS)})
+    return name
+
+
 class ModelSettings(Settings):
     """What a token model is made of."""
 
-    cell: Literal["lstm", "gru", "elman", "elman-relu"] = Field(
-        "lstm", description="equations of one time step"
+    cell: Annotated[str, AfterValidator(_known_cell)] = Field(
+        "lstm", description="equations of one time step; 'engram info --cells' lists them"
     )
     hidden: int = Field(256, ge=1, description="hidden units of a layer, H")
     layers: int = Field(1, ge=1, description="stacked recurrent layers, L")

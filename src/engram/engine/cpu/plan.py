@@ -126,7 +126,8 @@ def _joined(step: Graph, gates: tuple[str, ...]) -> bool:
 def _gate_nodes(step: Graph, gates: tuple[str, ...]) -> list[int]:
     """For each gate, the first activation that its value reaches; else input plus recurrent part.
 
-    Sums and products carry the gates of their operands on until an activation settles them.
+    Sums and products carry the gates of their operands on until an activation settles them; what is
+    one number for the whole row carries none.
     """
     settled: dict[str, int] = {}
     pending: list[frozenset[str]] = []
@@ -134,6 +135,8 @@ def _gate_nodes(step: Graph, gates: tuple[str, ...]) -> list[int]:
         waiting = frozenset[str]().union(*(pending[operand] for operand in node.operands))
         if node.op == "input" and node.name.startswith(("x.", "r.")):
             waiting = frozenset([node.name[2:]])
+        if node.op in OVER_UNITS:
+            waiting = frozenset()
         if node.op in ACTIVATIONS:
             for gate in waiting:
                 settled.setdefault(gate, index)
