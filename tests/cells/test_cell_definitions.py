@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import engram
 from engram.cells import CELLS, Cell, Elman, make_cell
 from engram.cells.base import Named
 from engram.engine import Weights, reference
@@ -50,6 +51,30 @@ DECLARATIONS = {
     "number for name": ({"gates": ("f", 1)}, "Mine: gates is ('f', 1); it takes a tuple of names"),
     "no identifier": ({"gates": ("f 1",)}, "Mine: gates holds 'f 1'; a name starts with a letter"),
     "underscore": ({"gates": ("_f",)}, "Mine: gates holds '_f'; a name starts with a letter"),
+    "not connected to no gate": (
+        {"gates": ("f",), "unconnected": (("g", "h"),)},
+        "Mine: unconnected names 'g', which is not among its gates; accepted: f",
+    ),
+    "not connected to a state that feeds nothing": (
+        {"gates": ("f",), "states": ("h", "c"), "unconnected": (("f", "c"),)},
+        "Mine: unconnected names 'c', which is not among its recurrent states; accepted: h",
+    ),
+    "not connected, without a pair": (
+        {"gates": ("f",), "unconnected": ("fh",)},
+        "Mine: unconnected is ('fh',); it takes pairs of a gate and a state",
+    ),
+    "late without such a gate": (
+        {"gates": ("f",), "late": ("n",)},
+        "Mine: late names 'n', which is not among its gates; accepted: f",
+    ),
+    "start of no weight": (
+        {"gates": ("f",), "weights": ("gain",), "initial_weights": {"gian": 1.0}},
+        "Mine: initial_weights names 'gian', which is not among its weights; did you mean 'gain'?",
+    ),
+    "shift of no weight": (
+        {"gates": ("f",), "forget_shift": "shift"},
+        "Mine: forget_shift names 'shift', which is not among its weights; accepted:",
+    ),
     "no states": ({"gates": ("f",), "states": (), "recurrent": ()}, "Mine declares no states"),
 }
 
@@ -111,6 +136,18 @@ class StepMissing(Cell):
     gates = ("f",)
 
 
+class FeedMissing(Cell):
+    gates = ("f",)
+    late = ("f",)
+
+    step = _step
+
+
+class FeedsTooLittle(FeedMissing):
+    def feed(self, x, r, s, w):
+        return {}
+
+
 STEPS = {
     AsksForGate: (
         "cell AsksForGate: step asks for gate 'forgets', which the cell does not declare; "
@@ -153,6 +190,14 @@ def test_a_cell_without_step_says_so():
         _run(StepMissing())
 
 
+@pytest.mark.parametrize("record", [False, True])
+def test_late_gates_need_a_feed_of_all_that_is_recurrent(record):
+    with pytest.raises(NotImplementedError, match="FeedMissing has late gates .* define feed"):
+        _run(FeedMissing(), record)
+    with pytest.raises(ConfigError, match=r"FeedsTooLittle: feed returned \[\]; .* exactly what"):
+        _run(FeedsTooLittle(), record)
+
+
 def test_named_blocks_are_attributes_in_order():
     blocks = Named("Mine", "gate", {"f": 1, "g": 2})
     assert (blocks.f, blocks.g, list(blocks)) == (1, 2, ["f", "g"])
@@ -165,13 +210,51 @@ def test_built_in_cells_by_name(name):
     assert cell.states[0] == "h"
 
 
-def test_built_in_cells_print_their_options():
-    assert [repr(make_cell(name)) for name in sorted(CELLS)] == [
-        "Elman(activation='tanh')",
-        "Elman(activation='relu')",
-        "GRU()",
-        "LSTM()",
-    ]
+def test_cells_print_the_options_that_differ_from_their_defaults():
+    printed = {
+        "elman": "Elman()",
+        "elman-leaky": "Elman(leak=0.5)",
+        "gru-cho": "GRU(reset='before')",
+        "lstm": "LSTM()",
+        "lstm-nfg": "LSTM(forget_gate=False, peepholes=True)",
+    }
+    assert {name: repr(make_cell(name)) for name in printed} == printed
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_built_in_cell_is_equal_to_what_it_prints(name):
+    again = eval(repr(make_cell(name)), vars(engram.cells))
+    assert again == make_cell(name)
+    assert hash(again) == hash(make_cell(name))
+
+
+class Optional(Cell):
+    """Declares by its option, so that it is checked when it is put to use."""
+
+    def __init__(self, gates=("a",)):
+        self._gates = gates
+
+    @property
+    def gates(self):
+        return self._gates
+
+    step = _step
+
+
+@pytest.mark.parametrize(
+    ("gates", "text"),
+    [
+        ((), "cell Optional declares no gates"),
+        (("a", "a"), "cell Optional: gates ('a', 'a') holds a name twice"),
+        (("h",), "cell Optional: 'h' names a gate and a state"),
+    ],
+)
+@pytest.mark.parametrize("use", [engram.check_cell, lambda cell: engram.Recurrent(cell, 2, 3)])
+def test_a_declaration_that_depends_on_options_is_checked_when_it_is_used(gates, text, use):
+    with pytest.raises(ConfigError) as fault:
+        use(Optional(gates))
+    assert text in str(fault.value)
+    assert engram.Recurrent(Optional(), 2, 3)(torch.ones(4, 1, 2))[0].shape == (4, 1, 3)
 
 
 def test_unknown_names_are_answered_with_the_nearest():
