@@ -192,7 +192,7 @@ def test_a_cell_without_step_says_so():
 
 @pytest.mark.parametrize("record", [False, True])
 def test_late_gates_need_a_feed_of_all_that_is_recurrent(record):
-    with pytest.raises(NotImplementedError, match="FeedMissing has late gates .* define feed"):
+    with pytest.raises(NotImplementedError, match=r"FeedMissing has late gates .* define feed"):
         _run(FeedMissing(), record)
     with pytest.raises(ConfigError, match=r"FeedsTooLittle: feed returned \[\]; .* exactly what"):
         _run(FeedsTooLittle(), record)

@@ -25,10 +25,11 @@ def _layer(name, **options):
 def _parameters(layer):
     """A layer's parameters by gate, as the papers write them; an unconnected block is not there."""
     gates = layer.cell.gates
-    blocks = {
-        short: dict(zip(gates, getattr(layer, f"{name}_l0").detach().numpy().reshape(len(gates), H, -1)))
-        for short, name in {"W": "weight_ih", "R": "weight_hh", "b": "bias_ih", "d": "bias_hh"}.items()
-    }
+    names = {"W": "weight_ih", "R": "weight_hh", "b": "bias_ih", "d": "bias_hh"}
+    blocks = {}
+    for short, name in names.items():
+        whole = getattr(layer, f"{name}_l0").detach().numpy()
+        blocks[short] = dict(zip(gates, whole.reshape(len(gates), H, -1), strict=True))
     for bias in ("b", "d"):
         blocks[bias] = {gate: value[:, 0] for gate, value in blocks[bias].items()}
     units = {name: getattr(layer, f"{name}_l0").detach().numpy() for name in layer.cell.weights}
@@ -71,7 +72,7 @@ def test_slstm_starts_from_zero_as_its_reference_does():
         layer.bias_ih_l0[:H] = -800.0
     x = torch.randn(T, B, I, dtype=torch.float64)
     zero = {name: np.zeros((B, H)) for name in layer.cell.states}
-    expected, after = _run(STEPS["slstm"], x.numpy(), zero, _parameters(layer))
+    expected, _ = _run(STEPS["slstm"], x.numpy(), zero, _parameters(layer))
     for run in (layer, engram.Recurrent(layer.cell, I, H, dtype=torch.float64, engine="reference")):
         run.load_state_dict(layer.state_dict())
         output, state = run(x)

@@ -41,7 +41,9 @@ def _onnx_weights(layer):
     gates = dict(zip("iofc", "iofg", strict=True))
 
     def blocks(name):
-        own = dict(zip(layer.cell.gates, getattr(layer, f"{name}_l0").detach().split(H), strict=True))
+        own = dict(
+            zip(layer.cell.gates, getattr(layer, f"{name}_l0").detach().split(H), strict=True)
+        )
         # what is not there is not looked at
         empty = torch.zeros_like(next(iter(own.values())))
         return torch.cat([own.get(ours, empty) for ours in gates.values()]).numpy()

@@ -82,7 +82,7 @@ def test_flags(argv, expected):
         (["--hidden", "0"], ["hidden is '0': input should be greater than or equal to 1"]),
         (["--hidden", "none"], ["hidden is None: input should be a valid integer"]),
         (["--rate", "inf"], ["rate is 'inf': input should be a finite number"]),
-        (["--cell", "lstn"], ["cell is 'lstn': input should be 'lstm', 'gru', 'elman' or"]),
+        (["--cell", "lstn"], ["cell is 'lstn': did you mean 'lstm'? accepted: elman,"]),
         (["--hidden"], ["argument --hidden: expected one argument; 'engram train language-model"]),
         (["--data"], ["argument --data: expected at least one argument"]),
         (["--dropout", "1"], ["dropout is '1': input should be less than 1"]),

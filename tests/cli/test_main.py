@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import engram
+from engram.cells import CELLS
 from engram.cli import main as module
 from engram.cli.main import COMMANDS, main
 from engram.errors import ConfigError, DataError, NumericsError, RunError
@@ -75,6 +76,9 @@ def test_every_command_has_help(name, capsys):
         (["sample"], "the following arguments are required: RUN; 'engram sample --help' shows"),
         (["eval", "runs/x"], "the following arguments are required: --data"),
         (["info", "runs/x", "more"], "'more' is not expected here"),
+        (["info"], "nothing was given; 'engram info' takes one RUN, or --cells"),
+        (["info", "runs/x", "--cells"], "both a RUN and a list were given; 'engram info' takes"),
+        (["info", "--cell"], "'--cell' is not a flag, did you mean '--cells'?"),
         (["demo", "--run-dri", "x"], "did you mean '--run-dir'?"),
     ],
     ids=str,
@@ -86,6 +90,16 @@ def test_faults_in_what_is_given(argv, text, capsys):
     assert captured.err.startswith("engram: ")
     assert text in captured.err
     assert captured.err.count("\n") == 1
+
+
+def test_info_lists_the_cells(capsys):
+    assert main(["info", "--cells"]) == 0
+    shown = capsys.readouterr().out
+    words = set(shown.split())
+    for name, built_in in CELLS.items():
+        assert name in words
+        assert set(built_in.summary.split()) | set(built_in.paper.split()) <= words
+    assert "last_i" in words
 
 
 @pytest.mark.parametrize("command", ["info", "sample", "diagnose", "resume"])

@@ -21,6 +21,8 @@ EXACT = {
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "log_sigmoid": lambda x: np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))),
 }
+
+
 def _targets():
     """The machine at hand, and the same with narrower vectors."""
     known = host()

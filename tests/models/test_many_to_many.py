@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from engram.cells import CELLS, make_cell
 from engram.errors import ConfigError
 from engram.models.many_to_many import ManyToMany, ModelSettings, detached, parameter_count
 
@@ -11,7 +12,8 @@ def _model(vocabulary=7, **changes):
     return ManyToMany(vocabulary, ModelSettings(**({"hidden": 5} | changes)))
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "elman", "elman-relu"])
+@pytest.mark.filterwarnings("ignore:.*runs on the reference engine:UserWarning")
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(("layers", "embedding"), [(1, 0), (2, 3)])
 def test_shapes(cell, layers, embedding):
     model = _model(cell=cell, layers=layers, embedding=embedding)
@@ -19,7 +21,7 @@ def test_shapes(cell, layers, embedding):
     scores, state = model(inputs)
     assert scores.shape == (4, 3, 7)
     parts = state if isinstance(state, tuple) else (state,)
-    assert len(parts) == (2 if cell == "lstm" else 1)
+    assert len(parts) == len(make_cell(cell).states)
     assert all(part.shape == (layers, 3, 5) for part in parts)
     assert model.embedding.embedding_dim == (embedding or 5)
 

@@ -55,7 +55,7 @@ def relu(a: Any) -> Any:
 
 
 def identity(a: Any) -> Any:
-    """a itself: the activation of a gate that has none, so that its value is known as the gate's."""
+    """a itself: the activation of a gate without one, so that its value is known as the gate's."""
     return _operate("identity", a)
 
 

@@ -26,9 +26,9 @@ def mermaid(cell: Cell) -> str:
     """A cell's step as a flow from states before, on the left, to states after it.
 
     A square box is a gate: what the input x and, through the recurrent matrix, the states before
-    bring to it, and its activation where that comes at once. Round ends are states, circles operations. A number or a per-unit
-    weight stands with the operation that it takes part in; operations on one value that follow one
-    another stand together, in their order.
+    bring to it, and its activation where that comes at once. Round ends are states, circles
+    operations. A number or a per-unit weight stands with the operation that it takes part in;
+    operations on one value that follow one another stand together, in their order.
     """
     return _Drawing(cell).text()
 
@@ -63,16 +63,19 @@ class _Drawing:
         for index, _ in states:
             self._visit(index)
         lines = ["flowchart LR"]
-        for index, box in sorted(self.boxes.items()):
+        names = {index: f"n{place}" for place, index in enumerate(sorted(self.boxes))}
+        for index, own in names.items():
+            box = self.boxes[index]
             shape = "chain" if box.style == "op" and ", " in box.label else box.style
             before, after = _SHAPES[shape]
-            lines.append(f"n{index}{before}{box.label}{after}:::{box.style}")
-        for index, box in sorted(self.boxes.items()):
-            for source, mark in box.sources:
+            lines.append(f"{own}{before}{box.label}{after}:::{box.style}")
+        for index, own in names.items():
+            for source, mark in self.boxes[index].sources:
                 arrow = f'-- "{mark}" -->' if mark else "-->"
-                lines.append(f"n{source} {arrow} n{index}")
-        for index, name in states:
-            lines += [f'{name}(["{name}ₜ"]):::state', f"n{index} --> {name}"]
+                lines.append(f"{names[source]} {arrow} {own}")
+        for index, state in states:
+            after = f"after_{state}"
+            lines += [f'{after}(["{state}ₜ"]):::state', f"{names[index]} --> {after}"]
         return "\n".join([lines[0], *(f"    {line}" for line in (*lines[1:], *_STYLES))])
 
     def _visit(self, index: int) -> None:

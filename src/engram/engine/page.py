@@ -1,6 +1,6 @@
 """Page: the document on the built-in cells, composed from their definitions.
 
-    python -m engram.engine.page docs/equations.md
+python -m engram.engine.page docs/equations.md
 """
 
 import inspect
@@ -20,9 +20,9 @@ Written from the definitions of the cells (`python -m engram.engine.page docs/eq
 compares this page with them. `engram.Recurrent(cell, input_size, hidden_size)` runs any of them,
 `engram train --cell NAME` trains with one, and `engram info --cells` lists them.
 
-**Equations.** W and b belong to the input, R and b' to the recurrent matrix; ⊙ is the product of two
-vectors entry by entry. What is used twice has a letter: a gate's where one gate leads to it, with a
-hat before its activation, else u.
+**Equations.** W and b belong to the input, R and b' to the recurrent matrix; ⊙ is the product of
+two vectors entry by entry. What is used twice has a letter: a gate's where one gate leads to it,
+with a hat before its activation, else u.
 
 **Diagrams.** A square box is a gate: what the input x and, through the recurrent matrix, the states
 before bring to it, and its activation where that comes at once. Round ends are states, circles

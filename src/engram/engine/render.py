@@ -119,7 +119,7 @@ class _Writer:
         return f"u_{{{count + 1},t}}"
 
     def _waiting(self, index: int) -> frozenset[str]:
-        """Parts of gates, ``x.f`` or ``r.f``, that lead to a node and to no activation before it."""
+        """Parts of gates, ``x.f`` or ``r.f``, that lead to a node and to no activation before."""
         node = self.graph.nodes[index]
         if index in self.settled or node.op in OVER_UNITS:
             return frozenset()

@@ -404,7 +404,9 @@ def unconnected_entries(
     """
     if not cell.unconnected:
         return None
-    blocks = [[(gate, state) in cell.unconnected for state in cell.recurrent] for gate in cell.gates]
+    blocks = [
+        [(gate, state) in cell.unconnected for state in cell.recurrent] for gate in cell.gates
+    ]
     mask = torch.tensor(blocks, device=device)
     return mask.repeat_interleave(hidden, 0).repeat_interleave(hidden, 1)
 
