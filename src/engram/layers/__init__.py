@@ -1,6 +1,8 @@
-"""Torch modules that run a cell over a sequence."""
+"""Torch modules that run a cell over a sequence, and what stands before and behind them."""
 
-from engram.layers.recurrent import Recurrent, engine_of
+from engram.layers.choice import engine_of
+from engram.layers.dropout import VariationalDropout
+from engram.layers.recurrent import Recurrent
 from engram.layers.torchlike import GRU, LSTM, RNN
 
-__all__ = ["GRU", "LSTM", "RNN", "Recurrent", "engine_of"]
+__all__ = ["GRU", "LSTM", "RNN", "Recurrent", "VariationalDropout", "engine_of"]
