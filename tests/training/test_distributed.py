@@ -12,6 +12,7 @@ TEXT = "".join(f"line {n}: {'ab' * (n % 7)} and {n * n}\n" for n in range(500))
 FLAGS = [
     *("--hidden", "16", "--epochs", "2", "--lanes", "6", "--steps", "10", "--threads", "1"),
     *("--evaluate-every", "50", "--optimizer", "sgd", "--rate", "0.5", "--learn-initial-state"),
+    *("--drop-tokens", "0.1", "--replace-tokens", "0.1"),
 ]
 
 
