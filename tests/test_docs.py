@@ -9,7 +9,7 @@ import torch
 from engram.cli.main import COMMANDS
 
 ROOT = Path(__file__).parent.parent
-WITH_CODE = [ROOT / "docs" / "cells.md"]
+WITH_CODE = [ROOT / "docs" / "cells.md", ROOT / "docs" / "layers.md"]
 
 
 @pytest.mark.parametrize("path", WITH_CODE, ids=lambda path: path.name)
@@ -40,8 +40,9 @@ def test_code_of_the_readme_runs(tmp_path, monkeypatch):
     assert (tmp_path / "models" / "mine" / "model.safetensors").exists()
 
 
-def test_every_command_of_the_readme_is_one():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    used = set(re.findall(r"^engram ([a-z]+)", readme, re.MULTILINE))
+@pytest.mark.parametrize("name", ["README.md", "docs/layers.md"])
+def test_every_command_is_one(name):
+    page = (ROOT / name).read_text(encoding="utf-8")
+    used = set(re.findall(r"^engram ([a-z]+)", page, re.MULTILINE))
     assert used
     assert used <= set(COMMANDS)

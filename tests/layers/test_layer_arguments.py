@@ -175,6 +175,8 @@ CONSTRUCTIONS = [
     ((cells.GRU(), I, H), {"dropout": 1.5}, "dropout is 1.5; it takes a probability from 0 to 1"),
     ((cells.GRU(), I, H), {"dropout": float("nan")}, "dropout is nan; it takes a probability"),
     ((cells.GRU(), I, H), {"weight_drop": -0.1}, "weight_drop is -0.1; it takes a probability"),
+    ((cells.GRU(), I, H), {"dropout_input": 2}, "dropout_input is 2; it takes a probability from"),
+    ((cells.GRU(), I, H), {"dropout_output": -1}, "dropout_output is -1; it takes a probability"),
 ]
 
 

@@ -2,24 +2,57 @@
 
 import pytest
 import torch
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.testing import assert_close
 
 import engram
 from engram.cells import CELLS, make_cell
 from engram.errors import ConfigError
+from engram.layers.dropout import drop
 
 I, H, T, B = 3, 5, 9, 4  # noqa: E741
 DIRECTIONS = {
     "forward": {"num_layers": 2},
     "both directions": {"num_layers": 2, "bidirectional": True},
 }
+WAYS = {
+    "plain": {},
+    "learnt start": {"learn_initial_state": True},
+    "all of it": {
+        "num_layers": 3,
+        "residual": True,
+        "learn_initial_state": True,
+        "variational": True,
+        "dropout": 0.4,
+        "dropout_input": 0.5,
+        "dropout_output": 0.3,
+    },
+}
 by_cell = pytest.mark.parametrize("name", CELLS)
-by_engine = pytest.mark.parametrize("engine", ["torch", "reference"])
+by_engine = pytest.mark.parametrize("engine", ["auto", "torch", "reference"])
+by_way = pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
 by_direction = pytest.mark.parametrize("options", DIRECTIONS.values(), ids=list(DIRECTIONS))
 
 
+@pytest.fixture(autouse=True)
+def _masks_of_one_row(monkeypatch):
+    """Every row of a batch, and every call, draws the same mask, so that cuts can be compared."""
+
+    def same_for_all(ones, probability):
+        generator = torch.Generator().manual_seed(ones.shape[-1])
+        kept = torch.rand(ones.shape[-1], generator=generator) >= probability
+        return ones * kept / (1 - probability)
+
+    monkeypatch.setattr("engram.layers.dropout.draw_mask", same_for_all)
+
+
 def _layer(name, engine, **options):
-    return engram.Recurrent(make_cell(name), I, H, engine=engine, dtype=torch.float64, **options)
+    cell = make_cell(name)
+    layer = engram.Recurrent(cell, I, H, engine=engine, dtype=torch.float64, **options)
+    for key, value in layer.named_parameters():
+        if key.startswith("initial_"):
+            torch.nn.init.normal_(value)
+    return layer
 
 
 def _input(*shape):
@@ -42,9 +75,10 @@ def _row(state, row):
 
 @by_cell
 @by_engine
+@by_way
 @pytest.mark.parametrize("batch_first", [False, True])
-def test_step_by_step_is_the_whole(name, engine, batch_first):
-    layer = _layer(name, engine, num_layers=2, batch_first=batch_first)
+def test_step_by_step_is_the_whole(name, engine, way, batch_first):
+    layer = _layer(name, engine, batch_first=batch_first, **{"num_layers": 2} | way)
     x, state = _input(T, B), _state(layer)
     output, after = layer(x.transpose(0, 1) if batch_first else x, state)
     outputs = []
@@ -56,22 +90,28 @@ def test_step_by_step_is_the_whole(name, engine, batch_first):
 
 
 @by_cell
+@by_way
 @pytest.mark.parametrize("batch_first", [False, True])
-def test_steps_without_a_batch(name, batch_first):
-    layer = _layer(name, "auto", num_layers=2, batch_first=batch_first)
-    x, state = _input(T), None
-    outputs = []
-    for x_t in x:
-        one, state = layer.step(x_t, state)
-        outputs.append(one)
-    assert_close((torch.stack(outputs), state), layer(x))
+@pytest.mark.parametrize("gradients", [False, True])
+def test_steps_without_a_batch(name, way, batch_first, gradients):
+    layer = _layer(name, "auto", batch_first=batch_first, **{"num_layers": 2} | way)
+    for training in (True, False):
+        layer.train(training)
+        x, state = _input(T), None
+        outputs = []
+        with torch.set_grad_enabled(gradients):
+            for x_t in x:
+                one, state = layer.step(x_t, state)
+                outputs.append(one)
+        assert_close((torch.stack(outputs), state), layer(x))
 
 
 @by_cell
 @by_engine
+@by_way
 @pytest.mark.parametrize("cuts", [(1,), (4,), (2, 3, 8)])
-def test_chunks_with_carried_state_are_the_whole(name, engine, cuts):
-    layer = _layer(name, engine, num_layers=2)
+def test_chunks_with_carried_state_are_the_whole(name, engine, way, cuts):
+    layer = _layer(name, engine, **{"num_layers": 2} | way)
     x, state = _input(T, B), _state(layer)
     output, after = layer(x, state)
     outputs = []
@@ -84,35 +124,53 @@ def test_chunks_with_carried_state_are_the_whole(name, engine, cuts):
 @by_cell
 @by_engine
 @by_direction
+@by_way
 @pytest.mark.parametrize("lengths", [[9, 1, 4, 9], [3, 5, 1, 2], [6, 6, 6, 6]])
-def test_padded_is_each_row_alone(name, engine, options, lengths):
-    layer = _layer(name, engine, **options)
-    x, state = _input(T, B), _state(layer)
+def test_padded_is_each_row_alone(name, engine, options, way, lengths):
+    layer = _layer(name, engine, **options | way)
+    x, state = _input(T, B), None if "learn_initial_state" in way else _state(layer)
+    for row, length in enumerate(lengths):
+        x[length:, row] = torch.nan
     output, after = layer(x, state, lengths=lengths)
     assert output.shape[:2] == (T, B)
     for row, length in enumerate(lengths):
-        alone, expected = layer(x[:length, row : row + 1], _row(state, row))
+        own = None if state is None else _row(state, row)
+        alone, expected = layer(x[:length, row : row + 1], own)
         assert_close(output[:length, row : row + 1], alone)
         assert_close(_row(after, row), _as_tuple(expected))
         assert (output[length:, row] == 0).all()
 
 
+@by_cell
+@by_engine
+@by_direction
+@by_way
+def test_packed_is_padded(name, engine, options, way):
+    layer = _layer(name, engine, **options | way)
+    x, lengths = _input(T, B), torch.tensor([4, 9, 1, 6])
+    packed, after = layer(pack_padded_sequence(x, lengths, enforce_sorted=False))
+    assert_close((pad_packed_sequence(packed)[0], after), layer(x, lengths=lengths))
+
+
 def _in_stretches(layer, x, state, starts):
     """One row, cut by hand before each start: one layer and direction at a time.
 
-    A direction carries its given state into the stretch it runs first, and zero into the others.
+    A direction carries its given state into the stretch it runs first; the others start from what
+    was learnt, or from zero.
     """
     directions = 1 + layer.bidirectional
     after = []
     for depth in range(layer.num_layers):
         outputs = []
+        below = x
+        x = drop(x, layer.dropout if depth else layer.dropout_input, True, layer.variational)
         for way in range(directions):
             index = depth * directions + way
             part = _one_direction(layer, depth, way, x.shape[2])
             current = tuple(s[index : index + 1] for s in state)
             pieces = list(x.tensor_split(starts))
             if 0 in starts and way == 0:
-                current = tuple(torch.zeros_like(s) for s in current)
+                current = _fresh(layer, index)
                 pieces = pieces[1:]
             elif 0 in starts:
                 pieces = pieces[1:]
@@ -121,11 +179,21 @@ def _in_stretches(layer, x, state, starts):
                 turned = piece.flip(0) if way else piece
                 out, last = part(turned, current)
                 done.append(out.flip(0) if way else out)
-                current = tuple(torch.zeros_like(s) for s in _as_tuple(last))
+                current = _fresh(layer, index)
             outputs.append(torch.cat(done[::-1] if way else done))
             after.append(_as_tuple(last))
         x = torch.cat(outputs, dim=2)
+        if layer.residual and depth > 0:
+            x = x + below
+    x = drop(x, layer.dropout_output, True, layer.variational)
     return x, tuple(torch.cat(states) for states in zip(*after, strict=True))
+
+
+def _fresh(layer, index):
+    """What a sequence starts from, in one layer and direction."""
+    zero = torch.zeros(layer.num_layers * (1 + layer.bidirectional), H, dtype=torch.float64)
+    learnt = [getattr(layer, f"initial_{state}", zero) for state in layer.cell.states]
+    return tuple(each[index].view(1, 1, H) for each in learnt)
 
 
 def _one_direction(layer, depth, way, features):
@@ -142,15 +210,17 @@ def _one_direction(layer, depth, way, features):
 @by_cell
 @by_engine
 @by_direction
+@by_way
 @pytest.mark.parametrize("lengths", [None, [9, 7, 8, 6]])
 @pytest.mark.parametrize("batch_first", [False, True])
-def test_a_reset_begins_a_separate_run(name, engine, options, lengths, batch_first):
-    layer = _layer(name, engine, batch_first=batch_first, **options)
+def test_a_reset_begins_a_separate_run(name, engine, options, way, lengths, batch_first):
+    layer = _layer(name, engine, batch_first=batch_first, **options | way)
     x, state = _input(T, B), _state(layer)
     starts = [[4], [], [1, 2, 7], [0, 5]]
     reset = torch.zeros(T, B, dtype=torch.bool)
     for row, at in enumerate(starts):
         reset[at, row] = True
+        x[T if lengths is None else lengths[row] :, row] = torch.nan
     if batch_first:
         output, after = layer(x.transpose(0, 1), state, lengths=lengths, reset=reset.T)
         output = output.transpose(0, 1)

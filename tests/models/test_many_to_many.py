@@ -85,3 +85,10 @@ def test_detached():
     assert isinstance(pair, tuple)
     assert all(not part.requires_grad for part in (alone, *pair))
     assert torch.equal(alone, made)
+
+
+def test_options_of_the_layers_reach_them():
+    layers = _model(variational=True, residual=True, learn_initial_state=True, layers=2).layers
+    assert (layers.variational, layers.residual, layers.learn_initial_state) == (True, True, True)
+    layers = _model(dropout=0.3, dropout_input=0.2, layers=2).layers
+    assert (layers.dropout_input, layers.dropout, layers.dropout_output) == (0.2, 0.3, 0.3)

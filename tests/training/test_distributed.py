@@ -11,7 +11,8 @@ import torch
 TEXT = "".join(f"line {n}: {'ab' * (n % 7)} and {n * n}\n" for n in range(500))
 FLAGS = [
     *("--hidden", "16", "--epochs", "2", "--lanes", "6", "--steps", "10", "--threads", "1"),
-    *("--evaluate-every", "50", "--optimizer", "sgd", "--rate", "0.5"),
+    *("--evaluate-every", "50", "--optimizer", "sgd", "--rate", "0.5", "--learn-initial-state"),
+    *("--drop-tokens", "0.1", "--replace-tokens", "0.1"),
 ]
 
 
@@ -27,8 +28,10 @@ TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-
 
 
 def test_two_processes_are_one(tmp_path):
-    data = tmp_path / "text.txt"
-    data.write_text(TEXT)
+    data = tmp_path / "texts"
+    data.mkdir()
+    for number in range(3):  # documents, so that sequences start in some windows of some rows
+        (data / f"{number}.txt").write_text(TEXT[number * 3000 : (number + 1) * 3000])
     train = ["train", "language-model", "--data", data, *FLAGS, "--run-dir"]
     _run(["engram"], *train, tmp_path / "one")
     _run(TORCHRUN, *train, tmp_path / "two")

@@ -1,7 +1,7 @@
 """minGRU and minLSTM: gates that see the input alone.
 
-Feng et al. 2024, "Were RNNs All We Needed?". Units do not see each other and gates do not see the state, so the state after a step is affine in
-the state before it.
+Feng et al. 2024, "Were RNNs All We Needed?". Units do not see each other and gates do not see the
+state, so the state after a step is affine in the state before it.
 """
 
 from typing import Any, final

@@ -9,6 +9,7 @@ import yaml
 from engram.cli import views
 from engram.cli.flags import Parser, add_settings, settings_from, shipped_configurations
 from engram.cli.progress import make_reporter
+from engram.data.augmentation.tokens import TokenAugmentation
 from engram.data.text import STDLIB, Text
 from engram.diagnosis.language_model import measure_memory, write_memory
 from engram.errors import ConfigError, did_you_mean
@@ -34,6 +35,7 @@ from engram.training.settings import TrainingSettings
 TASKS = {"language-model": "predict the next character, byte, word or token of text"}
 GROUPS: dict[str, type[Settings]] = {
     "text": TextSettings,
+    "augmentation": TokenAugmentation,
     "model": ModelSettings,
     "training": TrainingSettings,
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from engram.data.augmentation.tokens import TokenNoise
 from engram.data.tokens import END, Ids
 from engram.errors import DataError
 
@@ -54,6 +55,7 @@ class Lanes:
             truncation do not always fall on the same characters.
         seed: For the shift.
         rows: Which of the rows are wanted, all by default; a process of several owns a part.
+        noise: Changes the inputs of each window, or None; targets and resets stay true.
 
     Raises:
         DataError: For a stream that is too short for B rows of k1 steps.
@@ -66,6 +68,7 @@ class Lanes:
     shift: bool = False
     seed: int = 0
     rows: slice = field(default_factory=lambda: slice(None))
+    noise: TokenNoise | None = None
 
     def __post_init__(self) -> None:
         need = self.count * self.k1 + 1
@@ -100,8 +103,12 @@ class Lanes:
             start = min(stop - k1, max(0, stop - k2))
             following = min(stop, max(0, stop + k1 - k2))
             lead = max(0, k1 - k2)
+            inputs = lanes[start:stop]
+            if self.noise is not None:
+                update = epoch * self.updates + index
+                inputs = self.noise.apply(inputs, update, lanes=self.count, rows=self.rows)
             yield Window(
-                inputs=lanes[start:stop],
+                inputs=inputs,
                 targets=lanes[start + 1 : stop + 1],
                 reset=starts[start:stop] if any(any_starts[start:stop]) else None,
                 lead=lead,

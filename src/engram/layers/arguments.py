@@ -9,6 +9,28 @@ from engram.cells.base import Cell
 from engram.errors import ConfigError
 
 
+def checked_sizes(**sizes: int) -> None:
+    """Check sizes of a layer, by their names.
+
+    Raises:
+        ConfigError: For one that is no whole number from 1.
+    """
+    for name, value in sizes.items():
+        if not isinstance(value, int) or value < 1:
+            raise ConfigError(f"{name} is {value!r}; it takes a whole number from 1")
+
+
+def checked_probabilities(**probabilities: float) -> None:
+    """Check probabilities, by their names.
+
+    Raises:
+        ConfigError: For one outside 0…1.
+    """
+    for name, value in probabilities.items():
+        if not 0.0 <= value <= 1.0:
+            raise ConfigError(f"{name} is {value!r}; it takes a probability from 0 to 1")
+
+
 def checked_input(input: Tensor, size: int, batch_first: bool, weight: Tensor) -> None:
     """Check shape, dtype and device of an input.
 
@@ -87,21 +109,27 @@ def checked_state(
     hidden: int,
     input: Tensor,
     batched: bool,
+    learnt: Sequence[Tensor] = (),
 ) -> tuple[Tensor, ...]:
     """Give the initial states in the cell's order, ``(L·D, B, H)`` each.
 
     Args:
-        state: What the caller gave; None means zero.
+        state: What the caller gave; None means what was learnt, or zero.
         cell: The equations.
         count: L·D.
         hidden: H.
         input: ``(T, B, I)``.
         batched: Whether the caller's input had a batch axis.
+        learnt: States to start from where none is given, ``(L·D, H)`` each; or nothing.
 
     Raises:
         ConfigError: For a wrong number of states, or a wrong shape or dtype.
     """
     names = ", ".join(cell.states)
+    if state is None and learnt:
+        return tuple(
+            each.to(input.dtype).unsqueeze(1).expand(-1, input.shape[1], -1) for each in learnt
+        )
     if state is None:
         zero = input.new_zeros(count, input.shape[1], hidden)
         return tuple(zero for _ in cell.states)

@@ -1,4 +1,4 @@
-"""Initial values of a recurrent layer's weights."""
+"""Shapes and initial values of a recurrent layer's weights."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -8,6 +8,18 @@ from torch import Tensor
 
 from engram.cells.base import Cell
 from engram.errors import ConfigError, did_you_mean
+
+
+def weight_shapes(cell: Cell, size_in: int, hidden: int, bias: bool) -> dict[str, tuple[int, ...]]:
+    """The weights of one layer in one direction, by role, in torch's order."""
+    blocks = len(cell.gates) * hidden
+    shapes: dict[str, tuple[int, ...]] = {
+        "weight_ih": (blocks, size_in),
+        "weight_hh": (blocks, len(cell.recurrent) * hidden),
+    }
+    if bias:
+        shapes |= {"bias_ih": (blocks,), "bias_hh": (blocks,)}
+    return shapes | dict.fromkeys(cell.weights, (hidden,))
 
 
 def uniform(weights: Mapping[str, Tensor], hidden: int, scale: float | None = None) -> None:

@@ -6,13 +6,23 @@ from typing import overload
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence
 
 from engram.cells.base import Cell, check_declaration
-from engram.engine import Choice, Result, Weights, choose, with_compiled
+from engram.engine import Choice, Result, Weights, choose
 from engram.errors import ConfigError
-from engram.layers.arguments import checked_input, checked_lengths, checked_reset, checked_state
-from engram.layers.initial import initialise
+from engram.layers.arguments import (
+    checked_input,
+    checked_lengths,
+    checked_probabilities,
+    checked_reset,
+    checked_sizes,
+    checked_state,
+)
+from engram.layers.dropout import drop
+from engram.layers.initial import initialise, weight_shapes
+from engram.layers.packed import run_packed
+from engram.layers.restarts import Restarting, find_stretches
 from engram.layers.stepping import can_step_quickly, quick_step
 
 State = Tensor | tuple[Tensor, ...]
@@ -47,6 +57,18 @@ class Recurrent(nn.Module):
         bidirectional: Whether a second direction runs from the end to the start.
         weight_drop: Probability with which each recurrent weight is dropped while training, by one
             mask for the whole sequence (DropConnect; Wan et al. 2013, Merity et al. 2018).
+        dropout_input: Probability with which entries of the input are dropped while training.
+        dropout_output: The same for the output, of the last layer; ``state`` is left whole.
+        variational: Whether ``dropout``, ``dropout_input`` and ``dropout_output`` each draw one
+            mask a row for all steps (Gal and Ghahramani 2016) and not one a step. A mask holds for
+            one call: windows with a carried state, and calls of ``step()``, draw new ones.
+        residual: Whether every layer but the first adds what comes from below to what it gives
+            (He et al. 2016; between recurrent layers Prakash et al. 2016): layer l ≥ 1 hands on
+            ``h + y``, its emitted state plus the output y of the layer below as it was before
+            dropout; both are D·H wide. States and recordings stay the cell's own.
+        learn_initial_state: Whether rows start from states that are learnt, as parameters
+            ``initial_<state>`` ``(L·D, H)`` that begin at zero: where no state is given, and after
+            each reset, as a sequence that starts in mid-row is one like any other.
         init: Initial values of weights: ``"uniform"`` (torch's) or ``"orthogonal"``.
         forget_bias: Effective initial bias of the forget gate, or None for what ``init`` gives.
         engine: ``"auto"``, ``"cpu"`` (kernels made from the cell), ``"torch"`` (its fused layer) or
@@ -75,6 +97,11 @@ class Recurrent(nn.Module):
         bidirectional: bool = False,
         *,
         weight_drop: float = 0.0,
+        dropout_input: float = 0.0,
+        dropout_output: float = 0.0,
+        variational: bool = False,
+        residual: bool = False,
+        learn_initial_state: bool = False,
         init: str = "uniform",
         forget_bias: float | None = None,
         engine: str = "auto",
@@ -87,13 +114,13 @@ class Recurrent(nn.Module):
                 f"cell is {cell!r}; it takes a Cell, such as engram.cells.LSTM() (with parentheses)"
             )
         check_declaration(cell, type(cell).__name__)
-        sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
-        for name, value in sizes.items():
-            if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"{name} is {value!r}; it takes a whole number from 1")
-        for name, probability in {"dropout": dropout, "weight_drop": weight_drop}.items():
-            if not 0.0 <= probability <= 1.0:
-                raise ConfigError(f"{name} is {probability!r}; it takes a probability from 0 to 1")
+        checked_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        checked_probabilities(
+            dropout=dropout,
+            weight_drop=weight_drop,
+            dropout_input=dropout_input,
+            dropout_output=dropout_output,
+        )
         choose(cell, engine)
         self.cell = cell
         self.steps_quickly = can_step_quickly(cell)
@@ -101,25 +128,27 @@ class Recurrent(nn.Module):
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional, self.engine = bidirectional, engine
         self.weight_drop = weight_drop
+        self.dropout_input, self.dropout_output = float(dropout_input), float(dropout_output)
+        self.variational, self.residual = variational, residual
+        self.learn_initial_state = learn_initial_state
         self.init, self.forget_bias = init, forget_bias
 
         directions = 2 if bidirectional else 1
-        blocks = len(cell.gates) * hidden_size
         for layer in range(num_layers):
             size_in = input_size if layer == 0 else directions * hidden_size
             for suffix in self._suffixes(layer):
-                shapes: dict[str, tuple[int, ...]] = {
-                    "weight_ih": (blocks, size_in),
-                    "weight_hh": (blocks, len(cell.recurrent) * hidden_size),
-                }
-                if bias:
-                    shapes |= {"bias_ih": (blocks,), "bias_hh": (blocks,)}
-                shapes |= dict.fromkeys(cell.weights, (hidden_size,))
+                shapes = weight_shapes(cell, size_in, hidden_size, bias)
                 for name, shape in shapes.items():
                     empty = torch.empty(shape, device=device, dtype=dtype)
                     self.register_parameter(name + suffix, nn.Parameter(empty))
         unconnected = unconnected_entries(cell, hidden_size, device)
         self.register_buffer("unconnected", unconnected, persistent=False)
+        if learn_initial_state:
+            for name in cell.states:
+                empty = torch.empty(
+                    directions * num_layers, hidden_size, device=device, dtype=dtype
+                )
+                self.register_parameter(f"initial_{name}", nn.Parameter(empty))
         roles = self._roles()
         self.weight_names = [
             [role + suffix for role in roles]
@@ -136,6 +165,8 @@ class Recurrent(nn.Module):
                 initialise(self.cell, weights, self.hidden_size, self.init, self.forget_bias)
                 if self.unconnected is not None:
                     weights["weight_hh"].data.masked_fill_(self.unconnected, 0.0)
+        for value in self._learnt_states().values():
+            nn.init.zeros_(value)
 
     @overload
     def forward(
@@ -166,11 +197,11 @@ class Recurrent(nn.Module):
             input: ``(T, B, I)``, or ``(B, T, I)`` with ``batch_first``, or ``(T, I)`` without a
                 batch, or a PackedSequence.
             state: Initial states, ``(L·D, B, H)`` each: a tensor for a cell with one state, else a
-                tuple in the cell's order. None means zero.
+                tuple in the cell's order. None means zero, or what was learnt.
             lengths: Valid steps of each row, ``(B,)`` in 1…T. Outputs past a row's length are zero,
                 and its final state is the one at its last valid step.
             reset: Marks of sequence starts, bool, shaped like the input without features: the
-                state is zero before a marked step.
+                state before a marked step is zero, or what was learnt.
 
         Returns:
             Output, shaped like the input with ``D·H`` features, and the final states, shaped like
@@ -184,7 +215,7 @@ class Recurrent(nn.Module):
                 raise ConfigError(
                     "a PackedSequence came with lengths= or reset=; pass a padded tensor for those"
                 )
-            return self._forward_packed(input, state)
+            return run_packed(self, input, state)
         passed, batched = self._run(input, state, lengths, reset)
         output, after = passed.output, passed.state
         if not batched:
@@ -268,6 +299,8 @@ class Recurrent(nn.Module):
         shown = [repr(self.cell), str(self.input_size), str(self.hidden_size)]
         defaults: dict[str, object] = {"num_layers": 1, "bias": True, "batch_first": False}
         defaults |= {"dropout": 0.0, "bidirectional": False, "engine": "auto"}
+        defaults |= {"dropout_input": 0.0, "dropout_output": 0.0, "variational": False}
+        defaults |= {"residual": False, "learn_initial_state": False}
         shown += [f"{k}={getattr(self, k)}" for k, v in defaults.items() if getattr(self, k) != v]
         return ", ".join(shown)
 
@@ -304,7 +337,10 @@ class Recurrent(nn.Module):
             reset = None if reset is None else reset.transpose(0, 1)
         row_lengths = None if lengths is None else checked_lengths(lengths, input)
         count = self.num_layers * (2 if self.bidirectional else 1)
-        initial = checked_state(state, self.cell, count, self.hidden_size, input, batched)
+        learnt = self._learnt_states()
+        initial = checked_state(
+            state, self.cell, count, self.hidden_size, input, batched, [*learnt.values()]
+        )
         choice = self.choice(input, *initial, record=record, see_steps=see_steps)
         return self._stack(input, initial, row_lengths, reset, choice, record), batched
 
@@ -318,16 +354,25 @@ class Recurrent(nn.Module):
         record: bool,
     ) -> Pass:
         results: dict[str, Result] = {}
+        learnt = self._learnt_states()
+        stretches = find_stretches(reset, lengths) if learnt and reset is not None else None
+        x = self._drop(x, self.dropout_input)
         for layer in range(self.num_layers):
-            if layer > 0 and self.dropout > 0.0:
-                x = nn.functional.dropout(x, self.dropout, self.training)
+            below = x
+            if layer > 0:
+                x = self._drop(x, self.dropout)
             outputs = []
             for suffix in self._suffixes(layer):
+                index = len(results)
                 before = {
-                    name: values[len(results)]
+                    name: values[index]
                     for name, values in zip(self.cell.states, initial, strict=True)
                 }
-                result = choice.run(
+                runner: Choice | Restarting = choice
+                if stretches is not None:
+                    fresh = {name: values[index] for name, values in learnt.items()}
+                    runner = Restarting(choice, stretches, fresh)
+                result = runner.run(
                     self.cell,
                     x,
                     self._weights(suffix),
@@ -340,27 +385,22 @@ class Recurrent(nn.Module):
                 results["layer" + suffix.removeprefix("_l")] = result
                 outputs.append(result.output)
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
+            if self.residual and layer > 0:
+                x = x + below
+        x = self._drop(x, self.dropout_output)
         after = tuple(
             torch.stack([result.state[name] for result in results.values()])
             for name in self.cell.states
         )
         return Pass(x, after, results)
 
-    def _forward_packed(
-        self, packed: PackedSequence, state: State | None
-    ) -> tuple[PackedSequence, State]:
-        padded, lengths = pad_packed_sequence(packed)
-        initial = state
-        if self.batch_first:
-            padded = padded.transpose(0, 1)
-        output, after = self(padded, initial, lengths=lengths)
-        if self.batch_first:
-            output = output.transpose(0, 1)
-        if packed.sorted_indices is not None:
-            output = output.index_select(1, packed.sorted_indices)
-            lengths = lengths.index_select(0, packed.sorted_indices.cpu())
-        repacked = pack_padded_sequence(output, lengths)
-        return packed._replace(data=repacked.data), after
+    def _drop(self, x: Tensor, probability: float) -> Tensor:
+        return drop(x, probability, self.training, self.variational)
+
+    def _learnt_states(self) -> dict[str, Tensor]:
+        """The states that rows start from, ``(L·D, H)`` each; empty where none is learnt."""
+        names = self.cell.states if self.learn_initial_state else ()
+        return {name: getattr(self, f"initial_{name}") for name in names}
 
     def _suffixes(self, layer: int) -> list[str]:
         return [f"_l{layer}"] + ([f"_l{layer}_reverse"] if self.bidirectional else [])
@@ -409,22 +449,3 @@ def unconnected_entries(
     ]
     mask = torch.tensor(blocks, device=device)
     return mask.repeat_interleave(hidden, 0).repeat_interleave(hidden, 1)
-
-
-def engine_of(layer: Recurrent, input: Tensor | None = None) -> Choice:
-    """Say which engine runs a layer, why, and what was compiled for it.
-
-    Args:
-        layer: A recurrent layer.
-        input: What it would run on, ``(T, B, I)``; it is run once, so that its kernels exist.
-
-    Returns:
-        Engine and reason; ``compiled`` holds each kernel made for the layer's cell in this process,
-        with the seconds it took and whether it came from the disk.
-    """
-    if input is not None:
-        with torch.no_grad():
-            layer(input)
-    choice = layer.choice(*([] if input is None else [input]))
-    dtype = next(layer.parameters()).dtype
-    return with_compiled(choice, layer.cell, dtype)

@@ -60,7 +60,10 @@ def quick_step(
         or shape[-1] != layer.input_size
         or not 0 < batch < _MANY_ROWS
         or not input.is_contiguous()
-        or (layer.training and (layer.dropout or layer.weight_drop))
+        or (
+            layer.training
+            and (layer.dropout or layer.weight_drop or layer.dropout_input or layer.dropout_output)
+        )
         or torch.is_autocast_enabled("cpu")
         or torch._C._are_functorch_transforms_active()
         or forward_ad._current_level >= 0
@@ -69,6 +72,8 @@ def quick_step(
     hidden, count, names = layer.hidden_size, layer.num_layers, layer.cell.states
     expected = (count, batch, hidden) if len(shape) == 2 else (count, hidden)
     if state is None:
+        if layer.learn_initial_state:
+            return None
         state = tuple([input.new_zeros(expected) for _ in names])
     elif len(state) != len(names):
         return None
@@ -94,7 +99,8 @@ def quick_step(
     below = input
     for place, (kernel, own) in enumerate(zip(streams.layers, weights, strict=True)):
         kernel.step(below, own, [each[place] for each in state], [each[place] for each in after])
-        below = after[0][place]
+        emitted = after[0][place]
+        below = emitted + below if place and layer.residual else emitted
     return below.clone(), after
 
 

@@ -41,8 +41,17 @@ class ModelSettings(Settings):
     dropout_input: float = Field(
         0.0, ge=0.0, lt=1.0, description="share of the embedding's outputs dropped in training"
     )
+    variational: bool = Field(
+        False, description="drop the same outputs at all steps of a window, not others at each"
+    )
     weight_drop: float = Field(
         0.0, ge=0.0, lt=1.0, description="share of recurrent weights dropped in training"
+    )
+    residual: bool = Field(
+        False, description="add to each layer's outputs, but the first's, those of the layer below"
+    )
+    learn_initial_state: bool = Field(
+        False, description="learn the state from which documents start, in place of zero"
     )
     init: Literal["uniform", "orthogonal"] = Field(
         "orthogonal", description="initial values of recurrent weights"
@@ -82,12 +91,15 @@ class ManyToMany(nn.Module):
             settings.layers,
             dropout=settings.dropout,
             weight_drop=settings.weight_drop,
+            dropout_input=settings.dropout_input,
+            dropout_output=settings.dropout,
+            variational=settings.variational,
+            residual=settings.residual,
+            learn_initial_state=settings.learn_initial_state,
             init=settings.init,
             forget_bias=settings.forget_bias,
             engine=settings.engine,
         )
-        self.dropout = nn.Dropout(settings.dropout)
-        self.dropout_input = nn.Dropout(settings.dropout_input)
         self.head = nn.Linear(settings.hidden, vocabulary)
         if settings.tied:
             self.head.weight = self.embedding.weight
@@ -109,9 +121,9 @@ class ManyToMany(nn.Module):
         Returns:
             Scores before softmax, ``(T, B, V)``, and the final states.
         """
-        x = self.dropout_input(self.embedding(inputs))
+        x = self.embedding(inputs)
         output, after = self.layers(x, state, lengths=lengths, reset=reset)
-        return self.head(self.dropout(output)), after
+        return self.head(output), after
 
 
 def parameter_count(model: nn.Module) -> int:

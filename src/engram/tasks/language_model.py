@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
+from engram.data.augmentation.tokens import TokenAugmentation, TokenNoise
 from engram.data.lanes import Lanes, evaluation_windows
 from engram.data.text import Text, read_text
 from engram.data.tokens import END, Ids, Tokenizer, fit_tokenizer, tokenizer_from_plain
@@ -54,7 +55,7 @@ class TextSettings(Settings):
     )
 
 
-class LanguageModelSettings(TextSettings, ModelSettings, TrainingSettings):
+class LanguageModelSettings(TextSettings, TokenAugmentation, ModelSettings, TrainingSettings):
     """Everything that can be set for training a language model."""
 
 
@@ -220,6 +221,7 @@ def prepare(settings: LanguageModelSettings, corpus: Corpus) -> tuple[ManyToMany
         shift=settings.shift,
         seed=settings.seed,
         rows=parallel.own_rows(settings.lanes),
+        noise=TokenNoise.make(settings, corpus.tokenizer, corpus.train, settings.seed),
     )
     if settings.valid > 0.0 and len(corpus.valid) < 2:
         raise DataError(

@@ -56,6 +56,10 @@ def average_gradients(
 ) -> tuple[float, bool]:
     """Average gradients and the loss over processes, in place, in one exchange.
 
+    A weight that one process used and another did not, such as a learnt initial state where no
+    sequence starts, counts as zero there; one that none used is left without a gradient, as in one
+    process.
+
     Args:
         parameters: Those whose gradients are averaged.
         loss: This process's loss.
@@ -66,14 +70,18 @@ def average_gradients(
     """
     if processes() == 1:
         return loss, stop
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    extra = torch.tensor([loss, float(stop)], dtype=gradients[0].dtype)
+    used = [float(p.grad is not None) for p in parameters]
+    extra = torch.tensor([*used, loss, float(stop)], dtype=parameters[0].dtype)
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
     flat = torch.cat([g.reshape(-1) for g in gradients] + [extra])
     dist.all_reduce(flat)
     flat /= processes()
     offset = 0
-    for gradient in gradients:
-        gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
+    anywhere = flat[-len(extra) : -2].tolist()
+    for parameter, gradient, share in zip(parameters, gradients, anywhere, strict=True):
+        if share > 0:
+            parameter.grad = gradient
+            gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
         offset += gradient.numel()
     return float(flat[-2]), bool(flat[-1] > 0)
 

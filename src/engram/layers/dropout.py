@@ -1,0 +1,68 @@
+"""Dropout on sequences: a mask for each step, or one mask for all of them."""
+
+import torch
+from torch import Tensor, nn
+
+from engram.layers.arguments import checked_probabilities
+
+
+def drop(x: Tensor, probability: float, training: bool, variational: bool) -> Tensor:
+    """Drop entries of a sequence while training, and scale the others by 1/(1 - p).
+
+    Args:
+        x: ``(T, B, F)``, or any shape whose first axis is time.
+        probability: p, with which an entry is dropped.
+        training: Whether to drop at all.
+        variational: Whether one mask ``(1, B, F)`` holds for all steps.
+    """
+    if probability == 0.0 or not training:
+        return x
+    if variational:
+        return x * draw_mask(torch.ones_like(x[:1]), probability)
+    return nn.functional.dropout(x, probability)
+
+
+def draw_mask(ones: Tensor, probability: float) -> Tensor:
+    """Zero with the probability, else 1/(1 - p); shaped like a tensor of ones."""
+    return nn.functional.dropout(ones, probability)
+
+
+class VariationalDropout(nn.Module):
+    """Drop the same entries at every step of a sequence (Gal and Ghahramani 2016).
+
+    A mask ``(1, B, F)`` is drawn once a call, each row its own, and holds for all of its steps:
+    what is dropped stays away, so that a recurrent layer cannot average the noise out over time. A
+    sequence that comes in several calls with a carried state, such as the windows of truncated
+    backpropagation or the single steps of a stream, has a mask for each call.
+
+    Args:
+        probability: p, with which an entry is dropped while training; the others are scaled by
+            1/(1 - p).
+        batch_first: Whether sequences are ``(B, T, F)`` and not ``(T, B, F)``.
+
+    Raises:
+        ConfigError: For a probability outside 0…1.
+    """
+
+    def __init__(self, probability: float, *, batch_first: bool = False) -> None:
+        super().__init__()
+        checked_probabilities(probability=probability)
+        self.probability, self.batch_first = float(probability), batch_first
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop entries of a sequence.
+
+        Args:
+            x: ``(T, B, F)``, or ``(B, T, F)`` with ``batch_first``, or ``(T, F)`` without a batch.
+
+        Returns:
+            The same shape; ``x`` itself when not training.
+        """
+        if self.batch_first and x.dim() > 2:
+            turned = x.transpose(0, 1)
+            return drop(turned, self.probability, self.training, True).transpose(0, 1)
+        return drop(x, self.probability, self.training, True)
+
+    def extra_repr(self) -> str:
+        """The probability, and the layout where it is not time-major."""
+        return f"{self.probability}" + (", batch_first=True" if self.batch_first else "")
