@@ -47,8 +47,11 @@ class Recurrent(nn.Module):
         bidirectional: Whether a second direction runs from the end to the start.
         weight_drop: Probability with which each recurrent weight is dropped while training, by one
             mask for the whole sequence (DropConnect; Wan et al. 2013, Merity et al. 2018).
-        init: Initial values of weights: ``"uniform"`` (torch's) or ``"orthogonal"``.
+        init: Initial values of weights: ``"uniform"`` (torch's), ``"normal"``, ``"xavier"``,
+            ``"orthogonal"``, ``"identity"``, ``"spectral"`` or ``"sparse"``; see `layers.initial`.
+        init_scale: What the initialisation is scaled by; None takes its own scale.
         forget_bias: Effective initial bias of the forget gate, or None for what ``init`` gives.
+        chrono: Longest lag to remember, in steps, for chrono initialisation; None for none.
         engine: ``"auto"``, ``"cpu"`` (kernels made from the cell), ``"torch"`` (its fused layer) or
             ``"reference"``.
         device, dtype: Of the weights.
@@ -74,7 +77,9 @@ class Recurrent(nn.Module):
         *,
         weight_drop: float = 0.0,
         init: str = "uniform",
+        init_scale: float | None = None,
         forget_bias: float | None = None,
+        chrono: int | None = None,
         engine: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -98,7 +103,8 @@ class Recurrent(nn.Module):
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional, self.engine = bidirectional, engine
         self.weight_drop = weight_drop
-        self.init, self.forget_bias = init, forget_bias
+        self.init, self.init_scale = init, init_scale
+        self.forget_bias, self.chrono = forget_bias, chrono
 
         directions = 2 if bidirectional else 1
         blocks = len(cell.gates) * hidden_size
@@ -128,7 +134,15 @@ class Recurrent(nn.Module):
         for layer in range(self.num_layers):
             for suffix in self._suffixes(layer):
                 weights = self._parameters_of(suffix)
-                initialise(self.cell, weights, self.hidden_size, self.init, self.forget_bias)
+                initialise(
+                    self.cell,
+                    weights,
+                    self.hidden_size,
+                    self.init,
+                    scale=self.init_scale,
+                    forget_bias=self.forget_bias,
+                    chrono=self.chrono,
+                )
 
     @overload
     def forward(

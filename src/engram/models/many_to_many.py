@@ -7,8 +7,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engram.cells import make_cell
-from engram.errors import ConfigError
 from engram.layers import Recurrent
+from engram.layers.initial import obstacles
 from engram.settings import Settings
 
 State = Tensor | tuple[Tensor, ...]
@@ -37,15 +37,45 @@ class ModelSettings(Settings):
     weight_drop: float = Field(
         0.0, ge=0.0, lt=1.0, description="share of recurrent weights dropped in training"
     )
-    init: Literal["uniform", "orthogonal"] = Field(
-        "orthogonal", description="initial values of recurrent weights"
+    init: Literal["uniform", "normal", "xavier", "orthogonal", "identity", "spectral", "sparse"] = (
+        Field("orthogonal", description="initial values of recurrent weights")
+    )
+    init_scale: float | None = Field(
+        None,
+        gt=0.0,
+        description="what --init is scaled by: bound of uniform, deviation of normal, gain of "
+        "xavier and orthogonal, diagonal of identity, spectral radius of spectral and sparse; "
+        "default its own",
     )
     forget_bias: float | None = Field(
         None, description="effective initial bias of the gate that keeps the state"
     )
+    chrono: int | None = Field(
+        None,
+        ge=2,
+        description="longest lag to remember, in steps: biases of gates for lags up to it",
+    )
     engine: Literal["auto", "reference", "torch"] = Field(
         "auto", description="what runs the cell; auto takes the fastest that can"
     )
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        faults = super().contradictions()
+        cell = make_cell(self.cell)
+        faults += obstacles(
+            cell,
+            self.init,
+            scale=self.init_scale,
+            forget_bias=self.forget_bias,
+            chrono=self.chrono,
+        )
+        if self.tied and self.embedding not in (0, self.hidden):
+            faults.append(
+                f"tied shares weights between embedding ({self.embedding} wide) and head "
+                f"({self.hidden} wide); leave out --embedding, or --tied"
+            )
+        return faults
 
 
 class ManyToMany(nn.Module):
@@ -61,12 +91,8 @@ class ManyToMany(nn.Module):
 
     def __init__(self, vocabulary: int, settings: ModelSettings) -> None:
         super().__init__()
+        settings.require_consistent()
         width = settings.embedding or settings.hidden
-        if settings.tied and width != settings.hidden:
-            raise ConfigError(
-                f"tied shares weights between embedding ({width} wide) and head "
-                f"({settings.hidden} wide); leave out --embedding, or --tied"
-            )
         self.embedding = nn.Embedding(vocabulary, width)
         self.layers = Recurrent(
             make_cell(settings.cell),
@@ -76,7 +102,9 @@ class ManyToMany(nn.Module):
             dropout=settings.dropout,
             weight_drop=settings.weight_drop,
             init=settings.init,
+            init_scale=settings.init_scale,
             forget_bias=settings.forget_bias,
+            chrono=settings.chrono,
             engine=settings.engine,
         )
         self.dropout = nn.Dropout(settings.dropout)

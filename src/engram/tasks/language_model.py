@@ -212,6 +212,7 @@ def prepare(settings: LanguageModelSettings, corpus: Corpus) -> tuple[ManyToMany
         ConfigError: For settings that contradict each other.
         DataError: For text that is too short.
     """
+    settings.require_consistent()
     lanes = Lanes(
         corpus.train,
         settings.lanes,
