@@ -1,6 +1,6 @@
 """Recurrent: a stack of layers, in one or both directions, that runs any cell over a sequence."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -26,11 +26,17 @@ class Pass:
         output: ``(T, B, D·H)``, D directions joined.
         state: Final states in the cell's order, ``(L·D, B, H)`` each.
         results: What each layer and direction gave, by its name: ``layer0``, ``layer0_reverse``, ….
+        weights: What each of them ran on, by the same names.
+        lengths: ``(B,)`` int64, or None where all rows are T steps long.
+        reset: ``(T, B)`` bool, or None.
     """
 
     output: Tensor
     state: tuple[Tensor, ...]
     results: dict[str, Result]
+    weights: dict[str, Weights]
+    lengths: Tensor | None
+    reset: Tensor | None
 
 
 class Recurrent(nn.Module):
@@ -59,6 +65,8 @@ class Recurrent(nn.Module):
     Parameters are named as in torch: ``weight_ih_l0`` ``(G·H, I)``, ``weight_hh_l0``
     ``(G·H, R·H)``, ``bias_ih_l0`` and ``bias_hh_l0`` ``(G·H,)``, with ``_reverse`` for the second
     direction, and the cell's own per-unit weights as ``<name>_l0`` ``(H,)``.
+
+    Each function in the list ``watchers`` is called with the `Pass` after each pass.
 
     Raises:
         ConfigError: For sizes, probabilities, names or engines that cannot work.
@@ -121,6 +129,7 @@ class Recurrent(nn.Module):
                 for name, shape in shapes.items():
                     empty = torch.empty(shape, device=device, dtype=dtype)
                     self.register_parameter(name + suffix, nn.Parameter(empty))
+        self.watchers: list[Callable[[Pass], None]] = []
         roles = self._roles()
         self.weight_names = [
             [role + suffix for role in roles]
@@ -313,7 +322,10 @@ class Recurrent(nn.Module):
         count = self.num_layers * (2 if self.bidirectional else 1)
         initial = checked_state(state, self.cell, count, self.hidden_size, input, batched)
         choice = self.choice(input, *initial, record=record, see_steps=see_steps)
-        return self._stack(input, initial, row_lengths, reset, choice, record), batched
+        passed = self._stack(input, initial, row_lengths, reset, choice, record)
+        for watch in self.watchers:
+            watch(passed)
+        return passed, batched
 
     def _stack(
         self,
@@ -325,6 +337,7 @@ class Recurrent(nn.Module):
         record: bool,
     ) -> Pass:
         results: dict[str, Result] = {}
+        used: dict[str, Weights] = {}
         for layer in range(self.num_layers):
             if layer > 0 and self.dropout > 0.0:
                 x = nn.functional.dropout(x, self.dropout, self.training)
@@ -334,24 +347,26 @@ class Recurrent(nn.Module):
                     name: values[len(results)]
                     for name, values in zip(self.cell.states, initial, strict=True)
                 }
+                name = "layer" + suffix.removeprefix("_l")
+                used[name] = self._weights(suffix)
                 result = choice.run(
                     self.cell,
                     x,
-                    self._weights(suffix),
+                    used[name],
                     before,
                     lengths=lengths,
                     reset=reset,
                     reverse=suffix.endswith("_reverse"),
                     record=record,
                 )
-                results["layer" + suffix.removeprefix("_l")] = result
+                results[name] = result
                 outputs.append(result.output)
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
         after = tuple(
             torch.stack([result.state[name] for result in results.values()])
             for name in self.cell.states
         )
-        return Pass(x, after, results)
+        return Pass(x, after, results, used, lengths, reset)
 
     def _forward_packed(
         self, packed: PackedSequence, state: State | None

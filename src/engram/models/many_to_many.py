@@ -34,6 +34,9 @@ class ModelSettings(Settings):
     dropout_input: float = Field(
         0.0, ge=0.0, lt=1.0, description="share of the embedding's outputs dropped in training"
     )
+    dropout_embedding: float = Field(
+        0.0, ge=0.0, lt=1.0, description="share of tokens whose embedding is dropped in training"
+    )
     weight_drop: float = Field(
         0.0, ge=0.0, lt=1.0, description="share of recurrent weights dropped in training"
     )
@@ -109,6 +112,7 @@ class ManyToMany(nn.Module):
         )
         self.dropout = nn.Dropout(settings.dropout)
         self.dropout_input = nn.Dropout(settings.dropout_input)
+        self.dropout_embedding = settings.dropout_embedding
         self.head = nn.Linear(settings.hidden, vocabulary)
         if settings.tied:
             self.head.weight = self.embedding.weight
@@ -130,9 +134,30 @@ class ManyToMany(nn.Module):
         Returns:
             Scores before softmax, ``(T, B, V)``, and the final states.
         """
-        x = self.dropout_input(self.embedding(inputs))
+        x = self.embedding(inputs)
+        if self.training and self.dropout_embedding:
+            x = drop_tokens(x, inputs, self.embedding.num_embeddings, self.dropout_embedding)
+        x = self.dropout_input(x)
         output, after = self.layers(x, state, lengths=lengths, reset=reset)
         return self.head(self.dropout(output)), after
+
+
+def drop_tokens(vectors: Tensor, tokens: Tensor, vocabulary: int, share: float) -> Tensor:
+    """Drop the vectors of whole tokens, the same ones at every step and in every row of a pass.
+
+    Rows of the embedding are dropped with probability p, and the others scaled by 1/(1 - p) (Gal
+    and Ghahramani 2016, "A Theoretically Grounded Application of Dropout in Recurrent Neural
+    Networks"). One mask over the vocabulary, read where a token stands, does what dropping rows of
+    the matrix would, and leaves a head that shares it alone.
+
+    Args:
+        vectors: ``(T, B, E)``.
+        tokens: ``(T, B)`` int64.
+        vocabulary: V.
+        share: p.
+    """
+    mask = nn.functional.dropout(vectors.new_ones(vocabulary), share)
+    return vectors * mask[tokens].unsqueeze(-1)
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
+from engram.cells import make_cell
 from engram.data.lanes import Lanes, evaluation_windows
 from engram.data.text import Text, read_text
 from engram.data.tokens import END, Ids, Tokenizer, fit_tokenizer, tokenizer_from_plain
@@ -22,6 +23,7 @@ from engram.settings import Settings
 from engram.training import parallel
 from engram.training.evaluation import mean_loss
 from engram.training.loop import Outcome, train
+from engram.training.penalties import obstacles
 from engram.training.reporting import Reporter
 from engram.training.run_folder import RunFolder
 from engram.training.settings import TrainingSettings
@@ -56,6 +58,16 @@ class TextSettings(Settings):
 
 class LanguageModelSettings(TextSettings, ModelSettings, TrainingSettings):
     """Everything that can be set for training a language model."""
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        faults = super().contradictions() + obstacles(make_cell(self.cell), self)
+        if self.patience is not None and self.valid == 0.0:
+            faults.append(
+                f"patience={self.patience} waits for the validation part, and valid=0 leaves "
+                "none; give a share with --valid, or leave out --patience"
+            )
+        return faults
 
 
 @dataclass(frozen=True)
@@ -221,6 +233,7 @@ def prepare(settings: LanguageModelSettings, corpus: Corpus) -> tuple[ManyToMany
         shift=settings.shift,
         seed=settings.seed,
         rows=parallel.own_rows(settings.lanes),
+        deviation=settings.steps_deviation,
     )
     if settings.valid > 0.0 and len(corpus.valid) < 2:
         raise DataError(

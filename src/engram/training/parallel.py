@@ -52,22 +52,22 @@ def own_rows(lanes: int) -> slice:
 
 
 def average_gradients(
-    parameters: Sequence[nn.Parameter], loss: float, stop: bool
-) -> tuple[float, bool]:
-    """Average gradients and the loss over processes, in place, in one exchange.
+    parameters: Sequence[nn.Parameter], values: Sequence[float], stop: bool
+) -> tuple[list[float], bool]:
+    """Average gradients, the loss and penalties over processes, in place, in one exchange.
 
     Args:
         parameters: Those whose gradients are averaged.
-        loss: This process's loss.
+        values: This process's loss and penalties.
         stop: Whether this process was asked to stop.
 
     Returns:
-        The mean loss, and whether any process was asked to stop.
+        The means of the values, and whether any process was asked to stop.
     """
     if processes() == 1:
-        return loss, stop
+        return list(values), stop
     gradients = [p.grad for p in parameters if p.grad is not None]
-    extra = torch.tensor([loss, float(stop)], dtype=gradients[0].dtype)
+    extra = torch.tensor([*values, float(stop)], dtype=gradients[0].dtype)
     flat = torch.cat([g.reshape(-1) for g in gradients] + [extra])
     dist.all_reduce(flat)
     flat /= processes()
@@ -75,7 +75,7 @@ def average_gradients(
     for gradient in gradients:
         gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
         offset += gradient.numel()
-    return float(flat[-2]), bool(flat[-1] > 0)
+    return flat[offset:-1].tolist(), bool(flat[-1] > 0)
 
 
 def total(values: Sequence[float]) -> list[float]:
