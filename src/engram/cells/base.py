@@ -45,7 +45,7 @@ class Cell:
             for a cell whose units do not see each other.
         weights: Names of per-unit weights, each of shape ``(H,)``.
         forget_gate: The gate whose opening keeps the state; ``forget_bias`` sets its bias.
-        input_gate: The gate whose opening lets the input in, where that is another one; chrono
+        write_gate: The gate whose opening lets the input in, where that is another one; chrono
             initialisation sets its bias.
         torch_layer: The name of torch's fused layer with the same equations (``lstm``, ``gru``,
             ``rnn_tanh``, ``rnn_relu``), or None.
@@ -56,7 +56,7 @@ class Cell:
     recurrent: ClassVar[tuple[str, ...]] = ("h",)
     weights: ClassVar[tuple[str, ...]] = ()
     forget_gate: ClassVar[str | None] = None
-    input_gate: ClassVar[str | None] = None
+    write_gate: ClassVar[str | None] = None
     torch_layer: str | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -85,7 +85,7 @@ class Cell:
                     f"cell {cls.__name__}: recurrent names '{name}', which is not among its "
                     f"states; {did_you_mean(name, cls.states)}"
                 )
-        for role in ("forget_gate", "input_gate"):
+        for role in ("forget_gate", "write_gate"):
             gate = getattr(cls, role)
             if gate is not None and gate not in cls.gates:
                 raise ConfigError(

@@ -16,7 +16,7 @@ class LSTM(Cell):
     gates = ("i", "f", "g", "o")
     states = ("h", "c")
     forget_gate = "f"
-    input_gate = "i"
+    write_gate = "i"
     torch_layer = "lstm"
 
     def step(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""``engram info RUN``: what a run is, and how far it got."""
+"""``engram info RUN``: what a run is, and how far it got; ``--remedies``: what there is."""
 
 from pathlib import Path
 from typing import Any
 
 from engram.cli import views
 from engram.cli.flags import Parser
+from engram.cli.remedies import show_remedies
 from engram.cli.train import RESULT
 from engram.diagnosis.language_model import read_memory
 from engram.files import read_json
@@ -16,10 +17,20 @@ def main(argv: list[str]) -> int:
     """Run ``engram info``."""
     flags = Parser(
         prog="engram info",
-        description="Show what a run is and how far it got.\n\n  engram info runs/notes",
+        description=(
+            "Show what a run is and how far it got.\n\n"
+            "  engram info runs/notes\n  engram info --remedies"
+        ),
     )
-    flags.add_argument("run", metavar="RUN", help="the folder of the run")
-    run = RunFolder.open(Path(flags.parse(argv).run))
+    flags.add_argument("run", metavar="RUN", nargs="?", help="the folder of the run")
+    flags.add_argument("--remedies", action="store_true", help="list the remedies, and no run")
+    given = flags.parse(argv)
+    if given.remedies:
+        show_remedies()
+        return 0
+    if given.run is None:
+        flags.error("the following arguments are required: RUN")
+    run = RunFolder.open(Path(given.run))
     settings = LanguageModelSettings.checked(run.settings(), str(run.config))
     out = views.console()
     views.show_facts(out, _settings(settings) | _progress(run, settings) | _memory(run))

@@ -205,8 +205,8 @@ def initialise(
     if chrono is not None:
         lags = torch.empty_like(weights["bias_ih"][:hidden]).uniform_(1.0, chrono - 1.0)
         _set_bias(cell, weights, hidden, cell.forget_gate, lags.log())
-        if cell.input_gate is not None:
-            _set_bias(cell, weights, hidden, cell.input_gate, -lags.log())
+        if cell.write_gate is not None:
+            _set_bias(cell, weights, hidden, cell.write_gate, -lags.log())
 
 
 def _set_bias(

@@ -135,8 +135,8 @@ def train(
     """
     keep_freed_memory()
     reporter = reporter or Reporter()
-    named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    parameters = list(named.values())
+    named = dict(model.named_parameters())
+    parameters = [p for p in named.values() if p.requires_grad]
     optimizer = make_optimizer(parameters, settings)
     clipping, penalties = Clipping.of(settings), Penalties(model, settings)
     averaging = Averaging(model, settings)

@@ -132,8 +132,10 @@ class Penalties:
                 for name in passes[0].results:
                     value, gradients = omega(stretch, name, module.cell.activation)  # type: ignore[attr-defined]
                     self._values["omega"] += value.item()
-                    used = [each.weights[name].recurrent for each in passes]
-                    torch.autograd.backward(used, [weight * each for each in gradients])
+                    for passed, gradient in zip(passes, gradients, strict=True):
+                        recurrent = passed.weights[name].recurrent
+                        if recurrent.requires_grad:
+                            recurrent.backward(weight * gradient, retain_graph=True)
         self._passes.clear()
         self._features.clear()
         return self._values

@@ -22,8 +22,10 @@ class Stretch:
 
     @property
     def top(self) -> Tensor:
-        """What the last layer gave, ``(T, B, D·H)``."""
-        return torch.cat([each.output for each in self.passes])
+        """The emitted states of the last layer before any dropout, ``(T, B, D·H)``."""
+        outputs = self.outputs
+        both = any(name.endswith("_reverse") for name in outputs)
+        return torch.cat([*outputs.values()][-2 if both else -1 :], dim=2)
 
     @property
     def outputs(self) -> dict[str, Tensor]:
