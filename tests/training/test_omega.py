@@ -238,6 +238,23 @@ def test_dropped_weights_get_no_gradient():
     assert_close(gradient[~dropped], scaled, rtol=1e-8, atol=1e-9)
 
 
+def test_a_frozen_layer_is_left_alone():
+    model, free = Model(num_layers=2), Model(num_layers=2)
+    free.load_state_dict(model.state_dict())
+    for name, parameter in model.layers.named_parameters():
+        parameter.requires_grad_("_l1" in name)
+    x = torch.randn(T, B, I, dtype=torch.float64)
+    penalties = Penalties(model, TrainingSettings(omega=1.0))
+    with penalties.watching():
+        penalties.added_to(model.loss(x)[0]).backward(retain_graph=True)
+        before = model.layers.weight_hh_l1.grad.clone()
+        penalties.after_backward(0)
+    _, added = _omega(free, lambda: free.loss(x)[0])
+    assert model.layers.weight_hh_l0.grad is None
+    gradient = model.layers.weight_hh_l1.grad - before
+    assert_close(gradient, added["layers.weight_hh_l1"], rtol=1e-8, atol=1e-9)
+
+
 @pytest.mark.parametrize("name", SLOPES)
 def test_slopes(name):
     x = torch.linspace(-3.0, 3.0, 40, dtype=torch.float64).requires_grad_()

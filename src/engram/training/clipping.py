@@ -62,11 +62,14 @@ class Clipping:
 
     def kept(self) -> dict[str, Tensor]:
         """What a checkpoint has to keep."""
+        if self.percentile is None:
+            return {}
         return {"norms": torch.tensor(self.history.norms, dtype=torch.float64)}
 
     def put_back(self, tensors: Mapping[str, Tensor]) -> None:
         """Go on from what `kept` gave."""
-        self.history = NormHistory(array("d", tensors["norms"].tolist()))
+        if self.percentile is not None:
+            self.history = NormHistory(array("d", tensors["norms"].tolist()))
 
 
 @dataclass

@@ -130,12 +130,12 @@ class Penalties:
             for module, passes in self._passes.items():
                 stretch = Stretch(passes)
                 for name in passes[0].results:
+                    used = [each.weights[name].recurrent for each in passes]
+                    if not any(recurrent.requires_grad for recurrent in used):
+                        continue  # frozen
                     value, gradients = omega(stretch, name, module.cell.activation)  # type: ignore[attr-defined]
                     self._values["omega"] += value.item()
-                    for passed, gradient in zip(passes, gradients, strict=True):
-                        recurrent = passed.weights[name].recurrent
-                        if recurrent.requires_grad:
-                            recurrent.backward(weight * gradient, retain_graph=True)
+                    torch.autograd.backward(used, [weight * each for each in gradients])
         self._passes.clear()
         self._features.clear()
         return self._values
@@ -154,9 +154,9 @@ class Penalties:
                 return
             self._passes.setdefault(layer, []).append(passed)
             if self._settings.omega:
-                for result in passed.results.values():
-                    result.output.retain_grad()
-                passed.state[0].retain_grad()
+                for tensor in (passed.state[0], *(r.output for r in passed.results.values())):
+                    if tensor.requires_grad:
+                        tensor.retain_grad()
 
         return watch
 
