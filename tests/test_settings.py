@@ -52,6 +52,26 @@ def test_all_faults_at_once():
     assert "'nam' is not a setting, did you mean 'name'?" in text
 
 
+class Paired(Small):
+    def contradictions(self):
+        faults = super().contradictions()
+        if self.size > 3 and self.rate < 0.1:
+            faults.append(f"size={self.size} needs a rate of 0.1")
+        if self.name == "x":
+            faults.append("name='x' is taken")
+        return faults
+
+
+def test_all_contradictions_at_once():
+    values = {"size": 4, "rate": 0.01, "name": "x"}
+    with pytest.raises(ConfigError) as caught:
+        Paired.checked(values, "there")
+    assert str(caught.value) == "there: size=4 needs a rate of 0.1; name='x' is taken"
+    with pytest.raises(ConfigError, match=r"^size=4 needs a rate of 0\.1; name='x' is taken$"):
+        Paired(**values).require_consistent()
+    assert Paired.checked(values | {"size": 3, "name": "y"}).size == 3
+
+
 def test_missing_field():
     with pytest.raises(ConfigError, match="'size' is missing and has no default"):
         Needy.checked({})

@@ -25,13 +25,29 @@ class Settings(BaseModel):
 
         Raises:
             ConfigError: With every fault: unknown names (and the nearest right one), wrong types,
-                values out of range.
+                values out of range; or else every contradiction.
         """
         try:
-            return cls.model_validate(dict(values))
+            made = cls.model_validate(dict(values))
         except ValidationError as error:
             faults = [cls._fault(dict(fault)) for fault in error.errors()]
             raise ConfigError(f"{source}: {'; '.join(faults)}") from None
+        made.require_consistent(source)
+        return made
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each; a subclass adds its own to its parents'."""
+        return []
+
+    def require_consistent(self, source: str = "") -> None:
+        """See that the settings go together.
+
+        Raises:
+            ConfigError: With every contradiction.
+        """
+        faults = self.contradictions()
+        if faults:
+            raise ConfigError((f"{source}: " if source else "") + "; ".join(faults))
 
     @classmethod
     def _fault(cls, fault: dict[str, Any]) -> str:

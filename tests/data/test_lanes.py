@@ -53,6 +53,56 @@ def test_windows_of_the_two_lengths(k1, k2, lead, counted, starts, advances):
 
 @ANY
 @given(
+    length=st.integers(7, 200),
+    count=st.integers(1, 3),
+    k1=st.integers(2, 40),
+    k2=st.integers(1, 60),
+    deviation=st.floats(0.5, 20.0),
+    shift=st.booleans(),
+    seed=st.integers(0, 2**31),
+)
+def test_drawn_windows_miss_nothing_and_carry_on(length, count, k1, k2, deviation, shift, seed):
+    if length < count * k1 + 1:
+        return
+    ids = _stream(length)
+    lanes = Lanes(ids, count, k1, k2, shift=shift, seed=seed, deviation=deviation)
+    for epoch in (0, 1):
+        windows = list(lanes.windows(epoch))
+        assert len(windows) == lanes.updates_in(epoch)
+        starts = [int(w.inputs[0, 0]) for w in windows]
+        for window, start, following in zip(windows, starts, starts[1:], strict=False):
+            assert start + window.advance == following
+        for window in windows:
+            steps = window.lead + window.counted
+            assert len(window.inputs) - window.lead <= (steps if k1 == k2 else k2)
+            assert window.share == pytest.approx(steps / k1)
+            assert window.counted >= 1
+        if k1 == k2:
+            seen = torch.cat([w.inputs for w in windows])
+            assert all((seen[1:] - seen[:-1] == 1).flatten())
+            assert len(seen) == sum(w.counted for w in windows)
+        for first in range(len(windows)):  # a run that goes on sees the same
+            again = next(lanes.windows(epoch, first))
+            assert torch.equal(again.inputs, windows[first].inputs)
+            assert again.advance == windows[first].advance
+
+
+def test_lengths_are_drawn_as_awd_lstm_draws_them():
+    lanes = Lanes(_stream(200_000), 2, 70, 70, deviation=5.0)
+    lengths = torch.tensor([float(w.counted) for w in lanes.windows(0)][:-1])
+    assert torch.equal(lengths, torch.tensor([float(w.counted) for w in lanes.windows(0)][:-1]))
+    short = lengths < 52
+    assert float(short.double().mean()) == pytest.approx(0.05, abs=0.02)
+    assert float(lengths[~short].mean()) == pytest.approx(70, abs=0.5)
+    assert float(lengths[~short].std()) == pytest.approx(5, abs=0.5)
+    assert float(lengths[short].mean()) == pytest.approx(35, abs=2)
+    others = [w.counted for w in lanes.windows(1)]
+    assert others[:20] != lengths[:20].tolist()
+    assert [w.counted for w in Lanes(_stream(200_000), 2, 70, 70).windows(0)] == [70] * 1428
+
+
+@ANY
+@given(
     length=st.integers(2, 120),
     count=st.integers(1, 5),
     k1=st.integers(1, 9),

@@ -5,7 +5,13 @@ import torch
 
 from engram.cells import CELLS, make_cell
 from engram.errors import ConfigError
-from engram.models.many_to_many import ManyToMany, ModelSettings, detached, parameter_count
+from engram.models.many_to_many import (
+    ManyToMany,
+    ModelSettings,
+    detached,
+    drop_tokens,
+    parameter_count,
+)
 
 
 def _model(vocabulary=7, **changes):
@@ -68,6 +74,33 @@ def test_tied_with_another_width_is_refused():
         "tied shares weights between embedding (3 wide) and head (5 wide); "
         "leave out --embedding, or --tied"
     )
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_embedding_dropout_drops_whole_tokens(tied):
+    model = _model(vocabulary=40, dropout_embedding=0.4, tied=tied)
+    seen = []
+    model.layers.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    tokens = torch.arange(40).repeat(3, 2)
+    model(tokens)
+    before = model.embedding(tokens)
+    kept = (seen[0] != 0).any(dim=-1)
+    assert torch.equal(seen[0], torch.where(kept.unsqueeze(-1), before * (1 / 0.6), 0.0))
+    assert (kept == kept[0, :40].repeat(3, 2)).all()  # the same ones at every step, in every row
+    assert 10 < kept[0, :40].sum() < 38
+    model(tokens)
+    assert not torch.equal(seen[0], seen[1])  # others in the next pass
+    model.eval()
+    model(tokens)
+    assert torch.equal(seen[2], before)
+
+
+def test_embedding_dropout_keeps_the_mean():
+    model = _model(vocabulary=6, dropout_embedding=0.3)
+    tokens = torch.arange(6).unsqueeze(1)
+    vectors = model.embedding(tokens)
+    drawn = [drop_tokens(vectors, tokens, 6, 0.3) for _ in range(3000)]
+    torch.testing.assert_close(torch.stack(drawn).mean(0), vectors, rtol=0.1, atol=0.02)
 
 
 def test_parameter_count_leaves_out_what_is_fixed():

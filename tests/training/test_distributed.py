@@ -13,6 +13,9 @@ FLAGS = [
     *("--hidden", "16", "--epochs", "2", "--lanes", "6", "--steps", "10", "--threads", "1"),
     *("--evaluate-every", "50", "--optimizer", "sgd", "--rate", "0.5", "--learn-initial-state"),
     *("--drop-tokens", "0.1", "--replace-tokens", "0.1"),
+    *("--averaging", "ema", "--averaging-decay", "0.9", "--clip-percentile", "60"),
+    *("--activation-penalty", "0.1", "--norm-stabilizer", "1", "--spectral-penalty", "0.01"),
+    *("--steps-deviation", "2"),
 ]
 
 

@@ -101,6 +101,110 @@ def test_interrupted_and_resumed_is_uninterrupted(tmp_path, stop_at, reach):
     assert whole.metrics.read_bytes() == parted.metrics.read_bytes()
 
 
+REMEDIES = {
+    "clip": {"clip_percentile": 20.0, "clip_units": 0.1},
+    "windows": {"steps_deviation": 4.0, "reach": 17},
+    "ema": {"averaging": "ema", "averaging_decay": 0.9, "tied": True},
+    "mean": {"averaging": "mean", "averaging_from": 20, "evaluate_every": None},
+    "spectral": {"spectral_penalty": 0.1, "spectral_bound": 0.5, "orthogonal_penalty": 0.01},
+    "activations": {"activation_penalty": 2.0, "temporal_penalty": 1.0, "norm_stabilizer": 5.0},
+    "omega": {"cell": "elman", "omega": 0.5, "omega_schedule": "inverse", "reach": 15},
+    "data": {"dropout_embedding": 0.2, "label_smoothing": 0.1},
+}
+
+
+@pytest.mark.parametrize("name", REMEDIES)
+def test_remedies_go_on_bit_for_bit_and_change_training(tmp_path, name):
+    base = _settings(evaluate_every=13, optimizer="rmsprop")
+    settings = base.model_copy(update=REMEDIES[name])
+    corpus = task.make_corpus([TEXT, TEXT[:333]], settings)
+    runs = {}
+    for kind, chosen in {"without": base, "whole": settings, "parted": settings}.items():
+        run = runs[kind] = _run(tmp_path / kind, chosen)
+        reporter = _StopAt(33) if kind == "parted" else None
+        _, outcome = task.train_language_model(chosen, corpus, run=run, reporter=reporter)
+    assert outcome.interrupted
+    _, outcome = task.train_language_model(settings, corpus, run=runs["parted"], resume=True)
+    assert not outcome.interrupted
+    assert _weights(runs["whole"].path) == _weights(runs["parted"].path)
+    assert runs["whole"].metrics.read_bytes() == runs["parted"].metrics.read_bytes()
+    assert _weights(runs["whole"].path) != _weights(runs["without"].path)
+
+
+def test_penalties_are_logged(tmp_path):
+    used = {"activation_penalty", "norm_stabilizer", "omega", "spectral_penalty"}
+    settings = _settings(cell="elman", **dict.fromkeys(used, 0.1))
+    corpus = task.make_corpus([TEXT], settings)
+    run = _run(tmp_path / "run", settings)
+    task.train_language_model(settings, corpus, run=run)
+    for line in run.read_metrics():
+        if line["kind"] == "train":
+            assert used <= set(line)
+            assert all(line[name] >= 0.0 and math.isfinite(line[name]) for name in used)
+            assert "temporal_penalty" not in line
+
+
+@pytest.mark.parametrize("valid", [0.1, 0.0])
+def test_averaged_weights_are_evaluated_and_kept(tmp_path, valid):
+    settings = _settings(averaging="mean", averaging_from=10, valid=valid, dropout=0.0)
+    corpus = task.make_corpus([TEXT], settings)
+    run = _run(tmp_path / "run", settings)
+    trained, outcome = task.train_language_model(settings, corpus, run=run)
+    checkpoint, _ = run.load()
+    averaged, last = checkpoint.group("averaging"), checkpoint.group("model")
+    assert int(averaged["n_averaged"]) == outcome.updates - 10
+    weights = trained.model.state_dict()
+    if valid:
+        again = task.score_stream(trained, corpus.valid).loss
+        assert again == pytest.approx(outcome.best_loss, abs=1e-6)
+    else:
+        for name, value in weights.items():
+            assert torch.equal(value, averaged[f"module.{name}"])
+            assert not torch.equal(value, last[name])
+    stored = task.load_model(run.model).model.state_dict()
+    assert all(torch.equal(stored[name], weights[name]) for name in weights)
+
+
+def test_labels_are_smoothed_in_training_alone(tmp_path):
+    losses = {}
+    for smoothing in (0.0, 0.4):
+        settings = _settings(
+            label_smoothing=smoothing, rate=1e-9, dropout=0.0, weight_drop=0.0, evaluate_every=1
+        )
+        corpus = task.make_corpus([TEXT], settings)
+        run = _run(tmp_path / str(smoothing), settings)
+        task.train_language_model(settings, corpus, run=run)
+        lines = run.read_metrics()
+        losses[smoothing] = [
+            [line["loss"] for line in lines if line["kind"] == kind] for kind in ("train", "valid")
+        ]
+    (train, valid), (train_smoothed, valid_smoothed) = losses[0.0], losses[0.4]
+    assert valid_smoothed == pytest.approx(valid, rel=1e-6)
+    assert train_smoothed != pytest.approx(train, rel=1e-3)
+
+
+def test_the_rate_follows_the_length_of_the_window(monkeypatch):
+    """With plain SGD from the same weights, a window's step is its length's share of the rate."""
+    rates, lengths = [], []
+    real = torch.optim.SGD.step
+
+    def step(self, closure=None):
+        rates.append(self.param_groups[0]["lr"])
+        return real(self, closure)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", step)
+    settings = _settings(
+        optimizer="sgd", schedule="constant", rate=0.5, steps=20, steps_deviation=5.0, epochs=3
+    )
+    corpus = task.make_corpus([TEXT], settings)
+    _, lanes = task.prepare(settings, corpus)
+    task.train_language_model(settings, corpus)
+    for epoch in range(3):
+        lengths += [w.counted for w in lanes.windows(epoch)]
+    assert len(set(lengths)) > 5
+    assert rates == pytest.approx([0.5 * length / 20 for length in lengths])
+
+
 def test_resuming_with_other_random_numbers_would_be_seen(tmp_path):
     """Planted fault: dropout that goes on from another place changes the weights."""
     settings = _settings()

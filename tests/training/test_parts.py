@@ -8,7 +8,6 @@ from torch import nn
 
 from engram.errors import ConfigError, DataError
 from engram.training import parallel
-from engram.training.clipping import clip, gradient_norm
 from engram.training.losses import cross_entropy
 from engram.training.optimizers import make_optimizer
 from engram.training.schedules import rate_at
@@ -66,35 +65,6 @@ def test_warmup_rises_linearly():
     assert rates == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0])
 
 
-def _with_gradients(*values):
-    parameters = [nn.Parameter(torch.zeros(len(v))) for v in values]
-    for parameter, value in zip(parameters, values, strict=True):
-        parameter.grad = torch.tensor(value)
-    return parameters
-
-
-def test_clip_by_norm_keeps_the_direction():
-    parameters = _with_gradients([3.0, 0.0], [4.0])
-    norm = gradient_norm(parameters)
-    assert norm == pytest.approx(5.0)
-    assert clip(parameters, norm, 1.0, None)
-    torch.testing.assert_close(parameters[0].grad, torch.tensor([0.6, 0.0]))
-    torch.testing.assert_close(parameters[1].grad, torch.tensor([0.8]))
-
-
-def test_clip_by_value_bounds_each_entry():
-    parameters = _with_gradients([3.0, -0.5], [-4.0])
-    assert clip(parameters, gradient_norm(parameters), None, 1.0)
-    torch.testing.assert_close(parameters[0].grad, torch.tensor([1.0, -0.5]))
-    torch.testing.assert_close(parameters[1].grad, torch.tensor([-1.0]))
-
-
-def test_small_gradients_are_left_alone():
-    parameters = _with_gradients([0.3, -0.4])
-    assert not clip(parameters, gradient_norm(parameters), 1.0, 1.0)
-    torch.testing.assert_close(parameters[0].grad, torch.tensor([0.3, -0.4]))
-
-
 def test_masked_loss_is_the_mean_over_what_is_asked():
     scores, targets = torch.randn(5, 3, 4), torch.randint(4, (5, 3))
     masked = targets.clone()
@@ -112,6 +82,15 @@ def test_masked_loss_is_the_mean_over_what_is_asked():
 def test_all_masked_is_refused_and_not_nan():
     with pytest.raises(DataError, match="every one of the 6 targets is masked"):
         cross_entropy(torch.randn(2, 3, 4), torch.full((2, 3), -100))
+
+
+def test_smoothed_labels_spread_a_share_over_all():
+    scores, targets = torch.randn(5, 3, 4), torch.randint(4, (5, 3))
+    targets[1, 2] = -100
+    smoothed = 0.9 * nn.functional.one_hot(targets.clamp_min(0), 4) + 0.1 / 4
+    each = -(smoothed * scores.log_softmax(-1)).sum(-1)
+    expected = each[targets != -100].mean()
+    torch.testing.assert_close(cross_entropy(scores, targets, smoothing=0.1), expected)
 
 
 def test_stopping_waits_for_patience():

@@ -54,6 +54,9 @@ class Cell:
         forget_gate: The gate whose opening keeps the state; ``forget_bias`` sets its bias.
         forget_shift: The per-unit weight that ``forget_bias`` sets instead, for a forget gate whose
             biases are normalised away.
+        write_gate: The gate whose opening lets the input in, where that is another one; chrono
+            initialisation sets its bias.
+        write_shift: The per-unit weight that it sets instead, as `forget_shift`.
         torch_layer: The name of torch's fused layer with the same equations (``lstm``, ``gru``,
             ``rnn_tanh``, ``rnn_relu``), or None.
     """
@@ -67,6 +70,8 @@ class Cell:
     initial_weights: Mapping[str, float] = MappingProxyType({})
     forget_gate: str | None = None
     forget_shift: str | None = None
+    write_gate: str | None = None
+    write_shift: str | None = None
     torch_layer: str | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -194,10 +199,11 @@ def check_declaration(cell: Cell | type[Cell], name: str) -> None:
         _check_known(name, "unconnected", state, "recurrent states", cell.recurrent)
     for weight in cell.initial_weights:
         _check_known(name, "initial_weights", weight, "weights", cell.weights)
-    if cell.forget_gate is not None:
-        _check_known(name, "forget_gate", cell.forget_gate, "gates", cell.gates)
-    if cell.forget_shift is not None:
-        _check_known(name, "forget_shift", cell.forget_shift, "weights", cell.weights)
+    for role, whose in {"gate": "gates", "shift": "weights"}.items():
+        for kind in (f"forget_{role}", f"write_{role}"):
+            named = getattr(cell, kind)
+            if named is not None:
+                _check_known(name, kind, named, whose, getattr(cell, whose))
 
 
 def _named(

@@ -143,6 +143,16 @@ class LSTM(Cell):
         return "f" if "f" in self.gates else None
 
     @property
+    def write_gate(self) -> str | None:  # type: ignore[override]
+        """i, where the forget gate is another one."""
+        return "i" if "i" in self.gates and not self.coupled else None
+
+    @property
+    def write_shift(self) -> str | None:  # type: ignore[override]
+        """The shift of i behind the norm."""
+        return "shift_i" if self.layer_norm and self.write_gate else None
+
+    @property
     def forget_shift(self) -> str | None:  # type: ignore[override]
         """The shift of f behind the norm."""
         return "shift_f" if self.layer_norm and "f" in self.gates else None

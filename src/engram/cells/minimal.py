@@ -63,6 +63,7 @@ class MinLSTM(Cell):
     gates = ("f", "i", "n")
     recurrent = ()
     forget_gate = "f"
+    write_gate = "i"
 
     def __init__(self, *, candidate: str = "identity") -> None:
         self.candidate = _checked("MinLSTM", candidate)

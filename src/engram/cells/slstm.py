@@ -32,6 +32,7 @@ class SLSTM(Cell):
     gates = ("i", "f", "z", "o")
     states = ("h", "c", "n", "m")
     forget_gate = "f"
+    write_gate = "i"
 
     def __init__(self, *, forget_activation: str = "sigmoid") -> None:
         if forget_activation not in LOG_FORGET:

@@ -1,4 +1,4 @@
-"""``engram info RUN``: what a run is, and how far it got; ``engram info --cells``: the cells."""
+"""``engram info RUN``: what a run is, and how far it got; ``--cells`` and the like: what there is."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +9,7 @@ from rich.console import Console
 from engram.cells import CELLS
 from engram.cli import views
 from engram.cli.flags import Parser
+from engram.cli.remedies import show_remedies
 from engram.cli.train import RESULT
 from engram.diagnosis.language_model import read_memory
 from engram.errors import ConfigError
@@ -22,7 +23,7 @@ def main(argv: list[str]) -> int:
     flags = Parser(
         prog="engram info",
         description="Show what a run is and how far it got, or what Engram has built in.\n\n"
-        "  engram info runs/notes\n  engram info --cells",
+        "  engram info runs/notes\n  engram info --cells\n  engram info --remedies",
     )
     flags.add_argument("run", metavar="RUN", nargs="?", help="the folder of the run")
     for name, (text, _) in LISTS.items():
@@ -53,6 +54,7 @@ def _show_cells(out: Console) -> None:
 # What is listed by a flag: its help, and what shows it.
 LISTS: dict[str, tuple[str, Callable[[Console], None]]] = {
     "cells": ("list the built-in cells", _show_cells),
+    "remedies": ("list the remedies against forgetting and overfitting", show_remedies),
 }
 
 

@@ -14,7 +14,7 @@ COMMANDS = {
     "sample": ("engram.cli.sample", "write text with a trained model"),
     "eval": ("engram.cli.evaluate", "measure a trained model on other data"),
     "diagnose": ("engram.cli.diagnose", "measure what a trained model remembers"),
-    "info": ("engram.cli.info", "show what a run is and how far it got, or list the cells"),
+    "info": ("engram.cli.info", "show what a run is and how far it got, or what there is"),
     "data": ("engram.cli.data", "look at data, and at what augmentation makes of it"),
     "demo": ("engram.cli.demo", "see it all once, in minutes, with nothing to download"),
 }

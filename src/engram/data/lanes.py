@@ -15,6 +15,8 @@ from engram.data.tokens import END, Ids
 from engram.errors import DataError
 
 IGNORED = -100
+LEAST_STEPS = 5  # of a window whose length is drawn
+_HALF = 0.05  # share of windows that are drawn around half the usual length
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Window:
         lead: Steps at the start that run without a gradient.
         counted: Steps at the end whose loss counts.
         advance: The state after so many steps is the one that the next window starts from.
+        share: Its steps since the last update, as a share of the usual number; the learning rate is
+            scaled by it.
     """
 
     inputs: Tensor
@@ -36,6 +40,7 @@ class Window:
     lead: int
     counted: int
     advance: int
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -46,16 +51,25 @@ class Lanes:
     its loss is that of the steps since the last update, as far as the gradient reaches them. With
     k1 = k2 these are the plain consecutive chunks.
 
+    With a ``deviation`` the length of each window is drawn anew (Merity et al. 2018, AWD-LSTM), so
+    that the cuts of truncation fall on other steps each time: from N(k1, deviation²), in 5 of 100
+    windows from N(k1/2, deviation²), and at least `LEAST_STEPS`. The mean loss of a short window
+    would weigh its steps more than those of a long one; the learning rate, scaled by the length,
+    undoes that. (ARTBP, Tallec and Ollivier 2017, draws lengths so that the gradient has no bias,
+    and pays with a variance that grows with every rescaled step; here the bias of truncation stays
+    what it is for k1 steps.)
+
     Attributes:
         ids: The stream, ``(N,)``.
         count: B, how many rows.
         k1: Steps between updates.
-        k2: Steps that a gradient flows back.
+        k2: Steps that a gradient flows back; equal to k1, it means each window's own length.
         shift: Start each epoch at another place (drawn from seed and epoch), so that the cuts of
             truncation do not always fall on the same characters.
-        seed: For the shift.
+        seed: For the shift and the lengths.
         rows: Which of the rows are wanted, all by default; a process of several owns a part.
         noise: Changes the inputs of each window, or None; targets and resets stay true.
+        deviation: Of the length of windows; 0 keeps it at k1.
 
     Raises:
         DataError: For a stream that is too short for B rows of k1 steps.
@@ -69,6 +83,7 @@ class Lanes:
     seed: int = 0
     rows: slice = field(default_factory=lambda: slice(None))
     noise: TokenNoise | None = None
+    deviation: float = 0.0
 
     def __post_init__(self) -> None:
         need = self.count * self.k1 + 1
@@ -82,8 +97,12 @@ class Lanes:
 
     @property
     def updates(self) -> int:
-        """Windows in an epoch."""
+        """Windows in an epoch, where each has the usual length."""
         return self._length // self.k1
+
+    def updates_in(self, epoch: int) -> int:
+        """Windows in this epoch."""
+        return len(self._cuts(epoch)) - 1 if self.deviation else self.updates
 
     @property
     def _length(self) -> int:
@@ -97,24 +116,44 @@ class Lanes:
         lanes = self._lay_out(epoch)
         starts = lanes == END
         any_starts = starts.any(dim=1).tolist()
-        k1, k2 = self.k1, self.k2
-        for index in range(first, self.updates):
-            stop = (index + 1) * k1
-            start = min(stop - k1, max(0, stop - k2))
-            following = min(stop, max(0, stop + k1 - k2))
-            lead = max(0, k1 - k2)
+        cuts = self._cuts(epoch)
+        for index in range(first, len(cuts) - 1):
+            begin, stop = cuts[index], cuts[index + 1]
+            after = cuts[index + 2] if index + 2 < len(cuts) else stop + self.k1
+            reach = self._reach(begin, stop)
+            start = min(begin, max(0, stop - reach))
+            lead = max(0, stop - begin - reach)
             inputs = lanes[start:stop]
             if self.noise is not None:
-                update = epoch * self.updates + index
-                inputs = self.noise.apply(inputs, update, lanes=self.count, rows=self.rows)
+                # no two windows begin at one step of one epoch
+                number = epoch * self._length + begin
+                inputs = self.noise.apply(inputs, number, lanes=self.count, rows=self.rows)
             yield Window(
                 inputs=inputs,
                 targets=lanes[start + 1 : stop + 1],
                 reset=starts[start:stop] if any(any_starts[start:stop]) else None,
                 lead=lead,
-                counted=k1 - lead,
-                advance=following - start,
+                counted=stop - begin - lead,
+                advance=min(stop, max(0, after - self._reach(stop, after))) - start,
+                share=(stop - begin) / self.k1,
             )
+
+    def _cuts(self, epoch: int) -> list[int]:
+        """The steps at which there is an update, from 0."""
+        if not self.deviation:
+            return list(range(0, self.updates * self.k1 + 1, self.k1))
+        least = min(LEAST_STEPS, self.k1)
+        most = self._length // least + 1  # windows
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) ^ (1 << 40))
+        halved = torch.rand(most, generator=generator) < _HALF
+        means = torch.where(halved, self.k1 / 2, float(self.k1))
+        drawn = means + self.deviation * torch.randn(most, generator=generator)
+        cuts = drawn.round().clamp_min(least).to(torch.int64).cumsum(0)
+        return [0, *cuts[cuts < self._length].tolist(), self._length]
+
+    def _reach(self, begin: int, stop: int) -> int:
+        """Steps that the gradient of a window flows back."""
+        return stop - begin if self.k2 == self.k1 else self.k2
 
     def _lay_out(self, epoch: int) -> Tensor:
         """``(length + 1, B)`` int64, of the wanted rows."""

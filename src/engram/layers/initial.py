@@ -1,13 +1,15 @@
 """Shapes and initial values of a recurrent layer's weights."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from engram.cells.base import Cell
 from engram.errors import ConfigError, did_you_mean
+
+_LINKS = 15  # recurrent links of a unit in `sparse`
 
 
 def weight_shapes(cell: Cell, size_in: int, hidden: int, bias: bool) -> dict[str, tuple[int, ...]]:
@@ -29,27 +31,138 @@ def uniform(weights: Mapping[str, Tensor], hidden: int, scale: float | None = No
         torch.nn.init.uniform_(weight, -bound, bound)
 
 
-def orthogonal(weights: Mapping[str, Tensor], hidden: int) -> None:
-    """Make each gate's recurrent block orthogonal, input weights Xavier uniform, biases zero.
+def normal(weights: Mapping[str, Tensor], hidden: int, scale: float | None = None) -> None:
+    """Draw input and recurrent weights from N(0, s²), biases zero; s = 0.1 unless given.
+
+    With 0.1 these are the weights of the "basic tanh" network of Pascanu, Mikolov, Bengio (2013).
+    """
+    std = 0.1 if scale is None else scale
+    _zero_others(weights)
+    for name in ("weight_ih", "weight_hh"):
+        torch.nn.init.normal_(weights[name], 0.0, std)
+
+
+def xavier(weights: Mapping[str, Tensor], hidden: int, scale: float | None = None) -> None:
+    """Draw each gate's blocks from U(-b, b) with b = s·√(6 / (fan-in + fan-out)), biases zero.
+
+    It keeps the variance of activations and of gradients from one layer to the next (Glorot and
+    Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks");
+    s = 1 unless given.
+    """
+    gain = 1.0 if scale is None else scale
+    _zero_others(weights)
+    _xavier_inputs(weights, hidden, gain)
+    for block in _recurrent_blocks(weights, hidden):
+        torch.nn.init.xavier_uniform_(block, gain)
+
+
+def orthogonal(weights: Mapping[str, Tensor], hidden: int, scale: float | None = None) -> None:
+    """Make each gate's recurrent block s·Q with QᵀQ = I, input weights Xavier, biases zero.
 
     An orthogonal matrix keeps the norm of what it multiplies, forward and backward (Saxe et al.
-    2014, "Exact solutions to the nonlinear dynamics of learning in deep linear networks").
+    2014, "Exact solutions to the nonlinear dynamics of learning in deep linear networks"); s = 1
+    unless given.
     """
-    for name, weight in weights.items():
-        if name.startswith("weight_hh"):
-            for block in weight.split(hidden):
-                torch.nn.init.orthogonal_(block)
-        elif name.startswith("weight_ih"):
-            for block in weight.split(hidden):
-                torch.nn.init.xavier_uniform_(block)
-        else:
-            torch.nn.init.zeros_(weight)
+    _zero_others(weights)
+    _xavier_inputs(weights, hidden)
+    for block in weights["weight_hh"].split(hidden):
+        torch.nn.init.orthogonal_(block, 1.0 if scale is None else scale)
 
 
-INITIALISATIONS: dict[str, Callable[[Mapping[str, Tensor], int], None]] = {
+def identity(weights: Mapping[str, Tensor], hidden: int, scale: float | None = None) -> None:
+    """Make each recurrent block s·I, input weights N(0, 0.001²), biases zero.
+
+    With relu this is the IRNN: a unit keeps its state until the input changes it (Le, Jaitly,
+    Hinton 2015, "A Simple Way to Initialize Recurrent Networks of Rectified Linear Units"). s = 1
+    unless given; the paper takes 0.01 where no long memory is wanted.
+    """
+    _zero_others(weights)
+    torch.nn.init.normal_(weights["weight_ih"], 0.0, 0.001)
+    for block in _recurrent_blocks(weights, hidden):
+        block.zero_().fill_diagonal_(1.0 if scale is None else scale)
+
+
+def spectral(weights: Mapping[str, Tensor], hidden: int, scale: float | None = None) -> None:
+    """Scale each random recurrent block to a spectral radius: W ← W·s / max|λ(W)|.
+
+    Near 1, states fade slowly and do not grow (Jaeger 2001, "The echo state approach to analysing
+    and training recurrent neural networks"); s = 0.95 unless given. Entries are normal before they
+    are scaled; input weights Xavier, biases zero.
+    """
+    _zero_others(weights)
+    _xavier_inputs(weights, hidden)
+    for block in _recurrent_blocks(weights, hidden):
+        torch.nn.init.normal_(block)
+        _scale_radius(block, 0.95 if scale is None else scale)
+
+
+def sparse(weights: Mapping[str, Tensor], hidden: int, scale: float | None = None) -> None:
+    """Give each unit 15 normal recurrent links, scaled to a spectral radius of s.
+
+    Input weights are N(0, 0.01²), biases zero, and s = 0.95 unless given: the "smart tanh" network
+    of Pascanu, Mikolov, Bengio (2013), whose links are those of Martens (2010).
+    """
+    _zero_others(weights)
+    torch.nn.init.normal_(weights["weight_ih"], 0.0, 0.01)
+    for block in _recurrent_blocks(weights, hidden):
+        torch.nn.init.normal_(block)
+        ranks = torch.rand_like(block).argsort(dim=1).argsort(dim=1)  # of the links of each unit
+        block.mul_(ranks < _LINKS)
+        _scale_radius(block, 0.95 if scale is None else scale)
+
+
+INITIALISATIONS: dict[str, Callable[[Mapping[str, Tensor], int, float | None], None]] = {
     "uniform": uniform,
+    "normal": normal,
+    "xavier": xavier,
     "orthogonal": orthogonal,
+    "identity": identity,
+    "spectral": spectral,
+    "sparse": sparse,
 }
+# These say something about the recurrent matrix that other weights cannot have.
+_OF_RECURRENT = ("identity", "spectral", "sparse")
+
+
+def obstacles(
+    cell: Cell,
+    init: str,
+    *,
+    scale: float | None = None,
+    forget_bias: float | None = None,
+    chrono: int | None = None,
+    bias: bool = True,
+) -> list[str]:
+    """Why a layer cannot have these initial values, a sentence a fault; arguments as `initialise`.
+
+    Args:
+        bias: Whether the layer has biases.
+    """
+    kind = type(cell).__name__
+    faults = []
+    if init not in INITIALISATIONS:
+        faults.append(f"init '{init}' is not known: {did_you_mean(init, INITIALISATIONS)}")
+    if init in _OF_RECURRENT and not cell.recurrent:
+        faults.append(
+            f"init '{init}' shapes the recurrent matrix, and {kind} has none; use init 'xavier'"
+        )
+    if scale is not None and not (math.isfinite(scale) and scale > 0.0):
+        faults.append(f"init_scale is {scale}; it takes a number above 0")
+    for name, value in {"forget_bias": forget_bias, "chrono": chrono}.items():
+        if value is None:
+            continue
+        if cell.forget_gate is None:
+            faults.append(f"{name}={value} was given, but {kind} has no forget gate; leave it out")
+        elif not bias and cell.forget_shift is None:
+            faults.append(f"{name}={value} needs biases; leave it out or set bias=True")
+    if chrono is not None and chrono < 2:
+        faults.append(f"chrono is {chrono}; it takes the longest lag in steps, 2 or more")
+    if chrono is not None and forget_bias is not None:
+        faults.append(
+            f"chrono={chrono} and forget_bias={forget_bias} both set the forget gate's bias; "
+            "leave one out"
+        )
+    return faults
 
 
 @torch.no_grad()
@@ -58,9 +171,16 @@ def initialise(
     weights: Mapping[str, Tensor],
     hidden: int,
     init: str,
-    forget_bias: float | None,
+    *,
+    scale: float | None = None,
+    forget_bias: float | None = None,
+    chrono: int | None = None,
 ) -> None:
     """Set the weights of one layer in one direction to their initial values.
+
+    torch keeps two biases for each gate, which add up; where a gate's bias is set, the first takes
+    the value and the second 0, so that values are *effective* ones. Where a cell normalises these
+    away, the shift behind the norm is set instead.
 
     Args:
         cell: The equations.
@@ -68,30 +188,74 @@ def initialise(
             cell's per-unit weights.
         hidden: H.
         init: A name in `INITIALISATIONS`.
-        forget_bias: The *effective* bias of the forget gate, or None to leave it. torch keeps two
-            biases for each gate, which add up; this sets the first to the value, the second to 0.
-            Where a cell normalises these away, its ``forget_shift`` is set instead.
+        scale: What the initialisation calls s; None takes its own.
+        forget_bias: The bias of the forget gate, or None to leave it (Gers et al. 2000; Jozefowicz
+            et al. 2015 recommend 1).
+        chrono: The longest lag T that should be remembered, in steps, or None: the forget gate's
+            bias becomes log U(1, T - 1), unit by unit, and an input gate's the negative of that,
+            so that units forget at time scales from 1 to T (Tallec and Ollivier 2018, "Can
+            recurrent neural networks warp time?"). Where the forget gate also closes the input, as
+            in a GRU, its bias does both.
 
     Raises:
-        ConfigError: For an unknown name, or a forget bias where there is no such gate or bias.
+        ConfigError: For an unknown name, or what the cell has no gate or bias for.
     """
-    if init not in INITIALISATIONS:
-        raise ConfigError(f"init '{init}' is not known: {did_you_mean(init, INITIALISATIONS)}")
-    INITIALISATIONS[init](weights, hidden)
-    for name, value in cell.initial_weights.items():
-        weights[name].fill_(value)
-    if forget_bias is None:
-        return
-    if cell.forget_gate is None:
-        raise ConfigError(
-            f"forget_bias={forget_bias} was given, but {type(cell).__name__} has no forget gate; "
-            "leave it out"
-        )
-    if cell.forget_shift is not None:
-        weights[cell.forget_shift].fill_(forget_bias)
-        return
-    if "bias_ih" not in weights:
-        raise ConfigError(f"forget_bias={forget_bias} needs biases; leave it out or set bias=True")
-    start = cell.gates.index(cell.forget_gate) * hidden
-    weights["bias_ih"][start : start + hidden] = forget_bias
+    faults = obstacles(
+        cell,
+        init,
+        scale=scale,
+        forget_bias=forget_bias,
+        chrono=chrono,
+        bias="bias_ih" in weights,
+    )
+    if faults:
+        raise ConfigError("; ".join(faults))
+    INITIALISATIONS[init](weights, hidden, scale)
+    for name, number in cell.initial_weights.items():
+        weights[name].fill_(number)
+
+    def shift(role: str, value: float | Tensor) -> None:
+        gate, weight = getattr(cell, f"{role}_gate"), getattr(cell, f"{role}_shift")
+        if weight is not None:
+            weights[weight].copy_(torch.as_tensor(value))
+        elif gate is not None:
+            _set_bias(cell, weights, hidden, gate, value)
+
+    if forget_bias is not None:
+        shift("forget", forget_bias)
+    if chrono is not None:
+        lags = weights["weight_hh"].new_empty(hidden).uniform_(1.0, chrono - 1.0)
+        shift("forget", lags.log())
+        shift("write", -lags.log())
+
+
+def _set_bias(
+    cell: Cell, weights: Mapping[str, Tensor], hidden: int, gate: str, value: float | Tensor
+) -> None:
+    start = cell.gates.index(gate) * hidden
+    weights["bias_ih"][start : start + hidden] = value
     weights["bias_hh"][start : start + hidden] = 0.0
+
+
+def _recurrent_blocks(weights: Mapping[str, Tensor], hidden: int) -> Iterator[Tensor]:
+    """The ``(H, H)`` blocks of the recurrent matrix, one a gate and a state that feeds it."""
+    for rows in weights["weight_hh"].split(hidden):
+        if rows.shape[1]:
+            yield from rows.split(hidden, dim=1)
+
+
+def _xavier_inputs(weights: Mapping[str, Tensor], hidden: int, gain: float = 1.0) -> None:
+    for block in weights["weight_ih"].split(hidden):
+        torch.nn.init.xavier_uniform_(block, gain)
+
+
+def _zero_others(weights: Mapping[str, Tensor]) -> None:
+    """Set biases and per-unit weights to zero."""
+    for name, weight in weights.items():
+        if name not in ("weight_ih", "weight_hh"):
+            torch.nn.init.zeros_(weight)
+
+
+def _scale_radius(block: Tensor, radius: float) -> None:
+    """Scale a block, in place, so that its largest eigenvalue has this absolute value."""
+    block.mul_(radius / torch.linalg.eigvals(block.double()).abs().max())

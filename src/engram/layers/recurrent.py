@@ -1,6 +1,6 @@
 """Recurrent: a stack of layers, in one or both directions, that runs any cell over a sequence."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -36,11 +36,17 @@ class Pass:
         output: ``(T, B, D·H)``, D directions joined.
         state: Final states in the cell's order, ``(L·D, B, H)`` each.
         results: What each layer and direction gave, by its name: ``layer0``, ``layer0_reverse``, ….
+        weights: What each of them ran on, by the same names.
+        lengths: ``(B,)`` int64, or None where all rows are T steps long.
+        reset: ``(T, B)`` bool, or None.
     """
 
     output: Tensor
     state: tuple[Tensor, ...]
     results: dict[str, Result]
+    weights: dict[str, Weights]
+    lengths: Tensor | None
+    reset: Tensor | None
 
 
 class Recurrent(nn.Module):
@@ -69,8 +75,11 @@ class Recurrent(nn.Module):
         learn_initial_state: Whether rows start from states that are learnt, as parameters
             ``initial_<state>`` ``(L·D, H)`` that begin at zero: where no state is given, and after
             each reset, as a sequence that starts in mid-row is one like any other.
-        init: Initial values of weights: ``"uniform"`` (torch's) or ``"orthogonal"``.
+        init: Initial values of weights: ``"uniform"`` (torch's), ``"normal"``, ``"xavier"``,
+            ``"orthogonal"``, ``"identity"``, ``"spectral"`` or ``"sparse"``; see `layers.initial`.
+        init_scale: What the initialisation is scaled by; None takes its own scale.
         forget_bias: Effective initial bias of the forget gate, or None for what ``init`` gives.
+        chrono: Longest lag to remember, in steps, for chrono initialisation; None for none.
         engine: ``"auto"``, ``"cpu"`` (kernels made from the cell), ``"torch"`` (its fused layer) or
             ``"reference"``.
         device, dtype: Of the weights.
@@ -78,6 +87,8 @@ class Recurrent(nn.Module):
     Parameters are named as in torch: ``weight_ih_l0`` ``(G·H, I)``, ``weight_hh_l0``
     ``(G·H, R·H)``, ``bias_ih_l0`` and ``bias_hh_l0`` ``(G·H,)``, with ``_reverse`` for the second
     direction, and the cell's own per-unit weights as ``<name>_l0`` ``(H,)``.
+
+    Each function in the list ``watchers`` is called with the `Pass` after each pass.
 
     Raises:
         ConfigError: For sizes, probabilities, names or engines that cannot work.
@@ -103,7 +114,9 @@ class Recurrent(nn.Module):
         residual: bool = False,
         learn_initial_state: bool = False,
         init: str = "uniform",
+        init_scale: float | None = None,
         forget_bias: float | None = None,
+        chrono: int | None = None,
         engine: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -131,7 +144,8 @@ class Recurrent(nn.Module):
         self.dropout_input, self.dropout_output = float(dropout_input), float(dropout_output)
         self.variational, self.residual = variational, residual
         self.learn_initial_state = learn_initial_state
-        self.init, self.forget_bias = init, forget_bias
+        self.init, self.init_scale = init, init_scale
+        self.forget_bias, self.chrono = forget_bias, chrono
 
         directions = 2 if bidirectional else 1
         for layer in range(num_layers):
@@ -149,6 +163,7 @@ class Recurrent(nn.Module):
                     directions * num_layers, hidden_size, device=device, dtype=dtype
                 )
                 self.register_parameter(f"initial_{name}", nn.Parameter(empty))
+        self.watchers: list[Callable[[Pass], None]] = []
         roles = self._roles()
         self.weight_names = [
             [role + suffix for role in roles]
@@ -162,7 +177,15 @@ class Recurrent(nn.Module):
         for layer in range(self.num_layers):
             for suffix in self._suffixes(layer):
                 weights = self._parameters_of(suffix)
-                initialise(self.cell, weights, self.hidden_size, self.init, self.forget_bias)
+                initialise(
+                    self.cell,
+                    weights,
+                    self.hidden_size,
+                    self.init,
+                    scale=self.init_scale,
+                    forget_bias=self.forget_bias,
+                    chrono=self.chrono,
+                )
                 if self.unconnected is not None:
                     weights["weight_hh"].data.masked_fill_(self.unconnected, 0.0)
         for value in self._learnt_states().values():
@@ -342,7 +365,10 @@ class Recurrent(nn.Module):
             state, self.cell, count, self.hidden_size, input, batched, [*learnt.values()]
         )
         choice = self.choice(input, *initial, record=record, see_steps=see_steps)
-        return self._stack(input, initial, row_lengths, reset, choice, record), batched
+        passed = self._stack(input, initial, row_lengths, reset, choice, record)
+        for watch in self.watchers:
+            watch(passed)
+        return passed, batched
 
     def _stack(
         self,
@@ -357,6 +383,7 @@ class Recurrent(nn.Module):
         learnt = self._learnt_states()
         stretches = find_stretches(reset, lengths) if learnt and reset is not None else None
         x = self._drop(x, self.dropout_input)
+        used: dict[str, Weights] = {}
         for layer in range(self.num_layers):
             below = x
             if layer > 0:
@@ -372,17 +399,19 @@ class Recurrent(nn.Module):
                 if stretches is not None:
                     fresh = {name: values[index] for name, values in learnt.items()}
                     runner = Restarting(choice, stretches, fresh)
+                name = "layer" + suffix.removeprefix("_l")
+                used[name] = self._weights(suffix)
                 result = runner.run(
                     self.cell,
                     x,
-                    self._weights(suffix),
+                    used[name],
                     before,
                     lengths=lengths,
                     reset=reset,
                     reverse=suffix.endswith("_reverse"),
                     record=record,
                 )
-                results["layer" + suffix.removeprefix("_l")] = result
+                results[name] = result
                 outputs.append(result.output)
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
             if self.residual and layer > 0:
@@ -392,7 +421,7 @@ class Recurrent(nn.Module):
             torch.stack([result.state[name] for result in results.values()])
             for name in self.cell.states
         )
-        return Pass(x, after, results)
+        return Pass(x, after, results, used, lengths, reset)
 
     def _drop(self, x: Tensor, probability: float) -> Tensor:
         return drop(x, probability, self.training, self.variational)

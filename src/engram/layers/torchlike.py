@@ -1,7 +1,7 @@
 """LSTM, GRU and RNN: torch.nn's names, signatures, results and ``state_dict`` keys.
 
 Each is `Recurrent` with its cell filled in, and takes what `Recurrent` takes besides:
-``lengths=`` and ``reset=`` in a call, ``step()``, ``record()``, ``init=``, ``forget_bias=``.
+``lengths=`` and ``reset=`` in a call, ``step()``, ``record()``, ``init=``, ``forget_bias=``, ….
 """
 
 from typing import Any

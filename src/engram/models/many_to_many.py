@@ -8,8 +8,9 @@ from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
 from engram.cells import CELLS, make_cell
-from engram.errors import ConfigError, did_you_mean
+from engram.errors import did_you_mean
 from engram.layers import Recurrent
+from engram.layers.initial import obstacles
 from engram.settings import Settings
 
 State = Tensor | tuple[Tensor, ...]
@@ -44,6 +45,9 @@ class ModelSettings(Settings):
     variational: bool = Field(
         False, description="drop the same outputs at all steps of a window, not others at each"
     )
+    dropout_embedding: float = Field(
+        0.0, ge=0.0, lt=1.0, description="share of tokens whose embedding is dropped in training"
+    )
     weight_drop: float = Field(
         0.0, ge=0.0, lt=1.0, description="share of recurrent weights dropped in training"
     )
@@ -53,15 +57,45 @@ class ModelSettings(Settings):
     learn_initial_state: bool = Field(
         False, description="learn the state from which documents start, in place of zero"
     )
-    init: Literal["uniform", "orthogonal"] = Field(
-        "orthogonal", description="initial values of recurrent weights"
+    init: Literal["uniform", "normal", "xavier", "orthogonal", "identity", "spectral", "sparse"] = (
+        Field("orthogonal", description="initial values of recurrent weights")
+    )
+    init_scale: float | None = Field(
+        None,
+        gt=0.0,
+        description="what --init is scaled by: bound of uniform, deviation of normal, gain of "
+        "xavier and orthogonal, diagonal of identity, spectral radius of spectral and sparse; "
+        "default its own",
     )
     forget_bias: float | None = Field(
         None, description="effective initial bias of the gate that keeps the state"
     )
+    chrono: int | None = Field(
+        None,
+        ge=2,
+        description="longest lag to remember, in steps: biases of gates for lags up to it",
+    )
     engine: Literal["auto", "reference", "torch"] = Field(
         "auto", description="what runs the cell; auto takes the fastest that can"
     )
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        faults = super().contradictions()
+        cell = make_cell(self.cell)
+        faults += obstacles(
+            cell,
+            self.init,
+            scale=self.init_scale,
+            forget_bias=self.forget_bias,
+            chrono=self.chrono,
+        )
+        if self.tied and self.embedding not in (0, self.hidden):
+            faults.append(
+                f"tied shares weights between embedding ({self.embedding} wide) and head "
+                f"({self.hidden} wide); leave out --embedding, or --tied"
+            )
+        return faults
 
 
 class ManyToMany(nn.Module):
@@ -77,12 +111,8 @@ class ManyToMany(nn.Module):
 
     def __init__(self, vocabulary: int, settings: ModelSettings) -> None:
         super().__init__()
+        settings.require_consistent()
         width = settings.embedding or settings.hidden
-        if settings.tied and width != settings.hidden:
-            raise ConfigError(
-                f"tied shares weights between embedding ({width} wide) and head "
-                f"({settings.hidden} wide); leave out --embedding, or --tied"
-            )
         self.embedding = nn.Embedding(vocabulary, width)
         self.layers = Recurrent(
             make_cell(settings.cell),
@@ -97,9 +127,12 @@ class ManyToMany(nn.Module):
             residual=settings.residual,
             learn_initial_state=settings.learn_initial_state,
             init=settings.init,
+            init_scale=settings.init_scale,
             forget_bias=settings.forget_bias,
+            chrono=settings.chrono,
             engine=settings.engine,
         )
+        self.dropout_embedding = settings.dropout_embedding
         self.head = nn.Linear(settings.hidden, vocabulary)
         if settings.tied:
             self.head.weight = self.embedding.weight
@@ -122,8 +155,28 @@ class ManyToMany(nn.Module):
             Scores before softmax, ``(T, B, V)``, and the final states.
         """
         x = self.embedding(inputs)
+        if self.training and self.dropout_embedding:
+            x = drop_tokens(x, inputs, self.embedding.num_embeddings, self.dropout_embedding)
         output, after = self.layers(x, state, lengths=lengths, reset=reset)
         return self.head(output), after
+
+
+def drop_tokens(vectors: Tensor, tokens: Tensor, vocabulary: int, share: float) -> Tensor:
+    """Drop the vectors of whole tokens, the same ones at every step and in every row of a pass.
+
+    Rows of the embedding are dropped with probability p, and the others scaled by 1/(1 - p) (Gal
+    and Ghahramani 2016, "A Theoretically Grounded Application of Dropout in Recurrent Neural
+    Networks"). One mask over the vocabulary, read where a token stands, does what dropping rows of
+    the matrix would, and leaves a head that shares it alone.
+
+    Args:
+        vectors: ``(T, B, E)``.
+        tokens: ``(T, B)`` int64.
+        vocabulary: V.
+        share: p.
+    """
+    mask = nn.functional.dropout(vectors.new_ones(vocabulary), share)
+    return vectors * mask[tokens].unsqueeze(-1)
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
+from engram.cells import make_cell
 from engram.data.augmentation.tokens import TokenAugmentation, TokenNoise
 from engram.data.lanes import Lanes, evaluation_windows
 from engram.data.text import Text, read_text
@@ -23,6 +24,7 @@ from engram.settings import Settings
 from engram.training import parallel
 from engram.training.evaluation import mean_loss
 from engram.training.loop import Outcome, train
+from engram.training.penalties import obstacles
 from engram.training.reporting import Reporter
 from engram.training.run_folder import RunFolder
 from engram.training.settings import TrainingSettings
@@ -57,6 +59,16 @@ class TextSettings(Settings):
 
 class LanguageModelSettings(TextSettings, TokenAugmentation, ModelSettings, TrainingSettings):
     """Everything that can be set for training a language model."""
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        faults = super().contradictions() + obstacles(make_cell(self.cell), self)
+        if self.patience is not None and self.valid == 0.0:
+            faults.append(
+                f"patience={self.patience} waits for the validation part, and valid=0 leaves "
+                "none; give a share with --valid, or leave out --patience"
+            )
+        return faults
 
 
 @dataclass(frozen=True)
@@ -213,6 +225,7 @@ def prepare(settings: LanguageModelSettings, corpus: Corpus) -> tuple[ManyToMany
         ConfigError: For settings that contradict each other.
         DataError: For text that is too short.
     """
+    settings.require_consistent()
     lanes = Lanes(
         corpus.train,
         settings.lanes,
@@ -222,6 +235,7 @@ def prepare(settings: LanguageModelSettings, corpus: Corpus) -> tuple[ManyToMany
         seed=settings.seed,
         rows=parallel.own_rows(settings.lanes),
         noise=TokenNoise.make(settings, corpus.tokenizer, corpus.train, settings.seed),
+        deviation=settings.steps_deviation,
     )
     if settings.valid > 0.0 and len(corpus.valid) < 2:
         raise DataError(

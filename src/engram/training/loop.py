@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +15,14 @@ from engram.errors import NumericsError
 from engram.models.many_to_many import State
 from engram.models.storage import save_weights
 from engram.training import parallel
+from engram.training.averaging import Averaging
 from engram.training.checkpoint import Checkpoint
-from engram.training.clipping import clip, gradient_norm
+from engram.training.clipping import Clipping, gradient_norm
 from engram.training.interrupt import stop_on_signal
 from engram.training.memory import keep_freed_memory
 from engram.training.numerics import bad_weight, diverged
 from engram.training.optimizers import make_optimizer
+from engram.training.penalties import Penalties
 from engram.training.reporting import Evaluated, Logged, Plan, Reporter
 from engram.training.run_folder import RunFolder
 from engram.training.schedules import rate_at
@@ -29,14 +31,29 @@ from engram.training.stopping import EarlyStopping
 from engram.training.truncation import window_loss
 
 
+class Remedy(Protocol):
+    """What acts while training, and remembers something from one update to the next."""
+
+    def kept(self) -> dict[str, Tensor]:
+        """What a checkpoint has to keep."""
+
+    def put_back(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `kept` gave."""
+
+
+Remedies = Mapping[str, Remedy]
+
+
 @dataclass
 class Sums:
-    """What is added up between two lines of metrics."""
+    """What is added up between two lines of metrics; penalties by their settings' names."""
 
     updates: int = 0
+    tokens: int = 0
     loss: float = 0.0
     norm: float = 0.0
     clipped: int = 0
+    penalties: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -98,6 +115,8 @@ def train(
 ) -> Outcome:
     """Train a model by truncated backpropagation, and leave it with its best weights.
 
+    Where weights are averaged, those that are evaluated, kept and left are averages.
+
     Args:
         model: Called as ``model(inputs, state, reset=…)``; gives scores and states.
         lanes: What it is trained on.
@@ -109,25 +128,29 @@ def train(
         facts: Further facts to keep in checkpoints.
 
     Raises:
+        ConfigError: For penalties that are not defined for the model.
         NumericsError: When loss, gradient or weights cease to be finite; checkpoints from before
             are kept.
         RunError: When the run folder cannot be written.
     """
     keep_freed_memory()
     reporter = reporter or Reporter()
-    parameters = [p for p in model.parameters() if p.requires_grad]
+    named = dict(model.named_parameters())
+    parameters = [p for p in named.values() if p.requires_grad]
     optimizer = make_optimizer(parameters, settings)
+    clipping, penalties = Clipping.of(settings), Penalties(model, settings)
+    averaging = Averaging(model, settings)
+    remedies: Remedies = {"clipping": clipping, "penalties": penalties, "averaging": averaging}
     progress = Progress(stopping=EarlyStopping(settings.patience))
     torch.manual_seed(settings.seed + 7919 * (1 + parallel.rank()))
     parallel.from_first([p.data for p in parameters])
     if checkpoint is not None:
-        restore(checkpoint, model, optimizer, progress)
+        restore(checkpoint, model, optimizer, progress, remedies)
 
-    per_epoch = lanes.updates
-    total = settings.epochs * per_epoch
+    per_epoch = lanes.updates  # where windows differ in length, epochs have some more or fewer
+    total = sum(lanes.updates_in(epoch) for epoch in range(settings.epochs))
     if settings.max_updates is not None:
         total = min(total, settings.max_updates)
-    evaluate_every = settings.evaluate_every or per_epoch
     tokens_per_update = lanes.count * min(lanes.k1, lanes.k2)
     reporter.begin(Plan(total, progress.update, per_epoch, tokens_per_update))
 
@@ -140,11 +163,11 @@ def train(
                 f"update {progress.update}: weight '{name}' is not finite, so no checkpoint is "
                 f"written; that of update {progress.saved} is kept: train again with a lower --rate"
             )
-        snapshot = capture(model, optimizer, progress, facts or {})
+        snapshot = capture(model, optimizer, progress, remedies, facts or {})
         if parallel.rank() == 0:
             run.save(snapshot, best=best)
             if best or not progress.best_weights:
-                save_weights(run.model, model.state_dict())
+                save_weights(run.model, averaging.model.state_dict())
         progress.saved = progress.update
 
     model.train()
@@ -152,27 +175,33 @@ def train(
     training_seconds, logged_seconds = 0.0, 0.0
     finished = progress.update >= total or progress.stopping.exhausted
     stop = False  # agreed on by all processes, unlike the request that one of them received
-    with stop_on_signal() as request:
+    with stop_on_signal() as request, penalties.watching():
         while not finished and not stop:
-            if progress.window >= per_epoch:
+            if progress.window >= lanes.updates_in(progress.epoch):
                 progress.epoch, progress.window, progress.state = progress.epoch + 1, 0, None
+            windows = lanes.updates_in(progress.epoch)
             for window in lanes.windows(progress.epoch, progress.window):
                 before = time.perf_counter()
 
                 # one update
-                loss_tensor, state = window_loss(model, window, progress.state)
+                loss_tensor, state = window_loss(
+                    model, window, progress.state, smoothing=settings.label_smoothing
+                )
                 optimizer.zero_grad(set_to_none=True)
-                loss_tensor.backward()
-                loss, stop = parallel.average_gradients(
-                    parameters, loss_tensor.item(), request.made
+                penalised = penalties.added_to(loss_tensor)
+                penalised.backward(retain_graph=penalties.needs_graph)
+                values = penalties.after_backward(progress.epoch)
+                (loss, *penalty_values), stop = parallel.average_gradients(
+                    parameters, [loss_tensor.item(), *values.values()], request.made
                 )
                 norm = gradient_norm(parameters)
                 _require_finite(model, window, progress, loss, norm)
-                clipped = clip(parameters, norm, settings.clip_norm, settings.clip_value)
+                clipped = clipping.apply(named, norm)
                 rate = rate_at(progress.update, total, per_epoch, settings)
                 for group in optimizer.param_groups:
-                    group["lr"] = rate
+                    group["lr"] = rate * window.share
                 optimizer.step()
+                averaging.take(progress.update + 1)
 
                 # take note
                 progress.state = state
@@ -180,24 +209,32 @@ def train(
                 progress.window += 1
                 sums = progress.sums
                 sums.updates += 1
+                sums.tokens += lanes.count * window.counted
                 sums.loss += loss
                 sums.norm += norm
                 sums.clipped += clipped
+                for name, value in zip(values, penalty_values, strict=True):
+                    sums.penalties[name] = sums.penalties.get(name, 0.0) + value
                 training_seconds += time.perf_counter() - before
                 reporter.update(progress.update, loss)
                 finished = progress.update >= total
                 if progress.update % settings.log_every == 0 or finished:
                     seconds = training_seconds - logged_seconds
                     logged_seconds = training_seconds
-                    speed = sums.updates * tokens_per_update / max(seconds, 1e-9)
+                    speed = sums.tokens / max(seconds, 1e-9)
                     _log(progress, rate, speed, run, reporter, time.monotonic() - started)
 
                 # evaluate, save
-                if evaluate and (progress.update % evaluate_every == 0 or finished):
-                    loss = evaluate(model)
+                due = (
+                    progress.window == windows
+                    if settings.evaluate_every is None
+                    else progress.update % settings.evaluate_every == 0
+                )
+                if evaluate and (due or finished):
+                    loss = evaluate(averaging.model)
                     best = progress.stopping.see(loss, progress.update)
                     if best:
-                        progress.best_weights = _copy(model.state_dict())
+                        progress.best_weights = _copy(averaging.model.state_dict())
                     evaluated = Evaluated(progress.update, progress.epoch + 1, loss, best)
                     _write_metrics(run, asdict(evaluated) | {"kind": "valid"})
                     reporter.evaluated(evaluated)
@@ -210,8 +247,8 @@ def train(
     interrupted = not finished
     if progress.saved != progress.update:
         save()
-    if progress.best_weights and not interrupted:
-        model.load_state_dict(progress.best_weights)
+    if not interrupted:
+        model.load_state_dict(progress.best_weights or _copy(averaging.model.state_dict()))
     outcome = Outcome(
         updates=progress.update,
         best_loss=progress.stopping.best,
@@ -257,11 +294,13 @@ def _log(
         gradient_norm=sums.norm / sums.updates,
         clipped=sums.clipped / sums.updates,
         rate=rate,
+        penalties={name: value / sums.updates for name, value in sorted(sums.penalties.items())},
         tokens_per_second=speed,
     )
     progress.sums = Sums()
     line = asdict(logged)
     line.pop("tokens_per_second")
+    line |= line.pop("penalties")
     _write_metrics(run, line | {"kind": "train"})
     if run is not None and parallel.rank() == 0:
         timing = {"update": logged.update, "seconds": seconds, "tokens_per_second": speed}
@@ -275,7 +314,11 @@ def _write_metrics(run: RunFolder | None, line: dict[str, Any]) -> None:
 
 
 def capture(
-    model: nn.Module, optimizer: Optimizer, progress: Progress, facts: dict[str, Any]
+    model: nn.Module,
+    optimizer: Optimizer,
+    progress: Progress,
+    remedies: Remedies,
+    facts: dict[str, Any],
 ) -> Checkpoint:
     """Everything that training needs to go on bit for bit; every process must call it."""
     tensors = {f"model.{name}": value for name, value in _unshared(model).items()}
@@ -286,6 +329,8 @@ def capture(
         state = progress.state
         parts = (state,) if isinstance(state, Tensor) else state
         tensors |= {f"state.{i}": parallel.joined(s, dim=1) for i, s in enumerate(parts)}
+    for part, remedy in remedies.items():
+        tensors |= {f"{part}.{name}": value for name, value in remedy.kept().items()}
     tensors["random"] = parallel.joined(torch.get_rng_state().unsqueeze(0), dim=0)
     cursor = {"update": progress.update, "epoch": progress.epoch, "window": progress.window}
     kept = {"cursor": cursor, "sums": asdict(progress.sums), "stopping": asdict(progress.stopping)}
@@ -293,7 +338,11 @@ def capture(
 
 
 def restore(
-    checkpoint: Checkpoint, model: nn.Module, optimizer: Optimizer, progress: Progress
+    checkpoint: Checkpoint,
+    model: nn.Module,
+    optimizer: Optimizer,
+    progress: Progress,
+    remedies: Remedies,
 ) -> None:
     """Put everything back as `capture` found it."""
     model.load_state_dict(checkpoint.group("model"), strict=False)
@@ -309,6 +358,8 @@ def restore(
         rows = parallel.own_rows(carried["0"].shape[1])
         parts = tuple(carried[str(i)][:, rows] for i in range(len(carried)))
         progress.state = parts[0] if len(parts) == 1 else parts
+    for part, remedy in remedies.items():
+        remedy.put_back(checkpoint.group(part))
     random = checkpoint.tensors["random"]
     if len(random) == parallel.processes():  # else: other processes than before draw anew
         torch.set_rng_state(random[parallel.rank()])

@@ -40,13 +40,20 @@ def cross_entropy(
     lengths: Lengths = None,
     mask: Tensor | None = None,
     reduction: str = "mean",
+    smoothing: float = 0.0,
 ) -> Tensor:
     """Negative log-likelihood of the targets in nats, over the steps that ask for one.
+
+    With label smoothing the target is (1 - ε)·onehot(y) + ε/V, so that the model is not driven to
+    be ever surer (Szegedy et al. 2016, "Rethinking the Inception Architecture").
 
     Args:
         outputs: Scores before softmax, ``(T, B, V)``, or ``(B, V)`` for one target a row.
         targets: ``(T, B)`` or ``(B,)`` int64; -100 where nothing is asked.
         lengths, mask, reduction: See the module.
+        smoothing: ε of label smoothing: the target is (1 - ε)·onehot(y) + ε/V, so that the model is
+            not driven to be ever surer (Szegedy et al. 2016, "Rethinking the Inception
+            Architecture").
     """
     check(outputs, targets, reduction, numbers=0)
     counted = what_counts(targets, lengths, mask)
@@ -57,7 +64,9 @@ def cross_entropy(
     if bool(ignored.any()):
         require_some(~ignored, reduction)
         rows = rows.masked_fill(ignored.unsqueeze(1), 0.0)  # NaN there would reach the gradient
-    loss = functional.cross_entropy(rows, flat, ignore_index=IGNORED, reduction=reduction)
+    loss = functional.cross_entropy(
+        rows, flat, ignore_index=IGNORED, reduction=reduction, label_smoothing=smoothing
+    )
     return loss.view_as(targets) if reduction == "none" else loss
 
 

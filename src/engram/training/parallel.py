@@ -52,9 +52,9 @@ def own_rows(lanes: int) -> slice:
 
 
 def average_gradients(
-    parameters: Sequence[nn.Parameter], loss: float, stop: bool
-) -> tuple[float, bool]:
-    """Average gradients and the loss over processes, in place, in one exchange.
+    parameters: Sequence[nn.Parameter], values: Sequence[float], stop: bool
+) -> tuple[list[float], bool]:
+    """Average gradients, the loss and penalties over processes, in place, in one exchange.
 
     A weight that one process used and another did not, such as a learnt initial state where no
     sequence starts, counts as zero there; one that none used is left without a gradient, as in one
@@ -62,28 +62,28 @@ def average_gradients(
 
     Args:
         parameters: Those whose gradients are averaged.
-        loss: This process's loss.
+        values: This process's loss and penalties.
         stop: Whether this process was asked to stop.
 
     Returns:
-        The mean loss, and whether any process was asked to stop.
+        The means of the values, and whether any process was asked to stop.
     """
     if processes() == 1:
-        return loss, stop
+        return list(values), stop
     used = [float(p.grad is not None) for p in parameters]
-    extra = torch.tensor([*used, loss, float(stop)], dtype=parameters[0].dtype)
+    extra = torch.tensor([*used, *values, float(stop)], dtype=parameters[0].dtype)
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
     flat = torch.cat([g.reshape(-1) for g in gradients] + [extra])
     dist.all_reduce(flat)
     flat /= processes()
     offset = 0
-    anywhere = flat[-len(extra) : -2].tolist()
+    anywhere = flat[-len(extra) :][: len(used)].tolist()
     for parameter, gradient, share in zip(parameters, gradients, anywhere, strict=True):
         if share > 0:
             parameter.grad = gradient
             gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
         offset += gradient.numel()
-    return float(flat[-2]), bool(flat[-1] > 0)
+    return flat[offset + len(used) : -1].tolist(), bool(flat[-1] > 0)
 
 
 def total(values: Sequence[float]) -> list[float]:

@@ -31,7 +31,8 @@ class Logged:
         loss: Mean training loss, nats a token.
         gradient_norm: Mean norm of the gradient before clipping.
         clipped: Share of updates whose gradient was clipped.
-        rate: Learning rate of the last update.
+        rate: Learning rate of the last update, before a window's length scales it.
+        penalties: Mean value of each penalty that training uses, before its weight.
         tokens_per_second: Training speed since the last line, evaluation left out.
     """
 
@@ -41,6 +42,7 @@ class Logged:
     gradient_norm: float
     clipped: float
     rate: float
+    penalties: dict[str, float]
     tokens_per_second: float
 
 

@@ -1,9 +1,11 @@
 """Settings of the training loop."""
 
+import math
 from typing import Literal
 
 from pydantic import Field
 
+from engram.data.lanes import LEAST_STEPS
 from engram.settings import Settings
 
 
@@ -18,6 +20,12 @@ class TrainingSettings(Settings):
     steps: int = Field(64, ge=1, description="steps between updates (k1 of truncation)")
     reach: int | None = Field(
         None, ge=1, description="steps a gradient flows back (k2 of truncation); default --steps"
+    )
+    steps_deviation: float = Field(
+        0.0,
+        ge=0.0,
+        description="draw each window's length anew around --steps, with this deviation, and scale "
+        "the rate by it; 5 is usual",
     )
     shift: bool = Field(True, description="start each epoch at another place in the text")
     optimizer: Literal["sgd", "rmsprop", "adam", "adamw"] = Field(
@@ -45,6 +53,18 @@ class TrainingSettings(Settings):
     clip_value: float | None = Field(
         None, gt=0.0, description="largest absolute value of each gradient entry"
     )
+    clip_percentile: float | None = Field(
+        None,
+        ge=0.0,
+        le=100.0,
+        description="clip the norm to this percentile of all norms so far; 10 in AutoClip",
+    )
+    clip_units: float | None = Field(
+        None,
+        gt=0.0,
+        description="largest norm of a unit's gradient, as a share of its weights' norm; 0.01 is "
+        "usual",
+    )
     patience: int | None = Field(
         None, ge=1, description="stop after so many evaluations without a better one"
     )
@@ -55,8 +75,64 @@ class TrainingSettings(Settings):
     checkpoint_every: int = Field(
         500, ge=1, description="updates between checkpoints (and one at each evaluation)"
     )
+    label_smoothing: float = Field(
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        description="share of the target's probability that is spread over all tokens in training",
+    )
+    omega: float = Field(
+        0.0, ge=0.0, description="weight of Pascanu's Ω, against a gradient that vanishes in time"
+    )
+    omega_schedule: Literal["constant", "inverse"] = Field(
+        "constant", description="course of Ω's weight: constant, or divided by the epoch's number"
+    )
+    norm_stabilizer: float = Field(
+        0.0, ge=0.0, description="weight of the penalty on changes of the state's norm"
+    )
+    spectral_penalty: float = Field(
+        0.0,
+        ge=0.0,
+        description="weight of the penalty on singular values above --spectral-bound",
+    )
+    spectral_bound: float = Field(
+        1.0, ge=0.0, description="singular value of recurrent matrices that costs nothing"
+    )
+    orthogonal_penalty: float = Field(
+        0.0, ge=0.0, description="weight of the penalty on recurrent matrices not orthogonal"
+    )
+    activation_penalty: float = Field(
+        0.0, ge=0.0, description="weight of the penalty on activations (AR); 2 is usual"
+    )
+    temporal_penalty: float = Field(
+        0.0, ge=0.0, description="weight of the penalty on changes of state (TAR); 1 is usual"
+    )
+    averaging: Literal["none", "ema", "mean"] = Field(
+        "none",
+        description="average weights over updates, and evaluate and keep the average: ema forgets "
+        "old ones exponentially, mean takes all alike",
+    )
+    averaging_decay: float = Field(
+        0.999, ge=0.0, lt=1.0, description="share of the old average that ema keeps at an update"
+    )
+    averaging_from: int = Field(0, ge=0, description="updates before the average begins")
     seed: int = Field(0, ge=0, description="seed of everything random")
     threads: int | None = Field(None, ge=1, description="threads of torch; default its own choice")
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        faults = super().contradictions()
+        if self.steps_deviation and self.steps <= LEAST_STEPS:
+            faults.append(
+                f"steps_deviation={self.steps_deviation} draws windows of {LEAST_STEPS} steps or "
+                f"more, and steps={self.steps} leaves nothing to draw; raise --steps"
+            )
+        if self.averaging != "none" and self.averaging_from >= (self.max_updates or math.inf):
+            faults.append(
+                f"averaging begins after {self.averaging_from} updates, and max_updates="
+                f"{self.max_updates} ends training before; lower --averaging-from"
+            )
+        return faults
 
     @property
     def k2(self) -> int:

@@ -10,7 +10,9 @@ from engram.models.many_to_many import State, detached
 from engram.training.losses import cross_entropy
 
 
-def window_loss(model: nn.Module, window: Window, state: State | None) -> tuple[Tensor, State]:
+def window_loss(
+    model: nn.Module, window: Window, state: State | None, *, smoothing: float = 0.0
+) -> tuple[Tensor, State]:
     """Run a model over a window and take its loss.
 
     The state comes in detached, so gradients end at the start of the window; the leading steps run
@@ -21,6 +23,7 @@ def window_loss(model: nn.Module, window: Window, state: State | None) -> tuple[
         model: Called as ``model(inputs, state, reset=…)``; gives scores and states.
         window: Inputs, targets, and which of its steps lead and count.
         state: Carried from the window before; None at the start of an epoch.
+        smoothing: Of the labels; see `cross_entropy`.
 
     Returns:
         The mean loss of the counted steps, and the state to carry, detached.
@@ -38,7 +41,8 @@ def window_loss(model: nn.Module, window: Window, state: State | None) -> tuple[
             carried = detached(state)
     joined = scores[0] if len(scores) == 1 else torch.cat(scores)
     first = steps - window.counted
-    return cross_entropy(joined[first:], window.targets[first:]), carried  # type: ignore[return-value]
+    loss = cross_entropy(joined[first:], window.targets[first:], smoothing=smoothing)
+    return loss, carried  # type: ignore[return-value]
 
 
 def _pieces(steps: int, lead: int, advance: int) -> list[tuple[int, int]]:

@@ -1,0 +1,317 @@
+"""The remedies, in one place: what each is for, its settings, its equation and its paper.
+
+``docs/remedies.md`` is written from this table, and ``engram info --remedies`` lists it. A new
+remedy is one more `Remedy` in `REMEDIES`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from engram.cells import Cell
+from engram.layers.initial import obstacles
+from engram.training.penalties.omega import omega_obstacle
+
+Purpose = Literal["vanishing", "exploding", "overfitting"]
+PURPOSES: dict[Purpose, str] = {
+    "vanishing": "Against vanishing gradients",
+    "exploding": "Against exploding gradients",
+    "overfitting": "Against overfitting",
+}
+
+
+def _any_cell(cell: Cell) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """One remedy.
+
+    Attributes:
+        name: What the field calls it.
+        purpose: What it is for, first of all.
+        settings: The settings that control it, the one that turns it on first; with ``=value``
+            where a certain value does.
+        equation: LaTeX.
+        paper: Its source.
+        summary: What it does, in a line.
+        defined: Whether it is defined for a cell.
+    """
+
+    name: str
+    purpose: Purpose
+    settings: tuple[str, ...]
+    equation: str
+    paper: str
+    summary: str
+    defined: Callable[[Cell], bool] = _any_cell
+
+    @property
+    def fields(self) -> list[str]:
+        """The names of its settings."""
+        return [setting.partition("=")[0] for setting in self.settings]
+
+
+def _init(name: str) -> Callable[[Cell], bool]:
+    return lambda cell: not obstacles(cell, name)
+
+
+def _has_forget_gate(cell: Cell) -> bool:
+    return cell.forget_gate is not None
+
+
+def _is_recurrent(cell: Cell) -> bool:
+    return bool(cell.recurrent)
+
+
+REMEDIES = (
+    # initial values
+    Remedy(
+        "uniform initialisation",
+        "vanishing",
+        ("init=uniform", "init_scale"),
+        r"w \sim U(-s, s),\quad s = 1/\sqrt{H}",
+        "torch.nn's",
+        "draw all weights alike",
+    ),
+    Remedy(
+        "normal initialisation",
+        "vanishing",
+        ("init=normal", "init_scale"),
+        r"W, R \sim N(0, s^2),\quad b = 0,\quad s = 0.1",
+        "Pascanu, Mikolov, Bengio 2013 (basic tanh)",
+        "draw all weights from a normal distribution",
+    ),
+    Remedy(
+        "Xavier initialisation",
+        "vanishing",
+        ("init=xavier", "init_scale"),
+        r"w \sim U(-b, b),\quad b = s\sqrt{6 / (n_{in} + n_{out})},\quad s = 1",
+        "Glorot, Bengio 2010",
+        "keep variance from layer to layer",
+    ),
+    Remedy(
+        "orthogonal initialisation",
+        "vanishing",
+        ("init=orthogonal", "init_scale"),
+        r"R = s\,Q,\quad Q^\top Q = I,\quad s = 1",
+        "Saxe, McClelland, Ganguli 2014",
+        "begin with recurrent blocks that keep every norm",
+    ),
+    Remedy(
+        "identity initialisation (IRNN)",
+        "vanishing",
+        ("init=identity", "init_scale"),
+        r"R = s\,I,\quad W \sim N(0, 0.001^2),\quad s = 1",
+        "Le, Jaitly, Hinton 2015",
+        "begin with units that keep their state",
+        _init("identity"),
+    ),
+    Remedy(
+        "spectral radius",
+        "vanishing",
+        ("init=spectral", "init_scale"),
+        r"R \leftarrow R\, s / \max_i |\lambda_i(R)|,\quad s = 0.95",
+        "Jaeger 2001",
+        "begin with states that fade slowly and do not grow",
+        _init("spectral"),
+    ),
+    Remedy(
+        "sparse links (smart tanh)",
+        "vanishing",
+        ("init=sparse", "init_scale"),
+        r"\text{15 links a unit},\quad R \leftarrow R\, s / \max_i |\lambda_i(R)|,\quad s = 0.95",
+        "Martens 2010; Pascanu, Mikolov, Bengio 2013",
+        "the same with few links a unit",
+        _init("sparse"),
+    ),
+    Remedy(
+        "forget bias",
+        "vanishing",
+        ("forget_bias",),
+        r"b_f + b'_f = \beta",
+        "Gers, Schmidhuber, Cummins 2000; Jozefowicz, Zaremba, Sutskever 2015",
+        "begin with gates that keep the state",
+        _has_forget_gate,
+    ),
+    Remedy(
+        "chrono initialisation",
+        "vanishing",
+        ("chrono",),
+        r"b_f \sim \log U(1, T_{max} - 1),\quad b_i = -b_f",
+        "Tallec, Ollivier 2018",
+        "begin with units that forget at every time scale up to a longest",
+        _has_forget_gate,
+    ),
+    # penalties on the gradient's way
+    Remedy(
+        "Ω",
+        "vanishing",
+        ("omega", "omega_schedule"),
+        r"\Omega = \sum_k \left( \frac{\left\| \frac{\partial E}{\partial x_{k+1}} "
+        r"\frac{\partial x_{k+1}}{\partial x_k} \right\|}"
+        r"{\left\| \frac{\partial E}{\partial x_{k+1}} \right\|} - 1 \right)^2",
+        "Pascanu, Mikolov, Bengio 2013",
+        "keep the gradient's norm from step to step, in the directions that matter",
+        lambda cell: omega_obstacle(cell) is None,
+    ),
+    Remedy(
+        "norm stabiliser",
+        "vanishing",
+        ("norm_stabilizer",),
+        r"\beta\, \frac{1}{T} \sum_t \left( \|h_t\| - \|h_{t-1}\| \right)^2",
+        "Krueger, Memisevic 2016",
+        "keep the norm of states from step to step",
+    ),
+    Remedy(
+        "soft orthogonality",
+        "vanishing",
+        ("orthogonal_penalty",),
+        r"\lambda \sum \left\| R^\top R - I \right\|_F^2",
+        "Vorontsov et al. 2017",
+        "keep recurrent blocks near orthogonal",
+        _is_recurrent,
+    ),
+    # exploding
+    Remedy(
+        "clipping by norm",
+        "exploding",
+        ("clip_norm",),
+        r"g \leftarrow g\, \theta / \|g\| \quad\text{if } \|g\| > \theta",
+        "Pascanu, Mikolov, Bengio 2013",
+        "bound the step of an update, keep its direction",
+    ),
+    Remedy(
+        "clipping by value",
+        "exploding",
+        ("clip_value",),
+        r"g_i \leftarrow \min(\max(g_i, -\theta), \theta)",
+        "Mikolov 2012",
+        "bound every entry of the gradient",
+    ),
+    Remedy(
+        "AutoClip",
+        "exploding",
+        ("clip_percentile",),
+        r"\theta_t = \text{percentile}_p\left( \|g_1\|, \dots, \|g_t\| \right)",
+        "Seetharaman et al. 2020",
+        "clip by norm at a limit that the gradients so far set",
+    ),
+    Remedy(
+        "unit-wise clipping (AGC)",
+        "exploding",
+        ("clip_units",),
+        r"g_i \leftarrow \min\left(1, \lambda \max(\|w_i\|, \epsilon) / \|g_i\|\right) g_i",
+        "Brock et al. 2021",
+        "bound each unit's gradient by its weights; the head is left out",
+    ),
+    Remedy(
+        "truncation",
+        "exploding",
+        ("steps", "reach"),
+        r"\text{BPTT}(k_2; k_1)",
+        "Williams, Peng 1990",
+        "let gradients flow back over so many steps",
+    ),
+    Remedy(
+        "drawn windows",
+        "exploding",
+        ("steps_deviation",),
+        r"k_1 \sim N(\bar k, \sigma^2)\ \text{or}\ N(\bar k / 2, \sigma^2)\ (5\,\%),\quad "
+        r"\eta \leftarrow \eta\, k_1 / \bar k",
+        "Merity, Keskar, Socher 2018 (AWD-LSTM)",
+        "cut truncation at other steps each time",
+    ),
+    Remedy(
+        "spectral penalty",
+        "exploding",
+        ("spectral_penalty", "spectral_bound"),
+        r"\lambda \sum \max\left(0, \sigma_{max}(R) - s\right)^2",
+        "Yoshida, Miyato 2017",
+        "keep recurrent blocks from stretching what passes",
+        _is_recurrent,
+    ),
+    # overfitting
+    Remedy(
+        "dropout",
+        "overfitting",
+        ("dropout", "dropout_input"),
+        r"h \leftarrow m \odot h / (1 - p),\quad m_i \sim \text{Bernoulli}(1 - p)",
+        "Srivastava et al. 2014; Zaremba et al. 2014",
+        "drop outputs of layers and of the embedding",
+    ),
+    Remedy(
+        "embedding dropout",
+        "overfitting",
+        ("dropout_embedding",),
+        r"E_v \leftarrow m_v E_v / (1 - p),\quad m_v \sim \text{Bernoulli}(1 - p)",
+        "Gal, Ghahramani 2016",
+        "drop whole tokens, the same ones at all steps",
+    ),
+    Remedy(
+        "weight drop",
+        "overfitting",
+        ("weight_drop",),
+        r"R \leftarrow M \odot R / (1 - p),\quad M_{ij} \sim \text{Bernoulli}(1 - p)",
+        "Wan et al. 2013; Merity, Keskar, Socher 2018",
+        "drop recurrent weights, the same ones at all steps",
+        _is_recurrent,
+    ),
+    Remedy(
+        "weight decay",
+        "overfitting",
+        ("weight_decay",),
+        r"w \leftarrow (1 - \eta \lambda)\, w",
+        "Loshchilov, Hutter 2019",
+        "let weights shrink that nothing holds up",
+    ),
+    Remedy(
+        "activation regularisation (AR)",
+        "overfitting",
+        ("activation_penalty",),
+        r"\alpha\, \text{mean} \left( (m \odot h_t)^2 \right)",
+        "Merity, McCann, Socher 2017",
+        "keep what the head reads small",
+    ),
+    Remedy(
+        "temporal activation regularisation (TAR)",
+        "overfitting",
+        ("temporal_penalty",),
+        r"\beta\, \text{mean} \left( (h_{t+1} - h_t)^2 \right)",
+        "Merity, McCann, Socher 2017",
+        "let states change slowly",
+    ),
+    Remedy(
+        "label smoothing",
+        "overfitting",
+        ("label_smoothing",),
+        r"q = (1 - \epsilon)\, \text{onehot}(y) + \epsilon / V",
+        "Szegedy et al. 2016",
+        "do not ask to be ever surer; validation and test stay unsmoothed",
+    ),
+    Remedy(
+        "exponential average of weights",
+        "overfitting",
+        ("averaging=ema", "averaging_decay", "averaging_from"),
+        r"\bar w \leftarrow d\, \bar w + (1 - d)\, w",
+        "Polyak, Juditsky 1992; torch.optim.swa_utils",
+        "evaluate and keep a recent average of weights",
+    ),
+    Remedy(
+        "mean of weights",
+        "overfitting",
+        ("averaging=mean", "averaging_from"),
+        r"\bar w = \frac{1}{n} \sum_{u=1}^{n} w_u",
+        "Polyak, Juditsky 1992; Izmailov et al. 2018",
+        "evaluate and keep the mean of weights over updates",
+    ),
+    Remedy(
+        "early stopping",
+        "overfitting",
+        ("patience",),
+        r"\text{stop when } \min E_{valid} \text{ is } n \text{ evaluations old}",
+        "Prechelt 1998",
+        "stop when validation gets no better, and keep the best weights",
+    ),
+)

@@ -1,0 +1,52 @@
+"""The page on remedies, written from their definitions."""
+
+from engram.cells import CELLS, make_cell
+from engram.tasks.language_model import LanguageModelSettings
+from engram.tasks.remedies import PURPOSES, REMEDIES, Remedy
+
+_HEAD = """# Remedies
+
+What helps a recurrent network to remember, and not to overfit. Each is one setting of
+`engram train`, and a flag by the same name (`--clip-norm 1`, `--omega 4`); what does not go
+together, or is not defined for the cell, is refused with the reason before anything is read. This
+page is written from the definitions in `engram.tasks.remedies`; `engram info --remedies` lists
+them.
+
+W and b belong to the input, R and b' to the recurrent matrix, H is the number of hidden units. A
+penalty is part of what is minimised, not of the loss that is shown; its value, before its weight,
+stands in `metrics.jsonl`.
+"""
+
+
+def page() -> str:
+    """The text of docs/remedies.md."""
+    parts = [_HEAD]
+    for purpose, heading in PURPOSES.items():
+        parts.append(f"## {heading}\n")
+        parts += [_section(remedy) for remedy in REMEDIES if remedy.purpose == purpose]
+    return "\n".join(parts)
+
+
+def cells_of(remedy: Remedy) -> str:
+    """The built-in cells that a remedy is defined for, as words."""
+    names = [name for name in CELLS if remedy.defined(make_cell(name))]
+    return "every cell" if len(names) == len(CELLS) else ", ".join(names)
+
+
+def _section(remedy: Remedy) -> str:
+    shown = ", ".join(f"`{setting}` ({_default(setting)})" for setting in remedy.settings)
+    return f"""### {remedy.name}
+
+{remedy.summary[:1].upper()}{remedy.summary[1:]}.
+
+$${remedy.equation}$$
+
+- Settings: {shown}
+- Defined for: {cells_of(remedy)}
+- Source: {remedy.paper}
+"""
+
+
+def _default(setting: str) -> str:
+    value = LanguageModelSettings.model_fields[setting.partition("=")[0]].default
+    return f"default {'none' if value is None else value}"
