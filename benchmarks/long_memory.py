@@ -40,6 +40,7 @@ from engram.training.penalties import Penalties
 from engram.training.settings import TrainingSettings
 
 Batch = tuple[Tensor, Tensor]
+GLANCE = 2000  # sequences that tell whether it is worth while to test
 TESTED = 10_000  # sequences that decide whether a trial has solved its problem
 
 
@@ -268,8 +269,10 @@ class Trial:
         row, started, before = self.row, time.monotonic(), self.seconds
         with self.penalties.watching():
             while True:
-                value = self.measure(2000)
-                solved = row.problem.solved(value) and row.problem.solved(self.measure(TESTED))
+                value = self.measure(GLANCE)
+                if row.problem.solved(value):
+                    value = self.measure(TESTED)
+                solved = row.problem.solved(value)
                 self.seconds = before + time.monotonic() - started
                 done = solved or not math.isfinite(value) or self.updates >= row.budget
                 print(
