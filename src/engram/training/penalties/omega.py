@@ -41,9 +41,9 @@ def omega(stretch: Stretch, layer: str, activation: str) -> tuple[Tensor, list[T
     differentiated only through the immediate dependence on W: x_k and ∂E/∂x_{k+1} are constants.
 
     A step whose ∂E/∂x_{k+1} is too small to have a direction in its number format, or that begins a
-    sequence, has no Ω_k. The cost is a second backward pass in small pieces, T products of ``(B, H)``
-    and ``(H, H)``, which about doubles the time of an update, and memory for four tensors
-    ``(T, B, H)``.
+    sequence, has no Ω_k. The cost is a second backward pass in small pieces, T products of
+    ``(B, H)`` and ``(H, H)``, which about doubles the time of an update, and memory for four
+    tensors ``(T, B, H)``.
 
     Args:
         stretch: What the layer did; its outputs and final states hold their gradients of E.
