@@ -20,10 +20,10 @@ SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
 
 def omega_obstacle(cell: Cell) -> str | None:
     """Why Ω is not defined for a cell; None where it is."""
-    if isinstance(cell, Elman) and cell.activation in SLOPES:
+    if isinstance(cell, Elman) and cell.activation in SLOPES and cell.leak == 1.0:
         return None
     return (
-        "omega is defined for an Elman network, whose only path from step to step is "
+        "omega is defined for an Elman network without leak, whose only path from step to step is "
         f"W·diag φ'(x); {cell!r} has others: use --cell elman, or leave it out"
     )
 
