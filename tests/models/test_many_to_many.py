@@ -9,7 +9,7 @@ from engram.models.many_to_many import (
     ManyToMany,
     ModelSettings,
     detached,
-    drop_tokens,
+    drop_embeddings,
     parameter_count,
 )
 
@@ -99,7 +99,7 @@ def test_embedding_dropout_keeps_the_mean():
     model = _model(vocabulary=6, dropout_embedding=0.3)
     tokens = torch.arange(6).unsqueeze(1)
     vectors = model.embedding(tokens)
-    drawn = [drop_tokens(vectors, tokens, 6, 0.3) for _ in range(3000)]
+    drawn = [drop_embeddings(vectors, tokens, 6, 0.3) for _ in range(3000)]
     torch.testing.assert_close(torch.stack(drawn).mean(0), vectors, rtol=0.1, atol=0.02)
 
 

@@ -1,4 +1,4 @@
-"""``engram info RUN``: what a run is, and how far it got; ``engram info --cells``: what there is."""
+"""``engram info RUN``: what a run is and how far it got; ``--cells`` and others: what there is."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -90,6 +90,11 @@ class ModelSettings(Settings):
             forget_bias=self.forget_bias,
             chrono=self.chrono,
         )
+        if self.weight_drop and not cell.recurrent:
+            faults.append(
+                f"weight_drop={self.weight_drop} drops recurrent weights, and {cell!r} has none; "
+                "leave it out"
+            )
         if self.tied and self.embedding not in (0, self.hidden):
             faults.append(
                 f"tied shares weights between embedding ({self.embedding} wide) and head "
@@ -156,12 +161,12 @@ class ManyToMany(nn.Module):
         """
         x = self.embedding(inputs)
         if self.training and self.dropout_embedding:
-            x = drop_tokens(x, inputs, self.embedding.num_embeddings, self.dropout_embedding)
+            x = drop_embeddings(x, inputs, self.embedding.num_embeddings, self.dropout_embedding)
         output, after = self.layers(x, state, lengths=lengths, reset=reset)
         return self.head(output), after
 
 
-def drop_tokens(vectors: Tensor, tokens: Tensor, vocabulary: int, share: float) -> Tensor:
+def drop_embeddings(vectors: Tensor, tokens: Tensor, vocabulary: int, share: float) -> Tensor:
     """Drop the vectors of whole tokens, the same ones at every step and in every row of a pass.
 
     Rows of the embedding are dropped with probability p, and the others scaled by 1/(1 - p) (Gal

@@ -144,6 +144,14 @@ REMEDIES = (
         "begin with units that forget at every time scale up to a longest",
         _has_forget_gate,
     ),
+    Remedy(
+        "residual layers",
+        "vanishing",
+        ("residual", "layers"),
+        r"y^{(l)} = h^{(l)} + y^{(l-1)}",
+        "He et al. 2016; Prakash et al. 2016",
+        "give gradients a way around each layer but the first",
+    ),
     # penalties on the gradient's way
     Remedy(
         "Ω",
@@ -242,6 +250,14 @@ REMEDIES = (
         "drop outputs of layers and of the embedding",
     ),
     Remedy(
+        "variational dropout",
+        "overfitting",
+        ("variational", "dropout", "dropout_input"),
+        r"h_t \leftarrow m \odot h_t / (1 - p) \text{ with one } m \text{ for all } t",
+        "Gal, Ghahramani 2016",
+        "drop the same outputs at all steps",
+    ),
+    Remedy(
         "embedding dropout",
         "overfitting",
         ("dropout_embedding",),
@@ -265,6 +281,22 @@ REMEDIES = (
         r"w \leftarrow (1 - \eta \lambda)\, w",
         "Loshchilov, Hutter 2019",
         "let weights shrink that nothing holds up",
+    ),
+    Remedy(
+        "dropped tokens",
+        "overfitting",
+        ("drop_tokens",),
+        r"x_t \leftarrow \text{unknown with probability } p",
+        "Bowman et al. 2016",
+        "read some tokens as unknown ones",
+    ),
+    Remedy(
+        "replaced tokens",
+        "overfitting",
+        ("replace_tokens",),
+        r"x_t \leftarrow v \sim \text{frequencies, with probability } p",
+        "Xie et al. 2017",
+        "read some tokens as others",
     ),
     Remedy(
         "activation regularisation (AR)",

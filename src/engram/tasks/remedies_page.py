@@ -29,8 +29,12 @@ def page() -> str:
 
 def cells_of(remedy: Remedy) -> str:
     """The built-in cells that a remedy is defined for, as words."""
-    names = [name for name in CELLS if remedy.defined(make_cell(name))]
-    return "every cell" if len(names) == len(CELLS) else ", ".join(names)
+    defined = {name: remedy.defined(make_cell(name)) for name in CELLS}
+    names = [name for name, is_defined in defined.items() if is_defined]
+    others = [name for name, is_defined in defined.items() if not is_defined]
+    if not others:
+        return "every cell"
+    return ", ".join(names) if len(names) <= len(others) else f"every cell but {', '.join(others)}"
 
 
 def _section(remedy: Remedy) -> str:

@@ -1,6 +1,6 @@
 """What the loop tells while it runs; how it is shown is up to who listens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -32,8 +32,8 @@ class Logged:
         gradient_norm: Mean norm of the gradient before clipping.
         clipped: Share of updates whose gradient was clipped.
         rate: Learning rate of the last update, before a window's length scales it.
-        penalties: Mean value of each penalty that training uses, before its weight.
         tokens_per_second: Training speed since the last line, evaluation left out.
+        penalties: Mean value of each penalty that training uses, before its weight.
     """
 
     update: int
@@ -42,8 +42,8 @@ class Logged:
     gradient_norm: float
     clipped: float
     rate: float
-    penalties: dict[str, float]
     tokens_per_second: float
+    penalties: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def temporal_penalty(stretch: Stretch) -> Tensor:
     """TAR: the mean of (h_{t+1} - h_t)² of the last layer, so that states change slowly.
 
     Merity, McCann, Socher (2017); AWD-LSTM weighs it with 1. A step that begins a sequence has none
-    before it and does not count.
+    before it, and counts as one without change.
     """
     top = stretch.top
     return mean_of_linked((top[1:] - top[:-1]).square().mean(dim=2), stretch.linked)
@@ -35,7 +35,7 @@ def norm_stabilizer(stretch: Stretch) -> Tensor:
 
     States whose norm stays the same neither fade nor explode; directions stay free (Krueger and
     Memisevic 2016, "Regularizing RNNs by Stabilizing Activations", who weigh it with 50 to 500). A
-    step that begins a sequence does not count.
+    step that begins a sequence counts as one without change.
     """
     linked = stretch.linked
     terms = []

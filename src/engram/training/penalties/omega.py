@@ -20,10 +20,10 @@ SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
 
 def omega_obstacle(cell: Cell) -> str | None:
     """Why Ω is not defined for a cell; None where it is."""
-    if isinstance(cell, Elman) and cell.activation in SLOPES:
+    if isinstance(cell, Elman) and cell.activation in SLOPES and cell.leak == 1.0:
         return None
     return (
-        "omega is defined for an Elman network, whose only path from step to step is "
+        "omega is defined for an Elman network without leak, whose only path from step to step is "
         f"W·diag φ'(x); {cell!r} has others: use --cell elman, or leave it out"
     )
 
@@ -41,8 +41,9 @@ def omega(stretch: Stretch, layer: str, activation: str) -> tuple[Tensor, list[T
     differentiated only through the immediate dependence on W: x_k and ∂E/∂x_{k+1} are constants.
 
     A step whose ∂E/∂x_{k+1} is too small to have a direction in its number format, or that begins a
-    sequence, has no Ω_k. The cost is one more backward pass: T products of ``(B, H)`` and
-    ``(H, H)``, and memory for four tensors ``(T, B, H)``.
+    sequence, has no Ω_k. The cost is a second backward pass in small pieces, T products of
+    ``(B, H)`` and ``(H, H)``, which about doubles the time of an update, and memory for four
+    tensors ``(T, B, H)``.
 
     Args:
         stretch: What the layer did; its outputs and final states hold their gradients of E.
@@ -53,8 +54,8 @@ def omega(stretch: Stretch, layer: str, activation: str) -> tuple[Tensor, list[T
         Ω, and for each pass of the stretch ∂⁺Ω/∂W, ``(H, H)``.
     """
     passes = stretch.passes
-    hidden = torch.cat([_in_running_order(each.results[layer].output, layer) for each in passes])
-    arriving = torch.cat([_gradient_of_output(each, layer) for each in passes])
+    hidden = _joined([_in_running_order(each.results[layer].output, layer) for each in passes])
+    arriving = _joined([_gradient_of_output(each, layer) for each in passes])
     valid, clear = _masks(passes, layer)
     pieces = [len(each.output) for each in passes]
     matrices = [each.weights[layer].recurrent for each in passes]
@@ -62,21 +63,24 @@ def omega(stretch: Stretch, layer: str, activation: str) -> tuple[Tensor, list[T
 
     # ∂E/∂x_k = φ'(x_k) ⊙ (what arrives at h_k from above + Wᵀ ∂E/∂x_{k+1}), from the end on
     slopes = SLOPES[activation](hidden)
+    if valid is not None:
+        slopes.mul_(valid)
+    from_above = slopes * arriving
     by_input = torch.empty_like(hidden)  # ∂E/∂x_k
     by_state = torch.empty_like(hidden)  # Wᵀ ∂E/∂x_k, which goes to h_{k-1}
     coming = _gradient_of_state(passes[-1], layer)
-    for k in reversed(range(len(hidden))):
-        torch.add(arriving[k], coming, out=by_input[k]).mul_(slopes[k])
-        if valid is not None:
-            by_input[k].mul_(valid[k])
-        torch.mm(by_input[k], matrix_at[k], out=by_state[k])
+    steps = zip(from_above, slopes, by_input, by_state, matrix_at, strict=True)
+    for k, (above, slope, at_input, at_state, matrix) in reversed([*enumerate(steps)]):
+        torch.addcmul(above, slope, coming, out=at_input)
+        torch.mm(at_input, matrix, out=at_state)
         if valid is not None:  # past a row's end the final state's gradient waits
-            by_state[k].add_(coming * ~valid[k])
+            at_state.add_(coming * ~valid[k])
         if clear is not None:
-            by_state[k].mul_(~clear[k])
-        coming = by_state[k]
+            at_state.mul_(~clear[k])
+        coming = at_state
 
-    later, before = by_input[1:], slopes[:-1] * by_state[1:]
+    later, slopes = by_input[1:], slopes[:-1]
+    before = by_state[1:].mul_(slopes)
     size = torch.linalg.vector_norm(later, dim=2)
     size_before = torch.linalg.vector_norm(before, dim=2)
     counts = size > 10.0 * torch.finfo(size.dtype).tiny ** 0.5  # squares below that are lost
@@ -90,8 +94,8 @@ def omega(stretch: Stretch, layer: str, activation: str) -> tuple[Tensor, list[T
 
     # ∂⁺Ω/∂W = Σ 2 (‖v‖/‖δ‖ - 1) / (‖δ‖ ‖v‖) · δ (φ' ⊙ v)ᵀ, with δ = later and v = before
     factor = torch.where(counts & (size_before > 0.0), 2.0 * excess / (size * size_before), 0.0)
-    left = later * (factor / batch).unsqueeze(2)
-    right = slopes[:-1] * before
+    left = later.mul_((factor / batch).unsqueeze(2))
+    right = before.mul_(slopes)
     # a link belongs to the pass of its later step; the first step of all has no link
     rows = [pieces[0] - 1, *pieces[1:]]
     gradients = [
@@ -99,6 +103,10 @@ def omega(stretch: Stretch, layer: str, activation: str) -> tuple[Tensor, list[T
         for a, b in zip(left.split(rows), right.split(rows), strict=True)
     ]
     return value, gradients
+
+
+def _joined(tensors: Sequence[Tensor]) -> Tensor:
+    return tensors[0] if len(tensors) == 1 else torch.cat([*tensors])
 
 
 def _in_running_order(tensor: Tensor, layer: str) -> Tensor:

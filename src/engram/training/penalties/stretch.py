@@ -44,10 +44,13 @@ class Stretch:
 
 
 def mean_of_linked(values: Tensor, linked: Tensor | None) -> Tensor:
-    """The mean of ``(T - 1, B)`` numbers over the steps that go on; 0 where none does."""
-    if linked is None:
-        return values.mean() if values.numel() else values.sum()
-    return torch.where(linked, values, 0.0).sum() / linked.sum().clamp_min(1)
+    """The mean of ``(T - 1, B)`` numbers, where a step that does not go on counts as 0.
+
+    So the mean over processes that train together is that of one, however sequences fall on them.
+    """
+    if linked is not None:
+        values = torch.where(linked, values, 0.0)
+    return values.sum() / max(1, values.numel())
 
 
 def _goes_on(passed: Pass) -> Tensor:
