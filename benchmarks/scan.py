@@ -6,7 +6,8 @@
 The state is affine in the one before it, h' = a·h + b, so a sequence can be computed by a scan of
 pairs (a, b) in few large operations: over all chunks of the time axis at once, then from chunk to
 chunk; or in the logarithm of cumulative sums, where all numbers are positive (Feng et al. 2024,
-appendix B; Heinsen 2023). Both sides make a training step, or a forward pass, from the same weights.
+appendix B; Heinsen 2023). Both sides make a training step, or a forward pass, from the same
+weights.
 """
 
 import itertools
@@ -21,7 +22,7 @@ from benchmarks.contests import THREADS, make_layer, training_step
 from benchmarks.measure import Contest, Side, time_in_turns
 from benchmarks.points import Point, sequences
 from engram import cells
-from engram.cells.minimal import positive
+from engram.cells.minimal import CANDIDATES
 from engram.layers import Recurrent
 from engram.training.memory import keep_freed_memory
 
@@ -61,15 +62,16 @@ def in_logarithms(a: Tensor, b: Tensor) -> Tensor:
     return torch.exp(factors + torch.logcumsumexp(b.log() - factors, 0))
 
 
-def scanned(layer: Recurrent, scan: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+def scanned(
+    layer: Recurrent, candidate: str, scan: Callable[[Tensor, Tensor], Tensor]
+) -> Callable[[Tensor], Tensor]:
     """minGRU with the weights of a layer, its states by a scan."""
-    candidate = positive if layer.cell.candidate == "positive" else lambda n: n  # type: ignore[attr-defined]
 
     def forward(x: Tensor) -> Tensor:
-        bias = layer.bias_ih_l0 + layer.bias_hh_l0
-        z, n = nn.functional.linear(x, layer.weight_ih_l0, bias).chunk(2, dim=-1)
+        bias = layer.get_parameter("bias_ih_l0") + layer.get_parameter("bias_hh_l0")
+        z, n = nn.functional.linear(x, layer.get_parameter("weight_ih_l0"), bias).chunk(2, dim=-1)
         opening = torch.sigmoid(z)
-        return scan(1 - opening, opening * candidate(n))
+        return scan(1 - opening, opening * CANDIDATES[candidate](n))
 
     return forward
 
@@ -96,15 +98,17 @@ def main() -> None:
     asked = [Point(*map(int, given.split(","))) for given in sys.argv[1:]]
     for point, (name, (candidate, scan)) in itertools.product(asked or POINTS, SCANS.items()):
         layer = make_layer(cells.MinGRU(candidate=candidate), point)
-        peer = scanned(layer, scan)
+        peer = scanned(layer, candidate, scan)
 
         def ours(x: Tensor, layer: Recurrent = layer) -> Tensor:
             return layer(x)[0]
 
         x = sequences(point).requires_grad_()
         weights = [p for n, p in layer.named_parameters() if not n.startswith("weight_hh")]
-        training = Contest(*(Side(training_step(run, x, weights)) for run in (peer, ours)))
-        forward = Contest(*(Side(without_gradient(run, x)) for run in (peer, ours)))
+        training = Contest(
+            Side(training_step(peer, x, weights)), Side(training_step(ours, x, weights))
+        )
+        forward = Contest(Side(without_gradient(peer, x)), Side(without_gradient(ours, x)))
         theirs, own = forward.peer.run()[0], forward.ours.run()[0]
         shown = [f"{float((theirs - own).abs().max()):.0e}"]
         for contest in (training, forward):
