@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format bench bench-quick clean help
+.PHONY: demo test check format docs bench bench-quick clean help
 
 help:           ## what can be made
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*## */\t/' | expand -t 16
@@ -23,6 +23,9 @@ check: $(VENV)/.dev  ## lint, types, import contracts
 format: $(VENV)/.dev  ## format the sources
 	$(BIN)/ruff format src tests benchmarks
 	$(BIN)/ruff check --fix src tests benchmarks
+
+docs: $(VENV)/.dev  ## write the pages that come from definitions
+	$(BIN)/python -m engram.engine.page docs/equations.md
 
 bench: $(VENV)/.bench  ## measure layers and the trainer against their peers (a quarter of an hour)
 	$(BIN)/python -m benchmarks.cells

@@ -10,8 +10,6 @@ from benchmarks.measure import Contest, Side
 from benchmarks.peers import (
     LSTMCellLoop,
     MinimalGatedLoop,
-    MinimalGatedUnit,
-    PeepholeLSTM,
     onnxruntime_session,
     packed_output,
     torch_twin,
@@ -76,7 +74,7 @@ def different_lengths(point: Point) -> Contest:
 
 
 def peephole(point: Point) -> Contest:
-    ours = make_layer(PeepholeLSTM(), point)
+    ours = make_layer(cells.LSTM(peepholes=True), point)
     peer = torchrecurrent_twin(ours)
     names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_ph"]
     weights = [peer.get_parameter(f"cells.0.{name}") for name in names]
@@ -89,7 +87,7 @@ def peephole(point: Point) -> Contest:
 
 
 def user_cell(point: Point) -> Contest:
-    ours = make_layer(MinimalGatedUnit(), point)
+    ours = make_layer(cells.MGU(), point)
     return _against_loop(ours, MinimalGatedLoop(ours), point)
 
 
@@ -169,13 +167,12 @@ def recording_cost(point: Point) -> Contest:
     return Contest(Side(lambda: layer.record(x), lambda given: [given["layer0.h"]]), Side(forward))
 
 
-def peephole_cost(point: Point) -> Contest:
-    """The peephole LSTM in the peer's place; with weights of zero it computes what LSTM does."""
-    plain = make_layer(cells.LSTM(), point)
-    variant = make_layer(PeepholeLSTM(), point)
-    zeros = {f"{name}_l0": torch.zeros(point.hidden) for name in PeepholeLSTM.weights}
-    variant.load_state_dict(plain.state_dict() | zeros)
-    x = sequences(point).requires_grad_()
-    return Contest(
-        Side(layer_step(variant, x), lambda given: given[:-3]), Side(layer_step(plain, x))
-    )
+def variant_cost(cell: Cell) -> Callable[[Point], Contest]:
+    """A variant of the LSTM in the peer's place, so that the ratio is what it costs."""
+
+    def contest(point: Point) -> Contest:
+        x = sequences(point).requires_grad_()
+        variant, plain = make_layer(cell, point), make_layer(cells.LSTM(), point)
+        return Contest(Side(layer_step(variant, x)), Side(layer_step(plain, x)), alike=False)
+
+    return contest

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from benchmarks.contests import THREADS, layer_step, make_layer
 from benchmarks.measure import Contest, Side, time_in_turns
-from benchmarks.peers import MinimalGatedUnit, PeepholeLSTM
 from benchmarks.points import POINTS, Point, sequences
 from engram import cells
 from engram.cells import Cell
@@ -26,8 +25,8 @@ CELLS: dict[str, Cell] = {
     "LSTM": cells.LSTM(),
     "GRU": cells.GRU(),
     "Elman": cells.Elman(),
-    "peephole LSTM": PeepholeLSTM(),
-    "minimal gated unit": MinimalGatedUnit(),
+    "peephole LSTM": cells.LSTM(peepholes=True),
+    "minimal gated unit": cells.MGU(),
 }
 
 

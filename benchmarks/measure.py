@@ -39,10 +39,15 @@ class Side:
 
 @dataclass(frozen=True)
 class Contest:
-    """A peer and Engram on the same work."""
+    """A peer and Engram on the same work.
+
+    Attributes:
+        alike: Whether both compute the same, so that it is checked; a variant of a cell does not.
+    """
 
     peer: Side
     ours: Side
+    alike: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Peers: what Engram is measured against, and the cells that it runs for that.
+"""Peers: what Engram is measured against.
 
 The loops are what a user who knows torch would write: the input's product once for all steps, the
 steps by ``unbind`` (indexing costs a zero-filled gradient of the whole sequence each time), and one
@@ -13,34 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from engram.cells import Cell
-from engram.cells.language import sigmoid, tanh
 from engram.layers import Recurrent
-
-
-class PeepholeLSTM(Cell):
-    """LSTM whose gates see the cell state, as in torchrecurrent's PeepholeLSTM."""
-
-    gates = ("i", "f", "g", "o")
-    states = ("h", "c")
-    weights = ("p_i", "p_f", "p_o")
-    forget_gate = "f"
-
-    def step(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
-        i = sigmoid(x.i + r.i + w.p_i * s.c)
-        f = sigmoid(x.f + r.f + w.p_f * s.c)
-        c = f * s.c + i * tanh(x.g + r.g)
-        return {"h": sigmoid(x.o + r.o + w.p_o * c) * tanh(c), "c": c}
-
-
-class MinimalGatedUnit(Cell):
-    """One gate that both forgets and resets (Zhou et al. 2016), applied after the product."""
-
-    gates = ("f", "n")
-
-    def step(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
-        f = sigmoid(x.f + r.f)
-        return {"h": s.h + f * (tanh(x.n + f * r.n) - s.h)}
 
 
 class MinimalGatedLoop(nn.Module):

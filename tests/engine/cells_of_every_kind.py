@@ -82,7 +82,7 @@ class Attending(Cell):
 # Built-in cells that kernels treat each in their own way; the others differ from one of these in a
 # few operations, and go through a part of the table.
 OWN_KINDS = (
-    *("elman", "elman-relu", "gru", "mingru", "lstm", "lstm-peephole", "lstm-fgr"),
+    *("elman", "elman-relu", "gru", "mingru", "lstm", "lstm-peephole"),
     *("lstm-layer-norm", "slstm"),
 )
 OTHER_BUILT_IN: dict[str, Cell] = {

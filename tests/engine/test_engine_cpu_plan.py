@@ -9,7 +9,7 @@ from engram.cells import Cell
 from engram.cells.language import sigmoid, tanh
 from engram.engine import reference
 from engram.engine.cpu import operator
-from engram.engine.cpu.plan import Place, plan, same_for_all_units
+from engram.engine.cpu.plan import Place, plan
 
 
 class Twice(Cell):
@@ -132,7 +132,7 @@ def test_buffers_are_numbered_without_gaps(name):
 @pytest.mark.parametrize("name", CELLS)
 def test_one_number_a_row_is_kept_only_where_all_units_have_the_same(name):
     drawn = plan(CELLS[name])
-    same = same_for_all_units(drawn.graph)
+    same = drawn.graph.same
     for node, place in drawn.kept.items():
         assert place.kind != "row" or node in same
 

@@ -14,7 +14,7 @@ KINDS = list(dict.fromkeys(type(make_cell(name)) for name in CELLS))
 
 def test_the_committed_page_is_what_the_definitions_give():
     given = PAGE.read_text(encoding="utf-8")
-    assert given == cells_page(), "run: python -m engram.engine.page docs/equations.md"
+    assert given == cells_page(), "run make docs"
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -11,6 +11,7 @@ import engram
 from engram.cells import CELLS, make_cell
 
 I, H, T, B = 3, 5, 7, 4  # noqa: E741
+pytestmark = pytest.mark.filterwarnings("ignore:.*runs on the reference engine:UserWarning")
 by_cell = pytest.mark.parametrize("name", CELLS)
 by_engine = pytest.mark.parametrize("engine", ["torch", "reference"])
 

@@ -42,7 +42,8 @@ def derivative(step: Graph) -> Reverse:
     """Reverse a step's graph by the chain rule; common expressions are shared with the step.
 
     Where ``maximum``, ``minimum`` or ``relu`` is at its kink, the gradient is torch's: nothing for
-    relu, half to each side for the other two.
+    relu, half to each side for the other two. What has one number for a whole row gets one gradient
+    for the row, whose every unit takes the mean: only the sum over the units counts.
     """
     graph = step.copy()
     count = len(step.nodes)
@@ -58,6 +59,8 @@ def derivative(step: Graph) -> Reverse:
         node = step.nodes[index]
         if index not in gradients or node.op in ("input", "constant"):
             continue
+        if node.op not in OVER_UNITS and index in graph.same:
+            gradients[index] = graph.apply("mean", gradients[index])
         for operand, local in zip(node.operands, _RULES[node.op](graph, index), strict=True):
             if step.nodes[operand].op != "constant":
                 accumulate(operand, local(gradients[index]))
@@ -73,6 +76,8 @@ def derivative(step: Graph) -> Reverse:
 def _stored(graph: Graph, count: int, states: set[int]) -> list[int]:
     """What of the step must be stored: dear results, and inputs that are products or come from x.
 
+    Where the two parts of a gate are used in their sum alone, that is stored in their place.
+
     States before and weights are at hand in the reverse, so cheap nodes made of these and of dear
     results are computed again. So are the states after the step; a dear result of one of them
     costs less to compute again than to write and to read. What looks at all units of a row is one
@@ -80,6 +85,7 @@ def _stored(graph: Graph, count: int, states: set[int]) -> list[int]:
     """
     stored: set[int] = set()
     seen: set[int] = set()
+    sums = _sums_of_parts(graph, count)
 
     def visit(index: int) -> None:
         if index in seen:
@@ -92,7 +98,7 @@ def _stored(graph: Graph, count: int, states: set[int]) -> list[int]:
                     stored.add(index)
                 return
             dear = node.op in DEAR and not states.issuperset(node.operands)
-            if index in states or dear or node.op in OVER_UNITS:
+            if index in states or index in sums or dear or node.op in OVER_UNITS:
                 stored.add(index)
                 return
         for operand in node.operands:
@@ -101,6 +107,23 @@ def _stored(graph: Graph, count: int, states: set[int]) -> list[int]:
     for root in graph.outputs.values():
         visit(root)
     return sorted(stored)
+
+
+def _sums_of_parts(graph: Graph, count: int) -> set[int]:
+    """The step's nodes that add a gate's input and recurrent part, which nothing else uses."""
+    uses: dict[int, list[int]] = {}
+    for index, node in enumerate(graph.nodes):
+        for operand in node.operands:
+            uses.setdefault(operand, []).append(index)
+    found = set()
+    for index, node in enumerate(graph.nodes[:count]):
+        names = sorted(graph.nodes[operand].name for operand in node.operands)
+        alone = all(uses[operand] == [index] for operand in node.operands)
+        if node.op == "add" and alone and all(names):
+            kinds, gates = zip(*(name.split(".") for name in names), strict=True)
+            if kinds == ("r", "x") and gates[0] == gates[1]:
+                found.add(index)
+    return found
 
 
 _Local = Callable[[int], int]

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engram.cells.language import OVER_UNITS
+
 OPERATORS: dict[str, Callable[..., Any]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
@@ -39,15 +41,17 @@ class Graph:
     Attributes:
         nodes: Operands come before what uses them.
         outputs: What is computed, by name.
+        same: Nodes that give every unit of a row the same number.
     """
 
     nodes: list[Node] = field(default_factory=list)
     outputs: dict[str, int] = field(default_factory=dict)
+    same: set[int] = field(default_factory=set)
     _known: dict[Node, int] = field(default_factory=dict, repr=False)
 
     def copy(self) -> "Graph":
         """A graph that can grow by itself; indices stay valid."""
-        return Graph(list(self.nodes), dict(self.outputs), dict(self._known))
+        return Graph(list(self.nodes), dict(self.outputs), set(self.same), dict(self._known))
 
     def input(self, name: str) -> int:
         """An input of this name."""
@@ -96,8 +100,11 @@ class Graph:
 
     def _add(self, node: Node) -> int:
         if node not in self._known:
-            self._known[node] = len(self.nodes)
+            self._known[node] = index = len(self.nodes)
             self.nodes.append(node)
+            made_of_same = bool(node.operands) and self.same.issuperset(node.operands)
+            if node.op in OVER_UNITS or node.op == "constant" or made_of_same:
+                self.same.add(index)
         return self._known[node]
 
     def _number(self, index: int) -> float | None:
@@ -105,7 +112,9 @@ class Graph:
         return node.value if node.op == "constant" else None
 
     def _simpler(self, op: str, operands: tuple[int, ...]) -> int | None:
-        """A known node with the same value, where arithmetic with numbers gives one."""
+        """A known node with the same value, where arithmetic gives one."""
+        if op == "mean" and operands[0] in self.same:
+            return operands[0]
         if op not in OPERATORS:
             return None
         numbers = [self._number(i) for i in operands]

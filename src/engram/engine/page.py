@@ -16,9 +16,9 @@ from engram.engine.render import latex
 _HEAD = """\
 # Cells
 
-Written from the definitions of the cells (`python -m engram.engine.page docs/equations.md`); a test
-compares this page with them. `engram.Recurrent(cell, input_size, hidden_size)` runs any of them,
-`engram train --cell NAME` trains with one, and `engram info --cells` lists them.
+Written from the definitions of the cells by `make docs`; a test compares this page with them.
+`engram.Recurrent(cell, input_size, hidden_size)` runs any of them, `engram train --cell NAME`
+trains with one, and `engram info --cells` lists them.
 
 **Equations.** W and b belong to the input, R and b' to the recurrent matrix; ⊙ is the product of
 two vectors entry by entry. What is used twice has a letter: a gate's where one gate leads to it,

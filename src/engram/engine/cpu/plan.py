@@ -159,7 +159,6 @@ def _places(
 ) -> dict[int, Place]:
     """States are kept anyway; what the input brought stays; gates come next, then all the rest."""
     kept: dict[int, Place] = {}
-    same = same_for_all_units(graph)
     rows = 0
     free = dict.fromkeys(range(len(gates)))
     waiting = []
@@ -171,7 +170,7 @@ def _places(
             gate = gates.index(node.name[2:])
             kept[index] = Place("gate", gate)
             del free[gate]
-        elif index in same and index not in seen:
+        elif index in graph.same and index not in seen:
             kept[index] = Place("row", rows)
             rows += 1
         else:
@@ -187,13 +186,3 @@ def _places(
             kept[index] = Place("extra", extras)
             extras += 1
     return kept
-
-
-def same_for_all_units(graph: Graph) -> set[int]:
-    """Nodes that give every unit of a row the same number."""
-    same: set[int] = set()
-    for index, node in enumerate(graph.nodes):
-        made_of_same = bool(node.operands) and same.issuperset(node.operands)
-        if node.op in OVER_UNITS or node.op == "constant" or made_of_same:
-            same.add(index)
-    return same

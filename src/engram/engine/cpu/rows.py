@@ -14,7 +14,6 @@ from engram.cells.language import OVER_UNITS
 from engram.engine.cpu.code import Code
 from engram.engine.cpu.frame import Frame
 from engram.engine.cpu.nodes import emit_nodes
-from engram.engine.cpu.plan import same_for_all_units
 from engram.engine.derivative import DEAR
 from engram.engine.graph import Graph
 
@@ -42,11 +41,10 @@ class Stages:
         for root in roots:
             self._visit(root)
         self.count = max(self._stage.values(), default=0)
-        same = same_for_all_units(graph)
         self.aside = {
             index: stage
             for index, stage in self._stage.items()
-            if graph.nodes[index].op in DEAR and stage < self.count and index not in same
+            if graph.nodes[index].op in DEAR and stage < self.count and index not in graph.same
         }
 
     def ends(self, stage: int) -> list[int]:
