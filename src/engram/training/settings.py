@@ -1,12 +1,33 @@
 """Settings of the training loop."""
 
 import math
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from engram.data.lanes import LEAST_STEPS
+from engram.models.regions import KINDS, MATRICES
 from engram.settings import Settings
+
+
+def _names(value: Any) -> Any:
+    """Names from ``"a,b"`` or ``["a,b", "c"]``, as a command line brings them."""
+    parts = [value] if isinstance(value, str) else value
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        return value
+    return [name.strip() for part in parts for name in part.split(",") if name.strip()]
+
+
+def _factors(value: Any) -> Any:
+    """Numbers by name from ``"a=1,b=2"``; what has no number is left for the type to refuse."""
+    pairs = _names(value)
+    if not isinstance(pairs, list):
+        return value
+    return {name.strip(): number for name, _, number in (pair.partition("=") for pair in pairs)}
+
+
+Names = Annotated[list[str], BeforeValidator(_names)]
+Factors = Annotated[dict[str, float], BeforeValidator(_factors)]
 
 
 class TrainingSettings(Settings):
@@ -29,15 +50,45 @@ class TrainingSettings(Settings):
     )
     shift: bool = Field(True, description="start each epoch at another place in the text")
     optimizer: Literal["sgd", "rmsprop", "adam", "adamw"] = Field(
-        "adamw", description="update rule"
+        "adamw", description="update rule; adam and adamw are one, as decay is decoupled in all"
     )
     rate: float = Field(2e-3, gt=0.0, description="learning rate")
     momentum: float = Field(0.0, ge=0.0, lt=1.0, description="momentum of sgd and rmsprop")
     smoothing: float = Field(
         0.99, gt=0.0, lt=1.0, description="decay of rmsprop's mean square (torch calls it alpha)"
     )
+    l1: float = Field(0.0, ge=0.0, description="λ₁ of the penalty λ₁ Σ|w| on weights")
+    l2: float = Field(
+        0.0, ge=0.0, description="λ₂ of the penalty ½ λ₂ Σw² on weights; with --l1, elastic net"
+    )
     weight_decay: float = Field(
-        0.0, ge=0.0, description="decay of weights: decoupled in adamw, L2 in the others"
+        0.0, ge=0.0, description="decoupled decay: each update takes rate × this × w off weights w"
+    )
+    regularise: Names = Field(
+        list(MATRICES),
+        description=f"kinds of weights that l1, l2 and weight_decay act on: {', '.join(KINDS)}",
+        json_schema_extra={"metavar": "KIND"},
+    )
+    freeze: Names = Field(
+        [],
+        description="regions that do not learn: occipital, parietal, frontal, temporal",
+        json_schema_extra={"metavar": "REGION"},
+    )
+    rates: Factors = Field(
+        {},
+        description="factors on the learning rate by region, such as temporal=0.1",
+        json_schema_extra={"metavar": "REGION=X"},
+    )
+    rate_decay: float | None = Field(
+        None,
+        ge=1.0,
+        description="each region learns at the rate of the one above it divided by this (2.6)",
+    )
+    unfreeze_every: int | None = Field(
+        None,
+        ge=1,
+        description="begin with the last region alone, and add the one below it after so many "
+        "updates",
     )
     schedule: Literal["constant", "cosine", "linear", "exponential"] = Field(
         "cosine", description="course of the learning rate"
