@@ -76,16 +76,12 @@ def test_every_parameter_has_its_place(name, region, kind):
     assert _of(_Everything())[name] == (region, kind)
 
 
-class _Peephole(cells.Cell):
-    gates = ("f", "g")
-    weights = ("peep",)
-
-    def step(self, x, r, s, w):
-        return {"h": x.f + r.f + w.peep * s.h + x.g + r.g}
-
-
-def test_per_unit_weights_of_a_cell_are_gains():
-    assert _of(Recurrent(_Peephole(), 3, 4))["peep_l0"] == ("frontal", "gain")
+def test_per_unit_weights_of_a_cell_are_gains_and_shifts_are_biases():
+    found = _of(Recurrent(cells.LSTM(peepholes=True, layer_norm=True), 3, 4))
+    kinds = {name: kind for name, (_, kind) in found.items() if not name.startswith("weight_")}
+    assert kinds["p_f_l0"] == kinds["gain_x_i_l0"] == kinds["gain_c_l0"] == "gain"
+    assert kinds["shift_f_l0"] == kinds["shift_c_l0"] == "bias"
+    assert set(kinds.values()) == {"gain", "bias"}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from engram.cells import CELLS, make_cell
 from engram.errors import ConfigError
 from engram.models.many_to_many import ManyToMany, ModelSettings
 from engram.models.transfer import transfer
@@ -27,6 +28,13 @@ def test_rows_of_known_tokens(tied):
     for name, value in old.layers.state_dict().items():
         assert torch.equal(new.layers.state_dict()[name], value)
     assert (new.head.weight is new.embedding.weight) == tied
+
+
+def test_masks_of_a_layer_are_no_weights():
+    cell = next(name for name in CELLS if make_cell(name).unconnected)
+    old, new = _model(5, 1, cell=cell), _model(5, 2, cell=cell)
+    transfer(old.state_dict(), new, {i: i for i in range(5)}, new.by_token)
+    assert all(torch.equal(new.state_dict()[n], v) for n, v in old.state_dict().items())
 
 
 def test_the_same_vocabulary_is_the_same_model():

@@ -47,8 +47,8 @@ KINDS = {
     "convolution": "filters",
     "attention": "queries, keys, values and scores",
     "head": "matrices of linear layers behind the recurrent ones",
-    "bias": "what is added",
-    "gain": "one number a unit that is multiplied: gains of norms, peepholes, initial states",
+    "bias": "what is added: biases, shifts of norms",
+    "gain": "one number a unit: gains of norms, peepholes, initial states",
 }
 MATRICES = tuple(kind for kind in KINDS if kind not in ("bias", "gain"))
 _MATRIX_OF_REGION = {"parietal": "input", "occipital": "convolution", "frontal": "recurrent"}
@@ -145,7 +145,7 @@ def _region_of(module: nn.Module, before_recurrence: bool) -> str | None:
 def _kind(model: nn.Module, name: str, parameter: nn.Parameter, region: str) -> str:
     owner, _, own = name.rpartition(".")
     module = model.get_submodule(owner)
-    if "bias" in own:
+    if "bias" in own or own.startswith("shift_"):  # norms within a cell have shifts
         return "bias"
     if isinstance(module, RECURRENT):
         if own.startswith("weight_ih"):

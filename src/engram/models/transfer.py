@@ -23,7 +23,9 @@ def transfer(
     Raises:
         ConfigError: Where other weights are missing or have other shapes; nothing is changed.
     """
-    own = dict(model.named_parameters()) | dict(model.named_buffers())
+    stored = model.state_dict()  # which leaves out buffers that are no weights
+    tensors = dict(model.named_parameters()) | dict(model.named_buffers())
+    own = {name: tensor for name, tensor in tensors.items() if name in stored}
     faults = []
     for name, tensor in own.items():
         given = tuple(weights[name].shape) if name in weights else None
@@ -33,7 +35,7 @@ def transfer(
         )
         if not fits:
             faults.append(f"{name} is {'not there' if given is None else given}, not {whole}")
-    extra = sorted(name for name in weights if name not in model.state_dict())
+    extra = sorted(name for name in weights if name not in stored)
     faults += [f"{name} has no place" for name in extra]
     if faults:
         raise ConfigError(
