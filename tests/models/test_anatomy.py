@@ -32,10 +32,7 @@ def test_it_is_a_record_of_all_six_regions():
     assert list(record.regions) == list(ROLES)
     assert json.loads(json.dumps(asdict(record)))["parameters"] == record.parameters
     assert record.parameters == parameter_count(_model())
-    assert record.regions["parietal"].modules == {
-        "embedding": "Embedding",
-        "dropout_input": "Dropout",
-    }
+    assert record.regions["parietal"].modules == {"embedding": "Embedding"}
     assert record.regions["brainstem"].modules == {}
     assert record.regions["frontal"].kinds == {"input": 144, "recurrent": 144, "bias": 48}
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from engram.layers import GRU, LSTM
+from engram.layers import GRU, LSTM, AdditiveAttention, ConvLSTM, MultiplicativeAttention
 from engram.models.compute import multiply_adds, multiply_adds_a_step
 from engram.models.many_to_many import ManyToMany, ModelSettings
 
@@ -35,7 +35,11 @@ def test_a_gru(layer):
     assert _counted(layer, torch.randn(T, B, I)) == {"": T * B * 3 * H * (I + H)}
 
 
-@pytest.mark.parametrize("changes", [{}, {"tied": True}, {"layers": 2, "embedding": 3}], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"tied": True}, {"layers": 2, "embedding": 3}, {"learn_initial_state": True}],
+    ids=str,
+)
 def test_a_token_model(changes):
     model = ManyToMany(11, ModelSettings(**({"hidden": H} | changes)))
     by_example = _counted(model, torch.randint(11, (T, B)))
@@ -70,7 +74,15 @@ def test_attention_is_counted_without_its_fast_path():
 
 
 @pytest.mark.parametrize(
-    "model", [nn.Conv1d(1, 1, 3), nn.MultiheadAttention(4, 1), nn.ParameterList([torch.zeros(2)])]
+    "model",
+    [
+        nn.Conv1d(1, 1, 3),
+        nn.MultiheadAttention(4, 1),
+        nn.ParameterList([torch.zeros(2)]),
+        ConvLSTM(1, 1),
+        AdditiveAttention(2, 2, 2),
+        MultiplicativeAttention(2, 2),
+    ],
 )
 def test_what_sizes_do_not_tell(model):
     assert multiply_adds_a_step(nn.Sequential(nn.Linear(1, 1), model)) is None

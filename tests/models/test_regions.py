@@ -8,7 +8,16 @@ from torch import nn
 
 from engram import cells
 from engram.errors import ConfigError
-from engram.layers import GRU, LSTM, Recurrent
+from engram.layers import (
+    GRU,
+    LSTM,
+    AdditiveAttention,
+    ConvLSTM,
+    FrameConvolution,
+    Pooling,
+    Recurrent,
+    TemporalConvolution,
+)
 from engram.models.many_to_many import ManyToMany, ModelSettings
 from engram.models.regions import KINDS, ROLES, module_regions, places
 
@@ -124,6 +133,37 @@ def test_tied_weights_lie_where_they_are_first():
     assert found["embedding.weight"].shared == ("head.weight",)
     assert found["embedding.weight"].region == "parietal"
     assert found["head.bias"].region == "temporal"
+
+
+class _Sees(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames = FrameConvolution(1, (8, 8), 6)
+        self.series = TemporalConvolution(6, 5, 3)
+        self.maps = ConvLSTM(1, 2, peepholes=(3, 3))
+        self.layers = LSTM(5, 4, learn_initial_state=True)
+        self.look = AdditiveAttention(4, 4, 3)
+        self.pool = Pooling("attention", 4)
+
+
+def test_layers_of_our_own():
+    regions = module_regions(_Sees())
+    outermost = {n: r for n, r in regions.items() if "." not in n}
+    assert outermost == {
+        "frames": "occipital",
+        "series": "occipital",
+        "maps": "frontal",
+        "layers": "frontal",
+        "look": "temporal",
+    }
+    found = _of(_Sees())
+    assert found["frames.head.weight"] == ("occipital", "convolution")
+    assert found["series.convolution.weight"] == ("occipital", "convolution")
+    assert found["maps.weight_ih"] == ("frontal", "input")
+    assert found["maps.peephole_f"] == ("frontal", "gain")
+    assert found["layers.initial_h"] == ("frontal", "gain")
+    assert found["look.score.weight"] == ("temporal", "attention")
+    assert {found[n] for n in found if n.startswith("pool.")} == {("temporal", "attention")}
 
 
 class _Says(nn.Module):

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from engram.models.regions import EMBEDDING, LINEAR, NORM, RECURRENT
+from engram.layers import ConvLSTM
+from engram.models.regions import ATTENTION, CONVOLUTION, EMBEDDING, LINEAR, NORM, RECURRENT
 
 
 def multiply_adds(model: nn.Module, call: Callable[[], Any]) -> dict[str, int]:
@@ -62,12 +63,18 @@ def multiply_adds_a_step(model: nn.Module) -> dict[str, int] | None:
     """
     found = {}
     for name, module in model.named_modules():
+        if isinstance(module, (*ATTENTION, *CONVOLUTION, ConvLSTM)):
+            return None
         own = list(module.parameters(recurse=False))
         if not own or isinstance(module, (*EMBEDDING, *NORM)):
             continue
         if not isinstance(module, (*RECURRENT, *LINEAR)):
             return None
-        found[name] = sum(p.numel() for p in own if p.dim() > 1)
+        found[name] = sum(
+            p.numel()
+            for parameter, p in module.named_parameters(recurse=False)
+            if p.dim() > 1 and not parameter.startswith("initial_")
+        )
     return found
 
 

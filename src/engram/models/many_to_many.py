@@ -109,7 +109,6 @@ class ManyToMany(nn.Module):
         ConfigError: For settings that contradict each other.
     """
 
-    anatomy: ClassVar[dict[str, str]] = {"dropout_input": "parietal"}
     by_token: ClassVar[set[str]] = {"embedding.weight", "head.weight", "head.bias"}
 
     def __init__(self, vocabulary: int, settings: ModelSettings) -> None:

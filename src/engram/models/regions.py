@@ -14,7 +14,15 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import is_lazy
 
 from engram.errors import ConfigError, did_you_mean
-from engram.layers import Recurrent
+from engram.layers import (
+    AdditiveAttention,
+    ConvLSTM,
+    FrameConvolution,
+    MultiplicativeAttention,
+    Recurrent,
+    SelfAttentivePooling,
+    TemporalConvolution,
+)
 
 ROLES = {
     "brainstem": "input, output and control: reading, clipping, stopping, checkpoints",
@@ -27,10 +35,15 @@ ROLES = {
 # from the input to the output; brainstem and cerebellum steer, and hold no weights by themselves
 ORDER = ("occipital", "parietal", "frontal", "temporal")
 
-RECURRENT = (Recurrent, nn.RNNBase, nn.RNNCellBase)
+RECURRENT = (Recurrent, ConvLSTM, nn.RNNBase, nn.RNNCellBase)
 EMBEDDING = (nn.Embedding, nn.EmbeddingBag)
-ATTENTION = (nn.MultiheadAttention,)
-CONVOLUTION = (_ConvNd,)
+ATTENTION = (
+    AdditiveAttention,
+    MultiplicativeAttention,
+    SelfAttentivePooling,
+    nn.MultiheadAttention,
+)
+CONVOLUTION = (TemporalConvolution, FrameConvolution, _ConvNd)
 LINEAR = (nn.Linear, nn.Bilinear)  # parietal before the first recurrent layer, else temporal
 NORM = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)  # with the module before them
 REGION_OF_TYPE: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (

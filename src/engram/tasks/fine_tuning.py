@@ -11,7 +11,10 @@ RATE_SHARE = 0.5
 OWN = ("freeze", "rates", "rate_decay", "unfreeze_every")
 """Settings that belong to one training, and go back to their defaults."""
 
-FIXED = ("cell", "hidden", "layers", "embedding", "tied", "init", "forget_bias")
+FIXED = (
+    *("cell", "hidden", "layers", "embedding", "tied", "residual", "learn_initial_state"),
+    *("init", "forget_bias"),
+)
 """Settings that the trained weights have decided."""
 
 
