@@ -200,3 +200,26 @@ def test_training_from_scratch_with_a_frozen_reservoir():
     before = task.build(trained.tokenizer.size, settings).state_dict()
     for name, value in trained.model.state_dict().items():
         assert torch.equal(value, before[name]) == name.startswith("layers.")
+
+
+REMEDIES = [
+    {"omega": 1.0},
+    {"norm_stabilizer": 1.0, "temporal_penalty": 1.0, "activation_penalty": 1.0},
+    {"spectral_penalty": 1.0, "orthogonal_penalty": 1.0},
+    {"averaging": "ema", "averaging_decay": 0.9},
+    {"averaging": "mean", "averaging_from": 5},
+    {"clip_units": 0.01, "clip_percentile": 10.0},
+    {"steps": 20, "steps_deviation": 3.0, "label_smoothing": 0.1, "dropout_embedding": 0.1},
+]
+
+
+@pytest.mark.parametrize("freeze", ["parietal", "frontal", "temporal"])
+@pytest.mark.parametrize("remedies", REMEDIES, ids=str)
+def test_frozen_is_unchanged_under_other_remedies(remedies, freeze):
+    settings = task.LanguageModelSettings(**(SMALL | {"cell": "elman", "lanes": 2}))
+    start, _ = _train(settings, FIRST)
+    settings = _tuned(start, **remedies, freeze=[freeze], unfreeze_every=4)
+    trained, _ = _train(settings, FIRST, start)
+    part = {"parietal": "embedding.", "frontal": "layers.", "temporal": "head."}[freeze]
+    for name, value in trained.model.state_dict().items():
+        assert torch.equal(value, start.model.state_dict()[name]) == name.startswith(part), name

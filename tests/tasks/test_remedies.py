@@ -21,6 +21,10 @@ VALUES = {
     "steps": 32,
     "patience": 3,
     "steps_deviation": 5.0,
+    "freeze": "frontal",
+    "rates": "temporal=0.1",
+    "rate_decay": 2.6,
+    "unfreeze_every": 100,
 }
 BY_NAME = {remedy.name: remedy for remedy in REMEDIES}
 

@@ -13,7 +13,7 @@ OWN = ("freeze", "rates", "rate_decay", "unfreeze_every")
 
 FIXED = (
     *("cell", "hidden", "layers", "embedding", "tied", "residual", "learn_initial_state"),
-    *("init", "forget_bias"),
+    *("init", "init_scale", "forget_bias", "chrono"),
 )
 """Settings that the trained weights have decided."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from engram.errors import ConfigError, did_you_mean
+from engram.errors import ConfigError
 from engram.models.regions import KINDS, ORDER, ROLES, Place, places
 from engram.training.settings import TrainingSettings
 
@@ -63,8 +63,9 @@ def tuning_of(
     regions = [name for name in ROLES if any(place.region == name for place in found)]
     regions.sort(key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
     faults = [
-        *_name_faults(settings, regions, found),
-        *_contradictions(settings, regions, found, updates),
+        *settings.tuning_faults(),
+        *_missing(settings, regions, found),
+        *_unlearnt(settings, regions, updates),
     ]
     if faults:
         raise ConfigError("; ".join(faults))
@@ -126,21 +127,16 @@ def only_learning(model: nn.Module, groups: list[Group]) -> Iterator[Callable[[i
             parameter.requires_grad_(True)
 
 
-def _name_faults(settings: TrainingSettings, regions: list[str], found: list[Place]) -> list[str]:
-    """Names that are misspelt, or that this model has nothing of."""
+def _missing(settings: TrainingSettings, regions: list[str], found: list[Place]) -> list[str]:
+    """Names of what this model has nothing of."""
     faults = []
     for setting, names in (("freeze", settings.freeze), ("rates", settings.rates)):
         for name in names:
-            if name not in ROLES:
-                faults.append(f"{setting} names '{name}', {did_you_mean(name, regions)}")
-            elif name not in regions:
+            if name in ROLES and name not in regions:
                 faults.append(
                     f"{setting} names '{name}', and this model has no weights there; "
                     f"it has {', '.join(regions)}"
                 )
-    for name in settings.regularise:
-        if name not in KINDS:
-            faults.append(f"regularise names '{name}', {did_you_mean(name, KINDS)}")
     kinds = {place.kind for place in found}
     wanted = settings.l1 or settings.l2 or settings.weight_decay
     if wanted and not kinds & set(settings.regularise):
@@ -151,24 +147,12 @@ def _name_faults(settings: TrainingSettings, regions: list[str], found: list[Pla
     return faults
 
 
-def _contradictions(
-    settings: TrainingSettings, regions: list[str], found: list[Place], updates: int | None
-) -> list[str]:
+def _unlearnt(settings: TrainingSettings, regions: list[str], updates: int | None) -> list[str]:
+    """What would leave regions without an update, or settings without an effect."""
     faults = []
     learning = [name for name in regions if name not in settings.freeze]
     if regions and not learning:
         faults.append(f"freeze names every region ({', '.join(regions)}), so nothing would learn")
-    for name, factor in settings.rates.items():
-        if name in regions and name in settings.freeze:
-            faults.append(f"rates gives {name} a rate, and freeze freezes it; leave one out")
-        if factor <= 0.0:
-            faults.append(f"rates has {name}={factor:g}; a factor is above 0: freeze it instead")
-    highest = settings.rate * max([1.0, *settings.rates.values()]) * settings.weight_decay
-    if highest >= 1.0:
-        faults.append(
-            f"weight_decay={settings.weight_decay:g} times the rate is {highest:g}, and would take "
-            "more than a weight has off it; keep it under 1"
-        )
     for setting in ("unfreeze_every", "rate_decay"):
         if getattr(settings, setting) is not None and len(learning) == 1:
             faults.append(

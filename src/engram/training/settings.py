@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from engram.data.lanes import LEAST_STEPS
-from engram.models.regions import KINDS, MATRICES
+from engram.errors import did_you_mean
+from engram.models.regions import KINDS, MATRICES, ORDER, ROLES
 from engram.settings import Settings
 
 
@@ -172,7 +173,7 @@ class TrainingSettings(Settings):
 
     def contradictions(self) -> list[str]:
         """What does not go together, a sentence each."""
-        faults = super().contradictions()
+        faults = super().contradictions() + self.tuning_faults()
         if self.steps_deviation and self.steps <= LEAST_STEPS:
             faults.append(
                 f"steps_deviation={self.steps_deviation} draws windows of {LEAST_STEPS} steps or "
@@ -182,6 +183,31 @@ class TrainingSettings(Settings):
             faults.append(
                 f"averaging begins after {self.averaging_from} updates, and max_updates="
                 f"{self.max_updates} ends training before; lower --averaging-from"
+            )
+        return faults
+
+    def tuning_faults(self) -> list[str]:
+        """What cannot be of regions, rates and penalties, whatever the model; a sentence each."""
+        faults = []
+        for setting, names in (("freeze", self.freeze), ("rates", self.rates)):
+            for name in names:
+                if name not in ROLES:
+                    faults.append(f"{setting} names '{name}', {did_you_mean(name, ORDER)}")
+        for name in self.regularise:
+            if name not in KINDS:
+                faults.append(f"regularise names '{name}', {did_you_mean(name, KINDS)}")
+        for name, factor in self.rates.items():
+            if name in self.freeze:
+                faults.append(f"rates gives {name} a rate, and freeze freezes it; leave one out")
+            if factor <= 0.0:
+                faults.append(
+                    f"rates has {name}={factor:g}; a factor is above 0: freeze it instead"
+                )
+        highest = self.rate * max([1.0, *self.rates.values()]) * self.weight_decay
+        if highest >= 1.0:
+            faults.append(
+                f"weight_decay={self.weight_decay:g} times the rate is {highest:g}, and would take "
+                "more than a weight has off it; keep it under 1"
             )
         return faults
 
