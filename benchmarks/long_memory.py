@@ -35,6 +35,7 @@ from engram.data.synthetic import (
 )
 from engram.layers import Recurrent
 from engram.training.clipping import Clipping, gradient_norm
+from engram.training.groups import Group
 from engram.training.optimizers import make_optimizer
 from engram.training.penalties import Penalties
 from engram.training.settings import TrainingSettings
@@ -259,7 +260,7 @@ class Trial:
         settings = TrainingSettings(**row.training)
         self.model = row.problem.build(row)
         self.named = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
-        self.optimizer = make_optimizer(self.named.values(), settings)
+        self.optimizer = make_optimizer([Group(list(self.named.values()))], settings)
         self.clipping, self.penalties = Clipping.of(settings), Penalties(self.model, settings)
         self.generator = torch.Generator().manual_seed(seed)
         self.updates, self.seconds = 0, 0.0

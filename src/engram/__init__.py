@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from engram.layers import RNN as RNN
     from engram.layers import Recurrent as Recurrent
     from engram.layers import engine_of as engine_of
+    from engram.models.anatomy import anatomy as anatomy
 
 __version__ = "0.1.0"
 
@@ -36,6 +37,7 @@ _HOMES = {
     "RNN": "engram.layers",
     "Recurrent": "engram.layers",
     "RunError": "engram.errors",
+    "anatomy": "engram.models.anatomy",
     "check_cell": "engram.engine.check",
     "engine_of": "engram.layers",
 }

@@ -3,11 +3,14 @@
 import io
 
 import pytest
+import torch
 from rich.console import Console
 
 from engram.cli import progress, views
 from engram.diagnosis.context_use import describe_contexts
 from engram.diagnosis.gradient_reach import GradientReach, describe_decay
+from engram.models.anatomy import anatomy
+from engram.models.many_to_many import ManyToMany, ModelSettings
 from engram.training.reporting import Evaluated, Logged, Plan
 
 
@@ -146,3 +149,44 @@ def test_bar_on_a_terminal(monkeypatch):
     assert "epoch 2" in shown
     assert "100%" in shown
     assert "validation loss 1.2500 nats  best so far" in shown
+
+
+def test_anatomy():
+    torch.manual_seed(0)
+    model = ManyToMany(5, ModelSettings(hidden=3, tied=True))
+    initial = {name: value.clone() for name, value in model.state_dict().items()}
+    with torch.no_grad():
+        model.layers.weight_hh_l0 *= 1.5
+    facts = {"brainstem": {"clips": "norm at 1"}, "cerebellum": {"optimiser": "sgd [a]"}}
+    model.embedding.requires_grad_(False)
+    record = anatomy(
+        model,
+        torch.zeros(4, 2, dtype=torch.long),
+        loss=lambda output: output[0].square().sum(),
+        initial=initial,
+        optimizer=torch.optim.SGD(model.layers.parameters(), lr=0.25),
+        facts=facts,
+    )
+    shown = _shown(lambda out: views.show_anatomy(out, record))
+    for name, rate in {"parietal": "frozen", "frontal": "0.25", "temporal": "–"}.items():
+        region = record.regions[name]
+        line = next(line for line in shown.splitlines() if line.startswith(name)).split()
+        assert line[3:] == [
+            f"{region.parameters}",
+            f"{region.compute:.1%}",
+            f"{region.gradient:.1%}",
+            f"{region.change:.1%}",
+            rate,
+        ]
+    assert "clips norm at 1" in shown
+    assert "optimiser sgd [a]" in shown
+    assert "head.weight is embedding.weight" in shown
+    assert f"{record.multiply_adds:,} multiply-adds" in shown
+
+
+def test_anatomy_without_measurements():
+    record = anatomy(torch.nn.Sequential(torch.nn.Conv1d(1, 2, 3), torch.nn.Linear(2, 2)))
+    shown = _shown(lambda out: views.show_anatomy(out, record))
+    line = next(line for line in shown.splitlines() if line.startswith("occipital"))
+    assert line.split() == ["occipital", "0:", "Conv1d", "8", "–", "–", "–", "–"]
+    assert "multiply-adds" not in shown

@@ -17,6 +17,7 @@ from engram.data.tokens import (
     CharacterTokenizer,
     WordTokenizer,
     fit_tokenizer,
+    shared_numbers,
     tokenizer_from_plain,
 )
 from engram.errors import ConfigError, DataError
@@ -193,3 +194,28 @@ def test_unknown_kind():
 def test_damaged(value):
     with pytest.raises(DataError, match=r"stored tokenizer is damaged .*restore preprocess\.json"):
         tokenizer_from_plain(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "expected"),
+    [
+        ("characters", "abc", "xcb", {0: 0, 1: 1, 3: 2, 4: 3}),
+        ("characters", "a\ufffd", "\ufffdb", {0: 0, 1: 1, 3: 3}),
+        ("words", "one two two", "two three two", {0: 0, 1: 1, 2: 3}),
+    ],
+)
+def test_shared_numbers(kind, old, new, expected):
+    first, second = (fit_tokenizer(kind, [text], 100) for text in (old, new))
+    assert shared_numbers(first, second) == expected
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_a_tokenizer_shares_all_of_itself(kind):
+    tokenizer = fit_tokenizer(kind, ["one two <end> three ä\ufffd" * 5], 280)
+    shared = shared_numbers(tokenizer, tokenizer)
+    assert shared == {number: number for number in range(tokenizer.size)}
+
+
+def test_tokenizers_of_different_kinds_share_the_end_alone():
+    characters = fit_tokenizer("characters", ["ab"], 0)
+    assert shared_numbers(characters, fit_tokenizer("words", ["a b"], 10)) == {0: 0}

@@ -8,6 +8,8 @@ from sklearn.exceptions import NotFittedError
 
 import engram
 from engram.errors import ConfigError, DataError, RunError
+from engram.tasks import language_model as task
+from engram.training.run_folder import RunFolder
 
 TEXT = "the quick brown fox jumps over the lazy dog. " * 40
 SMALL = {"hidden": 12, "lanes": 2, "steps": 10, "epochs": 2}
@@ -96,6 +98,60 @@ def test_what_fit_takes(X, error, text):
     else:
         with pytest.raises(error, match=text):
             model.fit(X)
+
+
+OTHER = "A lazy DOG sleeps; the fox does not! " * 40
+
+
+def test_finetune_learns_other_texts_and_keeps_what_is_frozen(fitted):
+    tuned = engram.LanguageModel(**SMALL, random_state=4).fit(TEXT)
+    before = {name: value.clone() for name, value in tuned.module_.layers.state_dict().items()}
+    parameters = tuned.get_params()
+    assert tuned.finetune(OTHER, freeze=["frontal"], rates={"temporal": 0.5}, epochs=8) is tuned
+    for name, value in tuned.module_.layers.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert tuned.tokenizer_.size == 2 + len(set(OTHER))
+    assert tuned.score(OTHER) > fitted.score(OTHER)
+    assert tuned.get_params() == parameters
+    assert tuned.settings_.rate == fitted.settings_.rate / 2
+
+
+def test_finetune_of_a_loaded_model_with_settings_that_have_no_parameter(tmp_path):
+    settings = task.LanguageModelSettings(hidden=12, lanes=2, steps=10, epochs=1, embedding=5)
+    trained, _ = task.train_language_model(settings, task.make_corpus([TEXT], settings))
+    task.save_model(tmp_path / "model", trained)
+    model = engram.LanguageModel.load(tmp_path / "model").finetune(TEXT, unfreeze_every=3)
+    assert model.module_.embedding.weight.shape[1] == 5
+    model.save(tmp_path / "again")
+    again = engram.LanguageModel.load(tmp_path / "again")
+    assert again.score(TEXT) == model.score(TEXT)
+
+
+def test_finetune_with_a_run_dir_is_resumable(fitted, tmp_path):
+    model = clone(fitted).fit(TEXT).finetune(OTHER, run_dir=tmp_path / "run")
+    run = RunFolder.open(tmp_path / "run")
+    settings = task.LanguageModelSettings.checked(run.settings())
+    assert task.start_of(settings, run).tokenizer.plain() == fitted.tokenizer_.plain()
+    assert engram.LanguageModel.load(run.model).score(OTHER) == model.score(OTHER)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"freeze": ["temproal"]}, "did you mean 'temporal'"),
+        ({"freeze": ["frontal"], "rates": {"frontal": 2.0}}, "leave one out"),
+        ({"rate": -1.0, "epochs": 0}, "epochs is 0.*rate is -1.0"),
+    ],
+)
+def test_finetune_faults(fitted, options, text, tmp_path):
+    with pytest.raises(ConfigError, match=text):
+        fitted.finetune(OTHER, **options, run_dir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_finetune_of_an_unfitted_model():
+    with pytest.raises(NotFittedError):
+        engram.LanguageModel().finetune(TEXT)
 
 
 def test_all_faulty_parameters_are_named_at_once():

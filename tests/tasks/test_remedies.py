@@ -23,6 +23,10 @@ VALUES = {
     "steps_deviation": 5.0,
     "residual": True,
     "variational": True,
+    "freeze": "frontal",
+    "rates": "temporal=0.1",
+    "rate_decay": 2.6,
+    "unfreeze_every": 100,
 }
 BY_NAME = {remedy.name: remedy for remedy in REMEDIES}
 

@@ -12,6 +12,7 @@ from engram.cells import LSTM, Elman
 from engram.data.synthetic import adding, latch, latched, temporal_order, wrong_orders
 from engram.layers import Recurrent
 from engram.training.clipping import Clipping, gradient_norm
+from engram.training.groups import make_groups
 from engram.training.optimizers import make_optimizer
 from engram.training.penalties import Penalties
 from engram.training.settings import TrainingSettings
@@ -30,7 +31,7 @@ class Reader(nn.Module):
 def _train(model, draw, loss, settings, updates, batch):
     """Train with the remedies of the settings; draw gives inputs and targets of a batch."""
     named = dict(model.named_parameters())
-    optimizer = make_optimizer([p for p in named.values() if p.requires_grad], settings)
+    optimizer = make_optimizer(make_groups(model, settings), settings)
     clipping, penalties = Clipping.of(settings), Penalties(model, settings)
     generator = torch.Generator().manual_seed(0)
     with penalties.watching():

@@ -8,6 +8,7 @@ from torch import nn
 
 from engram.errors import ConfigError, DataError
 from engram.training import parallel
+from engram.training.groups import Group
 from engram.training.losses import cross_entropy
 from engram.training.optimizers import make_optimizer
 from engram.training.schedules import rate_at
@@ -15,22 +16,18 @@ from engram.training.settings import TrainingSettings
 from engram.training.stopping import EarlyStopping
 
 PEERS = {
-    "sgd": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01),
-    "rmsprop": lambda p: torch.optim.RMSprop(
-        p, lr=0.1, alpha=0.95, momentum=0.9, weight_decay=0.01
-    ),
-    "adam": lambda p: torch.optim.Adam(p, lr=0.1, weight_decay=0.01),
-    "adamw": lambda p: torch.optim.AdamW(p, lr=0.1, weight_decay=0.01),
+    "sgd": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9),
+    "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.1, alpha=0.95, momentum=0.9),
+    "adam": lambda p: torch.optim.Adam(p, lr=0.1),
+    "adamw": lambda p: torch.optim.AdamW(p, lr=0.1, weight_decay=0.0),
 }
 
 
 @pytest.mark.parametrize("name", PEERS)
 def test_optimiser_is_torchs(name):
     ours, theirs = (nn.Parameter(torch.arange(4.0)) for _ in range(2))
-    settings = TrainingSettings(
-        optimizer=name, rate=0.1, momentum=0.9, smoothing=0.95, weight_decay=0.01
-    )
-    pairs = [(ours, make_optimizer([ours], settings)), (theirs, PEERS[name]([theirs]))]
+    settings = TrainingSettings(optimizer=name, rate=0.1, momentum=0.9, smoothing=0.95)
+    pairs = [(ours, make_optimizer([Group([ours])], settings)), (theirs, PEERS[name]([theirs]))]
     for parameter, optimizer in pairs:
         for _ in range(5):
             optimizer.zero_grad()

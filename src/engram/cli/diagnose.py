@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
         )
         ids = trained.tokenizer.encode_documents(text.documents)
     else:
-        corpus, _ = read_corpus(trained.settings)
+        corpus, _ = read_corpus(trained.settings, trained.tokenizer)
         ids = corpus.held_out
     memory = measure_memory(trained, ids, seed=trained.settings.seed)
     if not given.data:

@@ -3,7 +3,9 @@
 import argparse
 import types
 import typing
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
 import yaml
@@ -58,19 +60,40 @@ class Parser(argparse.ArgumentParser):
         return faults
 
 
-def add_settings(parser: Parser, title: str, settings: type[Settings]) -> None:
-    """Add a flag for each field under a heading; the settings class checks the values later."""
+def add_settings(
+    parser: Parser,
+    title: str,
+    settings: type[Settings],
+    *,
+    without: Collection[str] = (),
+    defaults: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Add a flag for each field under a heading; the settings class checks the values later.
+
+    Args:
+        parser: Gets the flags.
+        title: The heading.
+        settings: Whose fields.
+        without: Fields that get no flag.
+        defaults: What the help says of the default, where that is not the field's own.
+    """
     group = parser.add_argument_group(title)
     for name, field in settings.model_fields.items():
+        if name in without:
+            continue
         flag = "--" + name.replace("_", "-")
-        default = "none" if field.default is None else field.default
+        default = "none" if field.default in (None, [], {}) else field.default
         shown = " ".join(default) if isinstance(default, list) else default
+        shown = defaults.get(name, shown)
         text = f"{field.description} (default: {shown})".replace("%", "%%")
         options: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": text}
         if field.annotation is bool:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
-        elif typing.get_origin(field.annotation) is list:
-            group.add_argument(flag, nargs="+", metavar="PATH", **options)
+        elif typing.get_origin(field.annotation) in (list, dict):
+            extra = field.json_schema_extra
+            metavar = extra["metavar"] if isinstance(extra, dict) else "PATH"
+            options |= {"nargs": "+", "metavar": str(metavar)}
+            group.add_argument(flag, action="extend", **options)
         else:
             group.add_argument(flag, metavar=_metavar(field.annotation), **options)
 
@@ -88,6 +111,8 @@ def settings_from(
     flags: dict[str, Any],
     config: str | None,
     faults: list[str],
+    *,
+    base: Mapping[str, Any] = MappingProxyType({}),
 ) -> S:
     """Join defaults, a configuration file and flags, each over the one before.
 
@@ -96,11 +121,12 @@ def settings_from(
         flags: Fields that were given as flags, as text.
         config: A YAML file, the name of a shipped configuration, or None.
         faults: What was already found wrong, to be reported together.
+        base: Values that take the place of defaults.
 
     Raises:
         ConfigError: With all faults of file and flags.
     """
-    values: dict[str, Any] = {} if config is None else _read_config(config)
+    values = dict(base) | ({} if config is None else _read_config(config))
     none_words = {name: None for name, v in flags.items() if v in ("none", "None")}
     values |= flags | none_words
     try:

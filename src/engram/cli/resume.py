@@ -4,6 +4,7 @@ from pathlib import Path
 
 from engram.cli.flags import Parser
 from engram.cli.train import RESULT, go
+from engram.errors import RunError
 from engram.tasks.language_model import LanguageModelSettings
 from engram.training.run_folder import RunFolder
 
@@ -20,8 +21,15 @@ def main(argv: list[str]) -> int:
     )
     flags.add_argument("run", metavar="RUN", help="the folder of the run")
     run = RunFolder.open(Path(flags.parse(argv).run))
-    settings = LanguageModelSettings.checked(run.settings(), str(run.config))
+    given = run.settings()
+    settings = LanguageModelSettings.checked(given, str(run.config))
     if run.read_record(RESULT) is not None:
         print(f"{run.path} is finished; look at it with:\n  engram info {run.path}")
         return 0
+    if given.get("weight_decay") and "regularise" not in given:
+        raise RunError(
+            f"{run.config} is of a version in which weight_decay={given['weight_decay']} meant "
+            "something else (L2, but for adamw, and on all weights); train a new run, with --l2 or "
+            "--weight-decay"
+        )
     return go(run, settings)

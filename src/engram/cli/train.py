@@ -11,22 +11,28 @@ from engram.cli.flags import Parser, add_settings, settings_from, shipped_config
 from engram.cli.progress import make_reporter
 from engram.data.augmentation.tokens import TokenAugmentation
 from engram.data.text import STDLIB, Text
+from engram.data.tokens import shared_numbers
 from engram.diagnosis.language_model import measure_memory, write_memory
 from engram.errors import ConfigError, did_you_mean
 from engram.files import write_json
 from engram.models.many_to_many import ModelSettings, parameter_count
+from engram.models.regions import places
 from engram.settings import Settings
 from engram.tasks.language_model import (
     Corpus,
     LanguageModelSettings,
     TextSettings,
+    TrainedModel,
+    kept_tokenizer,
     load_model,
     prepare,
     read_corpus,
     score_stream,
+    start_of,
     train_language_model,
 )
 from engram.training import parallel
+from engram.training.groups import tuning_of
 from engram.training.loop import Outcome
 from engram.training.reporting import Reporter
 from engram.training.run_folder import RunFolder
@@ -115,16 +121,19 @@ def go(
     """
     with parallel.process_group():
         first = parallel.rank() == 0
-        corpus, text = read_corpus(settings)
+        start = start_of(settings, run if create is None else None)
+        corpus, text = read_corpus(settings, kept_tokenizer(settings, start))
         if create is not None:
-            prepare(settings, corpus)  # its faults come before a folder is made or replaced
+            prepare(settings, corpus, start)  # its faults come before a folder is made or replaced
             if first:
                 create()
         if first:
             print(describe_data(text, corpus), flush=True)
+        if first and start is not None:
+            print(describe_start(settings, corpus, start), flush=True)
         reporter = make_reporter(corpus.tokenizer.unit) if first else Reporter()
         trained, outcome = train_language_model(
-            settings, corpus, run=run, reporter=reporter, resume=create is None
+            settings, corpus, run=run, reporter=reporter, resume=create is None, start=start
         )
     if not first:
         return 0
@@ -176,6 +185,25 @@ def describe_data(text: Text, corpus: Corpus) -> str:
         f"{parts[0]:,} {corpus.tokenizer.unit} to train, {parts[1]:,} to validate, "
         f"{parts[2]:,} to test"
     )
+
+
+def describe_start(settings: LanguageModelSettings, corpus: Corpus, start: TrainedModel) -> str:
+    """What a training starts from, and how each region learns."""
+    new = corpus.tokenizer
+    fresh = new.size - len(shared_numbers(start.tokenizer, new))
+    rows = "the same vocabulary"
+    if start.tokenizer.plain() != new.plain():
+        rows = f"{new.size - fresh:,} of {new.size:,} {new.unit} keep their rows"
+    lines = [f"starting from {settings.start}: {rows}"]
+    by_token = {p.region for p in places(start.model) if p.name in start.model.by_token}
+    for name, how in tuning_of(start.model, settings).items():
+        if how.begins is None:
+            stay = f"; its rows of {fresh:,} new {new.unit} stay as drawn"
+            lines.append(f"  {name:<11}frozen{stay if fresh and name in by_token else ''}")
+            continue
+        when = f" from update {how.begins + 1:,} on" if how.begins else ""
+        lines.append(f"  {name:<11}learns at {settings.rate * how.factor:.3g}{when}")
+    return "\n".join(lines)
 
 
 def describe_outcome(outcome: Outcome, parameters: int) -> str:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from engram.diagnosis.context_use import ContextUse
 from engram.diagnosis.gradient_reach import Decay, GradientReach
+from engram.models.anatomy import Anatomy, Region
 
 _BAR = 28
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -72,6 +73,36 @@ def show_context_use(out: Console, record: ContextUse, unit: str) -> None:
     out.print(plot)
 
 
+def show_anatomy(out: Console, record: Anatomy) -> None:
+    """A line a region: what it is, holds, computes, learns and has changed; then what steers it."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("region", "modules", "weights", "compute", "gradient", "change", "rate"):
+        left = heading in ("region", "modules")
+        table.add_column(heading, justify="left" if left else "right", overflow="fold")
+    for name, region in record.regions.items():
+        if region.parameters or region.modules:
+            table.add_row(
+                name,
+                Text("\n".join(f"{n or '(all)'}: {kind}" for n, kind in region.modules.items())),
+                f"{region.parameters:,}",
+                *(_optional(s) for s in (region.compute, region.gradient, region.change)),
+                _rates(region),
+            )
+    out.print("\n[bold]Anatomy[/]: which part of the model does what, as the regions of a brain")
+    out.print(table)
+    facts: dict[str, str] = {}
+    for name, region in record.regions.items():
+        said = [f"{fact} {text}" for fact, text in region.facts.items()]
+        facts |= {name: f"{region.role}" + "".join(f"\n{line}" for line in said)}
+    out.print()
+    show_facts(out, facts)
+    whole = f"{record.parameters:,} weights"
+    if record.multiply_adds is not None:
+        whole += f", {record.multiply_adds:,} multiply-adds"
+    shared = [f"{', '.join(more)} is {name}" for name, more in record.shared.items()]
+    out.print(Text("; ".join([whole, *shared])), style="dim")
+
+
 def show_facts(out: Console, facts: dict[str, Any]) -> None:
     """Names and values in two columns."""
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
@@ -112,6 +143,18 @@ def _held(decay: Decay, truncation: int) -> str:
     if truncation >= len(decay.norms) or not decay.norms[0]:
         return "–"
     return _percent(decay.norms[truncation] / decay.norms[0])
+
+
+def _optional(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
+
+
+def _rates(region: Region) -> str:
+    if not region.parameters:
+        return ""
+    if not region.trained:
+        return "frozen"
+    return ", ".join(f"{rate:.3g}" for rate in region.rates) or "–"
 
 
 def _percent(share: float) -> str:

@@ -73,6 +73,10 @@ class Tokenizer(ABC):
         """What the vocabulary lacks of a text, each once, in order; nothing where all is known."""
         return []
 
+    @abstractmethod
+    def numbers(self) -> dict[str, int]:
+        """The number of every entry, but for END and unknown."""
+
 
 class CharacterTokenizer(Tokenizer):
     """One number for each distinct character that was seen in fitting."""
@@ -110,6 +114,10 @@ class CharacterTokenizer(Tokenizer):
         known = set(self.characters)
         return list(dict.fromkeys(c for c in text if c not in known))
 
+    def numbers(self) -> dict[str, int]:
+        """Number by character."""
+        return {character: i for i, character in enumerate(self.characters, start=2)}
+
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
         return {"kind": self.kind, "characters": self.characters}
@@ -143,6 +151,10 @@ class ByteTokenizer(Tokenizer):
     def decode(self, ids: Sequence[int]) -> str:
         """Text of numbers; see `Tokenizer.decode`."""
         return bytes(i - 1 for i in ids if i != END).decode("utf-8", "replace")
+
+    def numbers(self) -> dict[str, int]:
+        """Number by byte, written in two hexadecimal digits."""
+        return {f"{byte:02x}": byte + 1 for byte in range(256)}
 
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
@@ -192,6 +204,10 @@ class WordTokenizer(Tokenizer):
         """What the vocabulary lacks; see `Tokenizer.unknown_in`."""
         found = self._pattern.findall(text)
         return list(dict.fromkeys(word for word in found if word not in self._ids))
+
+    def numbers(self) -> dict[str, int]:
+        """Number by word."""
+        return dict(self._ids)
 
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
@@ -255,6 +271,11 @@ class BytePairTokenizer(Tokenizer):
         """Text of numbers; see `Tokenizer.decode`."""
         return str(self._backend.decode([i for i in ids if i != END]))
 
+    def numbers(self) -> dict[str, int]:
+        """Number by run of bytes, as the tokenizers library writes it."""
+        entries = self._backend.get_vocab()
+        return {text: int(i) for text, i in entries.items() if i != END}
+
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
         return {"kind": self.kind, "definition": json.loads(self._definition)}
@@ -285,6 +306,20 @@ def fit_tokenizer(kind: str, documents: Sequence[str], vocabulary: int) -> Token
     if kind not in TOKENIZERS:
         raise ConfigError(f"tokens '{kind}' is not known: {did_you_mean(kind, TOKENIZERS)}")
     return TOKENIZERS[kind].fit(documents, vocabulary)
+
+
+def shared_numbers(old: Tokenizer, new: Tokenizer) -> dict[int, int]:
+    """Numbers of the new tokenizer by those of the old one, for what stands in both.
+
+    Entries of different kinds are different things, so that such tokenizers share END alone.
+    """
+    shared = {END: END}
+    if old.kind != new.kind:
+        return shared
+    if old.unknown is not None and new.unknown is not None:
+        shared[old.unknown] = new.unknown
+    before = old.numbers()
+    return shared | {before[e]: number for e, number in new.numbers().items() if e in before}
 
 
 def tokenizer_from_plain(value: Any) -> Tokenizer:

@@ -1,6 +1,6 @@
 """LanguageModel: fit on texts, score texts, sample text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from engram.errors import ConfigError, DataError
 from engram.tasks import language_model as task
+from engram.tasks.fine_tuning import fine_tuning_values
 from engram.tasks.sampling import stream_sample
 from engram.training.run_folder import RunFolder
 
@@ -30,6 +31,7 @@ class LanguageModel(BaseEstimator):
     Attributes:
         module_: The torch module: tokens ``(T, B)`` in, scores ``(T, B, V)`` and states out.
         tokenizer_: Text to tokens and back.
+        settings_: All settings of the last training.
         valid_loss_: Nats a token on the validation part, or None without one.
         n_updates_: Updates of the weights in training.
     """
@@ -94,15 +96,58 @@ class LanguageModel(BaseEstimator):
         """
         settings = self._settings()
         corpus = task.make_corpus(_documents(X), settings)
-        run = None
-        if self.run_dir is not None:
-            command = ["engram.LanguageModel.fit"]
-            run = RunFolder.create(Path(self.run_dir), settings.plain(), command)
-        with torch.random.fork_rng(devices=[]):
-            trained, outcome = task.train_language_model(settings, corpus, run=run)
-        self.valid_loss_ = outcome.best_loss
-        self.n_updates_ = outcome.updates
-        return self._take(trained)
+        return self._train(settings, corpus, self.run_dir, "fit")
+
+    def finetune(
+        self,
+        X: str | Sequence[str],
+        y: None = None,
+        *,
+        freeze: Sequence[str] = (),
+        rates: Mapping[str, float] | None = None,
+        rate_decay: float | None = None,
+        unfreeze_every: int | None = None,
+        rate: float | None = None,
+        epochs: int | None = None,
+        run_dir: str | Path | None = None,
+    ) -> Self:
+        """Train the fitted model further, on other texts; all else is as in the training before.
+
+        Where the texts hold what the model does not know, a new vocabulary is learnt: head and
+        embedding keep the rows of all tokens in both, and the others begin anew.
+
+        Args:
+            X: One text, or several documents.
+            y: Ignored.
+            freeze: Regions that do not learn, see `engram.anatomy`: ``"parietal"`` (embedding),
+                ``"frontal"`` (recurrent layers), ``"temporal"`` (head).
+            rates: Factors on the learning rate by region.
+            rate_decay: Each region learns at the rate of the one above it divided by this.
+            unfreeze_every: Begin with the last region alone, and add the one below it after so
+                many updates.
+            rate: Learning rate; default half of that of the training before.
+            epochs: Passes over the texts; default those of the training before.
+            run_dir: Where the training is recorded; None writes nothing to disk.
+
+        Raises:
+            ConfigError: For parameters that contradict each other or the model, all of them named.
+            DataError: For texts that are empty, too short, or no text.
+        """
+        check_is_fitted(self, "module_")
+        start = self._trained()
+        values = fine_tuning_values(start.settings) | {
+            "freeze": list(freeze),
+            "rates": dict(rates or {}),
+            "rate_decay": rate_decay,
+            "unfreeze_every": unfreeze_every,
+        }
+        values |= {} if rate is None else {"rate": rate}
+        values |= {} if epochs is None else {"epochs": epochs}
+        values |= {} if run_dir is None else {"start": str(RunFolder(Path(run_dir)).start)}
+        settings = task.LanguageModelSettings.checked(values, "LanguageModel.finetune")
+        known = task.kept_tokenizer(settings, start)
+        corpus = task.make_corpus(_documents(X), settings, known)
+        return self._train(settings, corpus, run_dir, "finetune", start)
 
     def score(self, X: str | Sequence[str], y: None = None) -> float:
         """Mean log-likelihood of texts in nats a token; higher is better.
@@ -165,13 +210,33 @@ class LanguageModel(BaseEstimator):
         values["test"] = 0.0
         return task.LanguageModelSettings.checked(values, "LanguageModel")
 
+    def _train(
+        self,
+        settings: task.LanguageModelSettings,
+        corpus: task.Corpus,
+        run_dir: str | Path | None,
+        method: str,
+        start: task.TrainedModel | None = None,
+    ) -> Self:
+        task.prepare(settings, corpus, start)  # its faults come before a folder is made
+        run = None
+        if run_dir is not None:
+            command = [f"engram.LanguageModel.{method}"]
+            run = RunFolder.create(Path(run_dir), settings.plain(), command)
+        with torch.random.fork_rng(devices=[]):
+            trained, outcome = task.train_language_model(settings, corpus, run=run, start=start)
+        self.valid_loss_ = outcome.best_loss
+        self.n_updates_ = outcome.updates
+        return self._take(trained)
+
     def _take(self, trained: task.TrainedModel) -> Self:
         self.module_ = trained.model
         self.tokenizer_ = trained.tokenizer
+        self.settings_ = trained.settings
         return self
 
     def _trained(self) -> task.TrainedModel:
-        return task.TrainedModel(self.module_, self.tokenizer_, self._settings())
+        return task.TrainedModel(self.module_, self.tokenizer_, self.settings_)
 
 
 def _documents(X: Any) -> list[str]:

@@ -1,7 +1,7 @@
 """Many-to-many, aligned: one output for each step of the input."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -113,6 +113,8 @@ class ManyToMany(nn.Module):
     Raises:
         ConfigError: For settings that contradict each other.
     """
+
+    by_token: ClassVar[set[str]] = {"embedding.weight", "head.weight", "head.bias"}
 
     def __init__(self, vocabulary: int, settings: ModelSettings) -> None:
         super().__init__()

@@ -49,6 +49,11 @@ def load_description(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return config, preprocess
 
 
+def has_weights(folder: Path) -> bool:
+    """Whether a model folder holds weights, which are written last."""
+    return (folder / WEIGHTS).exists()
+
+
 def load_weights(folder: Path, model: nn.Module) -> None:
     """Read weights into a model.
 

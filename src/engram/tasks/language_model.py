@@ -16,13 +16,28 @@ from engram.cells import make_cell
 from engram.data.augmentation.tokens import TokenAugmentation, TokenNoise
 from engram.data.lanes import Lanes, evaluation_windows
 from engram.data.text import Text, read_text
-from engram.data.tokens import END, Ids, Tokenizer, fit_tokenizer, tokenizer_from_plain
+from engram.data.tokens import (
+    END,
+    Ids,
+    Tokenizer,
+    fit_tokenizer,
+    shared_numbers,
+    tokenizer_from_plain,
+)
 from engram.errors import ConfigError, DataError, RunError
 from engram.models.many_to_many import ManyToMany, ModelSettings
-from engram.models.storage import load_description, load_weights, save_description, save_weights
+from engram.models.storage import (
+    has_weights,
+    load_description,
+    load_weights,
+    save_description,
+    save_weights,
+)
+from engram.models.transfer import transfer
 from engram.settings import Settings
 from engram.training import parallel
 from engram.training.evaluation import mean_loss
+from engram.training.groups import tuning_of
 from engram.training.loop import Outcome, train
 from engram.training.penalties import obstacles
 from engram.training.reporting import Reporter
@@ -59,6 +74,10 @@ class TextSettings(Settings):
 
 class LanguageModelSettings(TextSettings, TokenAugmentation, ModelSettings, TrainingSettings):
     """Everything that can be set for training a language model."""
+
+    start: str | None = Field(
+        None, description="model folder whose weights the training starts from (engram finetune)"
+    )
 
     def contradictions(self) -> list[str]:
         """What does not go together, a sentence each."""
@@ -131,8 +150,14 @@ class TrainedModel:
     settings: LanguageModelSettings
 
 
-def read_corpus(settings: LanguageModelSettings) -> tuple[Corpus, Text]:
+def read_corpus(
+    settings: LanguageModelSettings, known: Tokenizer | None = None
+) -> tuple[Corpus, Text]:
     """Read the text that the settings name.
+
+    Args:
+        settings: Which text, and how it becomes tokens.
+        known: As in `make_corpus`.
 
     Raises:
         DataError: As `read_text` and `make_corpus` do.
@@ -143,13 +168,21 @@ def read_corpus(settings: LanguageModelSettings) -> tuple[Corpus, Text]:
         errors=settings.errors,
         max_characters=settings.max_characters,
     )
-    return make_corpus(text.documents, settings), text
+    return make_corpus(text.documents, settings, known), text
 
 
-def make_corpus(documents: Sequence[str], settings: LanguageModelSettings) -> Corpus:
+def make_corpus(
+    documents: Sequence[str], settings: LanguageModelSettings, known: Tokenizer | None = None
+) -> Corpus:
     """Split documents contiguously by characters, and turn each part into tokens.
 
     A document that a boundary cuts continues in the next part without a new beginning.
+
+    Args:
+        documents: The text.
+        settings: How it is split, and into what kind of tokens.
+        known: A tokenizer that is kept if all of the training part is known to it; without one, or
+            else, one is learnt there.
 
     Raises:
         ConfigError: Where the parts leave nothing to train on.
@@ -166,7 +199,10 @@ def make_corpus(documents: Sequence[str], settings: LanguageModelSettings) -> Co
             "characters to train on; lower them until their sum is under 1"
         )
     parts = _split(documents, [first, second])
-    tokenizer = fit_tokenizer(settings.tokens, parts[0], settings.vocabulary)
+    if known is not None and _knows(known, parts[0]):
+        tokenizer = known
+    else:
+        tokenizer = fit_tokenizer(settings.tokens, parts[0], settings.vocabulary)
     streams = [tokenizer.encode_documents(part) for part in parts]
     # A part that begins within a document has no END before it, and one that ends there none after.
     trimmed = []
@@ -180,6 +216,11 @@ def make_corpus(documents: Sequence[str], settings: LanguageModelSettings) -> Co
         digest.update(stream.tobytes())
         digest.update(b"|")
     return Corpus(tokenizer, trimmed[0], trimmed[1], trimmed[2], total, digest.hexdigest())
+
+
+def _knows(tokenizer: Tokenizer, documents: Sequence[str]) -> bool:
+    """Whether nothing in these documents is unknown."""
+    return not any((tokenizer.encode(text) == tokenizer.unknown).any() for text in documents)
 
 
 def _split(documents: Sequence[str], points: Sequence[int]) -> list[list[str]]:
@@ -218,7 +259,52 @@ def build(vocabulary: int, settings: LanguageModelSettings) -> ManyToMany:
         return ManyToMany(vocabulary, ModelSettings(**own))
 
 
-def prepare(settings: LanguageModelSettings, corpus: Corpus) -> tuple[ManyToMany, Lanes]:
+def begin(
+    settings: LanguageModelSettings, tokenizer: Tokenizer, start: TrainedModel | None = None
+) -> ManyToMany:
+    """Make the model as it is before the first update.
+
+    Args:
+        settings: Of the training.
+        tokenizer: Whose tokens it reads and writes.
+        start: Whose weights it gets; rows of embedding and head that belong to tokens which this
+            one does not know are drawn anew, from the seed, like all of them without a start.
+
+    Raises:
+        ConfigError: For settings that contradict each other, or the start.
+    """
+    model = build(tokenizer.size, settings)
+    if start is not None:
+        rows = shared_numbers(start.tokenizer, tokenizer)
+        transfer(start.model.state_dict(), model, rows, model.by_token)
+    return model
+
+
+def kept_tokenizer(settings: LanguageModelSettings, start: TrainedModel | None) -> Tokenizer | None:
+    """The tokenizer of a start, unless the settings ask for another kind or size of vocabulary."""
+    if start is None:
+        return None
+    before = start.settings
+    same = (before.tokens, before.vocabulary) == (settings.tokens, settings.vocabulary)
+    return start.tokenizer if same else None
+
+
+def start_of(settings: LanguageModelSettings, run: RunFolder | None = None) -> TrainedModel | None:
+    """The model that a training starts from, or None: from the run's own copy, where it has one.
+
+    Raises:
+        RunError: Where it is missing or damaged.
+    """
+    if settings.start is None:
+        return None
+    if run is not None and has_weights(run.start):
+        return load_model(run.start)
+    return load_model(Path(settings.start))
+
+
+def prepare(
+    settings: LanguageModelSettings, corpus: Corpus, start: TrainedModel | None = None
+) -> tuple[ManyToMany, Lanes]:
     """Make the untrained model and its lanes, which finds every fault before a run is written.
 
     Raises:
@@ -242,7 +328,10 @@ def prepare(settings: LanguageModelSettings, corpus: Corpus) -> tuple[ManyToMany
             f"the validation part holds {len(corpus.valid)} tokens, and needs 2: give more text, "
             f"a larger --valid than {settings.valid}, or --valid 0 to do without"
         )
-    return build(corpus.tokenizer.size, settings), lanes
+    model = begin(settings, corpus.tokenizer, start)
+    updates = sum(lanes.updates_in(epoch) for epoch in range(settings.epochs))
+    tuning_of(model, settings, min(updates, settings.max_updates or updates))
+    return model, lanes
 
 
 def train_language_model(
@@ -252,17 +341,27 @@ def train_language_model(
     run: RunFolder | None = None,
     reporter: Reporter | None = None,
     resume: bool = False,
+    start: TrainedModel | None = None,
 ) -> tuple[TrainedModel, Outcome]:
-    """Train a language model, from the start or from a run's last checkpoint.
+    """Train a language model, anew or from a run's last checkpoint.
+
+    Args:
+        settings: Of text, model and training.
+        corpus: The text as tokens.
+        run: Where it is recorded, with a copy of the start; None writes nothing.
+        reporter: Who is told.
+        resume: Go on from the run's last checkpoint.
+        start: A trained model whose weights the training starts from.
 
     Raises:
+        ConfigError: For settings that contradict each other.
         DataError: For text that is too short.
         RunError: For a run folder that cannot be written, or whose data are not the same any more.
         NumericsError: When training diverges.
     """
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    model, lanes = prepare(settings, corpus)
+    model, lanes = prepare(settings, corpus, start)
     checkpoint = None
     if resume and run is not None:
         checkpoint, notice = run.load()
@@ -275,6 +374,8 @@ def train_language_model(
             )
     trained = TrainedModel(model, corpus.tokenizer, settings)
     if run is not None and parallel.rank() == 0:
+        if start is not None and not has_weights(run.start):
+            save_model(run.start, start)
         save_description(run.model, *_description(trained))
     outcome = train(
         model,

@@ -12,11 +12,12 @@ from engram.cells import Cell
 from engram.layers.initial import obstacles
 from engram.training.penalties.omega import omega_obstacle
 
-Purpose = Literal["vanishing", "exploding", "overfitting"]
+Purpose = Literal["vanishing", "exploding", "overfitting", "forgetting"]
 PURPOSES: dict[Purpose, str] = {
     "vanishing": "Against vanishing gradients",
     "exploding": "Against exploding gradients",
     "overfitting": "Against overfitting",
+    "forgetting": "Against losing what was learnt, in fine-tuning",
 }
 
 
@@ -275,12 +276,36 @@ REMEDIES = (
         _is_recurrent,
     ),
     Remedy(
+        "L2 (ridge)",
+        "overfitting",
+        ("l2", "regularise"),
+        r"\tfrac{1}{2} \lambda \sum w^2",
+        "Hoerl, Kennard 1970",
+        "keep weights of some kinds small",
+    ),
+    Remedy(
+        "L1 (lasso)",
+        "overfitting",
+        ("l1", "regularise"),
+        r"\lambda \sum |w|",
+        "Tibshirani 1996",
+        "keep weights of some kinds near zero",
+    ),
+    Remedy(
+        "elastic net",
+        "overfitting",
+        ("l1", "l2", "regularise"),
+        r"\lambda_1 \sum |w| + \tfrac{1}{2} \lambda_2 \sum w^2",
+        "Zou, Hastie 2005",
+        "both at once",
+    ),
+    Remedy(
         "weight decay",
         "overfitting",
-        ("weight_decay",),
+        ("weight_decay", "regularise"),
         r"w \leftarrow (1 - \eta \lambda)\, w",
         "Loshchilov, Hutter 2019",
-        "let weights shrink that nothing holds up",
+        "let weights of some kinds shrink that nothing holds up, in every optimiser alike",
     ),
     Remedy(
         "dropped tokens",
@@ -345,5 +370,38 @@ REMEDIES = (
         r"\text{stop when } \min E_{valid} \text{ is } n \text{ evaluations old}",
         "Prechelt 1998",
         "stop when validation gets no better, and keep the best weights",
+    ),
+    # forgetting
+    Remedy(
+        "freezing",
+        "forgetting",
+        ("freeze",),
+        r"\eta_r = 0 \quad\text{for regions } r",
+        "Yosinski et al. 2014",
+        "keep the weights of some regions as they are, to the last bit",
+    ),
+    Remedy(
+        "rates by region",
+        "forgetting",
+        ("rates",),
+        r"\eta_r = f_r\, \eta",
+        "Howard, Ruder 2018",
+        "let some regions change more slowly",
+    ),
+    Remedy(
+        "discriminative rates",
+        "forgetting",
+        ("rate_decay",),
+        r"\eta_{r-1} = \eta_r / 2.6",
+        "Howard, Ruder 2018",
+        "let regions change the more slowly the nearer to the input they lie",
+    ),
+    Remedy(
+        "gradual unfreezing",
+        "forgetting",
+        ("unfreeze_every",),
+        r"\eta_r = 0 \quad\text{until update } n\,(R - r)",
+        "Howard, Ruder 2018",
+        "begin with the region next to the output, and add the others one after the other",
     ),
 )

@@ -53,4 +53,6 @@ $${remedy.equation}$$
 
 def _default(setting: str) -> str:
     value = LanguageModelSettings.model_fields[setting.partition("=")[0]].default
+    if isinstance(value, list | dict):
+        value = ", ".join(value) or None
     return f"default {'none' if value is None else value}"

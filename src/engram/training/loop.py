@@ -18,6 +18,7 @@ from engram.training import parallel
 from engram.training.averaging import Averaging
 from engram.training.checkpoint import Checkpoint
 from engram.training.clipping import Clipping, gradient_norm
+from engram.training.groups import make_groups, only_learning
 from engram.training.interrupt import stop_on_signal
 from engram.training.memory import keep_freed_memory
 from engram.training.numerics import bad_weight, diverged
@@ -29,6 +30,7 @@ from engram.training.schedules import rate_at
 from engram.training.settings import TrainingSettings
 from engram.training.stopping import EarlyStopping
 from engram.training.truncation import window_loss
+from engram.training.weight_penalties import add_weight_penalties, decay_weights
 
 
 class Remedy(Protocol):
@@ -128,7 +130,8 @@ def train(
         facts: Further facts to keep in checkpoints.
 
     Raises:
-        ConfigError: For penalties that are not defined for the model.
+        ConfigError: For settings that contradict each other, or penalties that are not defined for
+            the model.
         NumericsError: When loss, gradient or weights cease to be finite; checkpoints from before
             are kept.
         RunError: When the run folder cannot be written.
@@ -136,8 +139,9 @@ def train(
     keep_freed_memory()
     reporter = reporter or Reporter()
     named = dict(model.named_parameters())
-    parameters = [p for p in named.values() if p.requires_grad]
-    optimizer = make_optimizer(parameters, settings)
+    groups = make_groups(model, settings)
+    parameters = [p for group in groups for p in group.parameters]
+    optimizer = make_optimizer(groups, settings)
     clipping, penalties = Clipping.of(settings), Penalties(model, settings)
     averaging = Averaging(model, settings)
     remedies: Remedies = {"clipping": clipping, "penalties": penalties, "averaging": averaging}
@@ -175,7 +179,8 @@ def train(
     training_seconds, logged_seconds = 0.0, 0.0
     finished = progress.update >= total or progress.stopping.exhausted
     stop = False  # agreed on by all processes, unlike the request that one of them received
-    with stop_on_signal() as request, penalties.watching():
+    learning = only_learning(model, groups)
+    with stop_on_signal() as request, penalties.watching(), learning as begin:
         while not finished and not stop:
             if progress.window >= lanes.updates_in(progress.epoch):
                 progress.epoch, progress.window, progress.state = progress.epoch + 1, 0, None
@@ -184,6 +189,7 @@ def train(
                 before = time.perf_counter()
 
                 # one update
+                begin(progress.update)
                 loss_tensor, state = window_loss(
                     model, window, progress.state, smoothing=settings.label_smoothing
                 )
@@ -194,12 +200,14 @@ def train(
                 (loss, *penalty_values), stop = parallel.average_gradients(
                     parameters, [loss_tensor.item(), *values.values()], request.made
                 )
+                add_weight_penalties(optimizer, settings)
                 norm = gradient_norm(parameters)
                 _require_finite(model, window, progress, loss, norm)
                 clipped = clipping.apply(named, norm)
                 rate = rate_at(progress.update, total, per_epoch, settings)
                 for group in optimizer.param_groups:
-                    group["lr"] = rate * window.share
+                    group["lr"] = rate * window.share * group["factor"]
+                decay_weights(optimizer, settings)
                 optimizer.step()
                 averaging.take(progress.update + 1)
 

@@ -24,7 +24,8 @@ class RunFolder:
     ``config.yaml``, ``environment.json`` and ``command.txt`` say what was run; ``metrics.jsonl``
     grows by a line a logged step, and holds nothing that depends on the clock, so that a resumed
     run writes the same file; ``timings.jsonl`` holds what does. ``checkpoints/last`` and ``best``
-    hold what training needs, ``model/`` what prediction needs, ``records/`` measurements.
+    hold what training needs, ``model/`` what prediction needs, ``records/`` measurements, and
+    ``start/`` the model that the training started from, where there was one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,6 +37,7 @@ class RunFolder:
         self.last = path / "checkpoints" / "last"
         self.best = path / "checkpoints" / "best"
         self.model = path / "model"
+        self.start = path / "start"
         self.records = path / "records"
 
     @classmethod

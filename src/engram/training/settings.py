@@ -1,12 +1,34 @@
 """Settings of the training loop."""
 
 import math
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from engram.data.lanes import LEAST_STEPS
+from engram.errors import did_you_mean
+from engram.models.regions import KINDS, MATRICES, ORDER, ROLES
 from engram.settings import Settings
+
+
+def _names(value: Any) -> Any:
+    """Names from ``"a,b"`` or ``["a,b", "c"]``, as a command line brings them."""
+    parts = [value] if isinstance(value, str) else value
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        return value
+    return [name.strip() for part in parts for name in part.split(",") if name.strip()]
+
+
+def _factors(value: Any) -> Any:
+    """Numbers by name from ``"a=1,b=2"``; what has no number is left for the type to refuse."""
+    pairs = _names(value)
+    if not isinstance(pairs, list):
+        return value
+    return {name.strip(): number for name, _, number in (pair.partition("=") for pair in pairs)}
+
+
+Names = Annotated[list[str], BeforeValidator(_names)]
+Factors = Annotated[dict[str, float], BeforeValidator(_factors)]
 
 
 class TrainingSettings(Settings):
@@ -29,15 +51,45 @@ class TrainingSettings(Settings):
     )
     shift: bool = Field(True, description="start each epoch at another place in the text")
     optimizer: Literal["sgd", "rmsprop", "adam", "adamw"] = Field(
-        "adamw", description="update rule"
+        "adamw", description="update rule; adam and adamw are one, as decay is decoupled in all"
     )
     rate: float = Field(2e-3, gt=0.0, description="learning rate")
     momentum: float = Field(0.0, ge=0.0, lt=1.0, description="momentum of sgd and rmsprop")
     smoothing: float = Field(
         0.99, gt=0.0, lt=1.0, description="decay of rmsprop's mean square (torch calls it alpha)"
     )
+    l1: float = Field(0.0, ge=0.0, description="λ₁ of the penalty λ₁ Σ|w| on weights")
+    l2: float = Field(
+        0.0, ge=0.0, description="λ₂ of the penalty ½ λ₂ Σw² on weights; with --l1, elastic net"
+    )
     weight_decay: float = Field(
-        0.0, ge=0.0, description="decay of weights: decoupled in adamw, L2 in the others"
+        0.0, ge=0.0, description="decoupled decay: each update takes rate × this × w off weights w"
+    )
+    regularise: Names = Field(
+        list(MATRICES),
+        description=f"kinds of weights that l1, l2 and weight_decay act on: {', '.join(KINDS)}",
+        json_schema_extra={"metavar": "KIND"},
+    )
+    freeze: Names = Field(
+        [],
+        description="regions that do not learn: occipital, parietal, frontal, temporal",
+        json_schema_extra={"metavar": "REGION"},
+    )
+    rates: Factors = Field(
+        {},
+        description="factors on the learning rate by region, such as temporal=0.1",
+        json_schema_extra={"metavar": "REGION=X"},
+    )
+    rate_decay: float | None = Field(
+        None,
+        ge=1.0,
+        description="each region learns at the rate of the one above it divided by this (2.6)",
+    )
+    unfreeze_every: int | None = Field(
+        None,
+        ge=1,
+        description="begin with the last region alone, and add the one below it after so many "
+        "updates",
     )
     schedule: Literal["constant", "cosine", "linear", "exponential"] = Field(
         "cosine", description="course of the learning rate"
@@ -121,7 +173,7 @@ class TrainingSettings(Settings):
 
     def contradictions(self) -> list[str]:
         """What does not go together, a sentence each."""
-        faults = super().contradictions()
+        faults = super().contradictions() + self.tuning_faults()
         if self.steps_deviation and self.steps <= LEAST_STEPS:
             faults.append(
                 f"steps_deviation={self.steps_deviation} draws windows of {LEAST_STEPS} steps or "
@@ -131,6 +183,31 @@ class TrainingSettings(Settings):
             faults.append(
                 f"averaging begins after {self.averaging_from} updates, and max_updates="
                 f"{self.max_updates} ends training before; lower --averaging-from"
+            )
+        return faults
+
+    def tuning_faults(self) -> list[str]:
+        """What cannot be of regions, rates and penalties, whatever the model; a sentence each."""
+        faults = []
+        for setting, names in (("freeze", self.freeze), ("rates", self.rates)):
+            for name in names:
+                if name not in ROLES:
+                    faults.append(f"{setting} names '{name}', {did_you_mean(name, ORDER)}")
+        for name in self.regularise:
+            if name not in KINDS:
+                faults.append(f"regularise names '{name}', {did_you_mean(name, KINDS)}")
+        for name, factor in self.rates.items():
+            if name in self.freeze:
+                faults.append(f"rates gives {name} a rate, and freeze freezes it; leave one out")
+            if factor <= 0.0:
+                faults.append(
+                    f"rates has {name}={factor:g}; a factor is above 0: freeze it instead"
+                )
+        highest = self.rate * max([1.0, *self.rates.values()]) * self.weight_decay
+        if highest >= 1.0:
+            faults.append(
+                f"weight_decay={self.weight_decay:g} times the rate is {highest:g}, and would take "
+                "more than a weight has off it; keep it under 1"
             )
         return faults
 

@@ -95,13 +95,14 @@ class Penalties:
         s = self._settings
         stretches = [Stretch(passes) for passes in self._passes.values()]
         terms: dict[str, tuple[float, Tensor]] = {}
-        if s.activation_penalty:
+        # where all below the head is frozen there is nothing to see, and nothing to penalise
+        if s.activation_penalty and self._features:
             value = activation_penalty(self._features)
             terms["activation_penalty"] = s.activation_penalty, value
-        if s.temporal_penalty:
+        if s.temporal_penalty and stretches:
             value = torch.stack([temporal_penalty(each) for each in stretches]).sum()
             terms["temporal_penalty"] = s.temporal_penalty, value
-        if s.norm_stabilizer:
+        if s.norm_stabilizer and stretches:
             value = torch.stack([norm_stabilizer(each) for each in stretches]).sum()
             terms["norm_stabilizer"] = s.norm_stabilizer, value
         if s.spectral_penalty:

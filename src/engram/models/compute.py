@@ -1,0 +1,86 @@
+"""Compute: how many multiply-adds a model's modules do."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from engram.layers import ConvLSTM
+from engram.models.regions import ATTENTION, CONVOLUTION, EMBEDDING, LINEAR, NORM, RECURRENT
+
+
+def multiply_adds(model: nn.Module, call: Callable[[], Any]) -> dict[str, int]:
+    """Count the multiply-adds of products in one call of a model, by the module that does them.
+
+    Counted by torch.utils.flop_counter, which sees every operator that runs, and told here what
+    our own operator and oneDNN's recurrent layer do. Sums, sigmoids and look-ups are not counted.
+
+    Args:
+        model: Any module.
+        call: Calls it once; gradients are off.
+
+    Returns:
+        Multiply-adds by module name, without those of its submodules.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    importlib.import_module("engram.engine.cpu.operator")  # so that engram::run is there
+    formulas = {
+        torch.ops.engram.run: _of_recurrent_layer,
+        torch.ops.aten.mkldnn_rnn_layer: _of_recurrent_layer,
+    }
+    counter = FlopCounterMode(display=False, custom_mapping=formulas)
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # one operator that the counter has no rule for
+    try:
+        with counter, torch.no_grad():
+            call()
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+    root = type(model).__name__
+    whole = {
+        name: sum(counts.values()) // 2  # it counts a multiply-add as two operations
+        for name, counts in counter.get_flop_counts().items()
+    }
+    found = {}
+    for name, module in model.named_modules():
+        path = f"{root}.{name}" if name else "Global"
+        parts = [
+            f"{root}.{name}.{n}" if name else f"{root}.{n}" for n, _ in module.named_children()
+        ]
+        found[name] = whole.get(path, 0) - sum(whole.get(part, 0) for part in parts)
+    return {name: count for name, count in found.items() if count}
+
+
+def multiply_adds_a_step(model: nn.Module) -> dict[str, int] | None:
+    """Count from sizes: each matrix is used once a time step, for each row of the batch.
+
+    Returns:
+        Multiply-adds by module name; None where sizes do not tell: convolutions, attention, and
+        modules of unknown types do more the longer the sequence or the larger the image.
+    """
+    found = {}
+    for name, module in model.named_modules():
+        if isinstance(module, (*ATTENTION, *CONVOLUTION, ConvLSTM)):
+            return None
+        own = list(module.parameters(recurse=False))
+        if not own or isinstance(module, (*EMBEDDING, *NORM)):
+            continue
+        if not isinstance(module, (*RECURRENT, *LINEAR)):
+            return None
+        found[name] = sum(
+            p.numel()
+            for parameter, p in module.named_parameters(recurse=False)
+            if p.dim() > 1 and not parameter.startswith("initial_")
+        )
+    return found
+
+
+def _of_recurrent_layer(
+    x: torch.Size, input: torch.Size, recurrent: torch.Size, *_: Any, **__: Any
+) -> int:
+    """Operations of one layer in one direction; x is ``(T, B, I)``, weights ``(G·H, ·)``."""
+    steps, batch, _features = x
+    return 2 * steps * batch * (input[0] * input[1] + recurrent[0] * recurrent[1])
