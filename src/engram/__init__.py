@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engram import cells as cells
+    from engram.diagnosis.memory_capacity import MemoryCapacity as MemoryCapacity
+    from engram.diagnosis.memory_capacity import memory_capacity as memory_capacity
     from engram.engine.check import CellReport as CellReport
     from engram.engine.check import check_cell as check_cell
     from engram.errors import ConfigError as ConfigError
@@ -15,11 +17,13 @@ if TYPE_CHECKING:
     from engram.errors import EngramError as EngramError
     from engram.errors import NumericsError as NumericsError
     from engram.errors import RunError as RunError
+    from engram.estimators import EchoState as EchoState
     from engram.estimators import LanguageModel as LanguageModel
     from engram.layers import GRU as GRU
     from engram.layers import LSTM as LSTM
     from engram.layers import RNN as RNN
     from engram.layers import Recurrent as Recurrent
+    from engram.layers import Reservoir as Reservoir
     from engram.layers import engine_of as engine_of
     from engram.models.anatomy import anatomy as anatomy
 
@@ -29,17 +33,21 @@ _HOMES = {
     "CellReport": "engram.engine.check",
     "ConfigError": "engram.errors",
     "DataError": "engram.errors",
+    "EchoState": "engram.estimators",
     "EngramError": "engram.errors",
     "GRU": "engram.layers",
     "LSTM": "engram.layers",
     "LanguageModel": "engram.estimators",
+    "MemoryCapacity": "engram.diagnosis.memory_capacity",
     "NumericsError": "engram.errors",
     "RNN": "engram.layers",
     "Recurrent": "engram.layers",
+    "Reservoir": "engram.layers",
     "RunError": "engram.errors",
     "anatomy": "engram.models.anatomy",
     "check_cell": "engram.engine.check",
     "engine_of": "engram.layers",
+    "memory_capacity": "engram.diagnosis.memory_capacity",
 }
 __all__ = [*_HOMES, "cells"]
 

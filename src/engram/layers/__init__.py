@@ -12,6 +12,7 @@ from engram.layers.convolutional_lstm import ConvLSTM
 from engram.layers.dropout import VariationalDropout
 from engram.layers.pooling import Pooling
 from engram.layers.recurrent import Recurrent
+from engram.layers.reservoir import Reservoir
 from engram.layers.torchlike import GRU, LSTM, RNN
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "MultiplicativeAttention",
     "Pooling",
     "Recurrent",
+    "Reservoir",
     "SelfAttentivePooling",
     "TemporalConvolution",
     "VariationalDropout",

@@ -123,6 +123,64 @@ class Code:
         prefetch = self._intrinsic("llvm.prefetch.p0", kind)
         self.builder.call(prefetch, [address, word(1), word(3), word(1)])
 
+    def integers(self, base: ir.Value, place: ir.Value, bits: int) -> ir.Value:
+        """A vector of a table of unsigned integers of so many bits, as 32 bits each."""
+        kind, word = ir.IntType(bits), ir.IntType(32)
+        address = self.builder.gep(base, [place], source_etype=kind)
+        vector = self.builder.load(address, typ=ir.VectorType(kind, self.width), align=bits // 8)
+        return vector if bits == 32 else self.builder.zext(vector, ir.VectorType(word, self.width))
+
+    def integer(self, base: ir.Value, place: ir.Value, bits: int) -> ir.Value:
+        """A whole number of a table of unsigned integers of so many bits."""
+        kind = ir.IntType(bits)
+        address = self.builder.gep(base, [place], source_etype=kind)
+        return self.builder.zext(self.builder.load(address, typ=kind), INDEX)
+
+    def gather(self, base: ir.Value, places: ir.Value) -> ir.Value:
+        """The numbers that stand so many places behind an address."""
+        addresses, mask = self._addresses(base, places)
+        word = ir.IntType(32)
+        gather = self._intrinsic(
+            f"llvm.masked.gather.{self._kind}.v{self.width}p0",
+            ir.FunctionType(self.maths.type, [addresses.type, word, mask.type, self.maths.type]),
+        )
+        align = ir.Constant(word, self._align)
+        return self.builder.call(gather, [addresses, align, mask, self.maths.number(0.0)])
+
+    def scatter(self, value: ir.Value, base: ir.Value, places: ir.Value) -> None:
+        """Write numbers so many places behind an address; of equal places, the last one counts."""
+        addresses, mask = self._addresses(base, places)
+        word = ir.IntType(32)
+        scatter = self._intrinsic(
+            f"llvm.masked.scatter.{self._kind}.v{self.width}p0",
+            ir.FunctionType(ir.VoidType(), [value.type, addresses.type, word, mask.type]),
+        )
+        self.builder.call(scatter, [value, addresses, ir.Constant(word, self._align), mask])
+
+    def _addresses(self, base: ir.Value, places: ir.Value) -> tuple[ir.Value, ir.Constant]:
+        """One address for each place of a vector, and a mask with all of them."""
+        addresses = self.builder.gep(base, [places], source_etype=self.format.scalar)
+        addresses.type = ir.VectorType(POINTER, self.width)  # llvmlite gives the type of the base
+        return addresses, ir.Constant(ir.VectorType(ir.IntType(1), self.width), [1] * self.width)
+
+    def transposed(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
+        """As many vectors as a vector has places: place j of vector i goes to place i of j."""
+        rows, word = list(rows), ir.VectorType(ir.IntType(32), self.width)
+        shift = 1
+        while shift < self.width:
+            places = range(self.width)
+            upper = [j if not j & shift else self.width + j - shift for j in places]
+            lower = [j + shift if not j & shift else self.width + j for j in places]
+            for i in places:
+                if not i & shift:
+                    pair = rows[i], rows[i + shift]
+                    rows[i], rows[i + shift] = (
+                        self.builder.shuffle_vector(*pair, ir.Constant(word, order))
+                        for order in (upper, lower)
+                    )
+            shift *= 2
+        return rows
+
     def total(self, vector: ir.Value) -> ir.Value:
         """The sum of a vector's numbers, in an order of the machine's choice."""
         scalar = self.format.scalar

@@ -105,7 +105,7 @@ class Frame:
     ) -> Product:
         """A product with room for the sums of one tile; see `Product`."""
         scalars = tile.rows * tile.blocks * tile.units * tile.width
-        room = self._room(ir.ArrayType(self.code.format.scalar, scalars))
+        room = self.room(ir.ArrayType(self.code.format.scalar, scalars))
         return Product(tile, panel, factors, room)
 
     def share(self, count: ir.Value) -> tuple[ir.Value, ir.Value]:
@@ -142,7 +142,7 @@ class Frame:
         kind = ir.FunctionType(ir.VoidType(), [POINTER])
         store = ir.Function(self.module, kind, "llvm.x86.sse.stmxcsr")
         load = ir.Function(self.module, kind, "llvm.x86.sse.ldmxcsr")
-        was, now = self._room(word), self._room(word)
+        was, now = self.room(word), self.room(word)
         self.builder.call(store, [was])
         flags = self.builder.or_(self.builder.load(was, typ=word), ir.Constant(word, 0x8040))
         self.builder.store(flags, now)
@@ -286,7 +286,7 @@ class Frame:
             b.branch(head)
             b.position_at_end(after)
 
-    def _room(self, kind: ir.Type) -> ir.Value:
+    def room(self, kind: ir.Type) -> ir.Value:
         """Room on the stack, for as long as the part runs."""
         room = self.builder.alloca(kind)
         room.align = 64

@@ -156,7 +156,7 @@ class Kernels:
                 # the products are the same for all cells
                 equations = "" if isinstance(kind, ProductsKind) else self.plan.key
                 key = "\n".join(
-                    [_version(), equations, repr(self.format), repr(self.target), repr(kind)]
+                    [version(), equations, repr(self.format), repr(self.target), repr(kind)]
                 )
                 data, from_disk = cached(key, lambda: self._compile(kind))
                 name = _NAMES[type(kind)]
@@ -210,7 +210,7 @@ def kernels_for(plan: Plan, dtype: torch.dtype) -> Kernels:
 
 
 @cache
-def _version() -> str:
+def version() -> str:
     """Of all that writes code: a kernel on disk that another version wrote is not taken."""
     sources = sorted(Path(__file__).parent.glob("*.py"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()

@@ -1,6 +1,6 @@
 """Nodes: code for the nodes of a graph."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from llvmlite import ir
 
@@ -26,6 +26,28 @@ def emit_nodes(
         return values[index]
 
     return [value(root) for root in roots]
+
+
+def emit_step(
+    maths: Maths, graph: Graph, given: Callable[[str, str], ir.Value]
+) -> dict[str, ir.Value]:
+    """Emit code for a whole step.
+
+    Args:
+        maths: What writes it.
+        graph: The step.
+        given: A vector for each input, from its kind (``x``, ``r``, ``s`` or ``w``) and its name.
+
+    Returns:
+        The outputs by name.
+    """
+    known = {
+        index: given(*node.name.split(".", 1))
+        for index, node in enumerate(graph.nodes)
+        if node.op == "input"
+    }
+    results = emit_nodes(maths, graph, known, graph.outputs.values())
+    return dict(zip(graph.outputs, results, strict=True))
 
 
 def _operation(maths: Maths, op: str, *operands: ir.Value) -> ir.Value:

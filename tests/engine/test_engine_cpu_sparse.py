@@ -1,0 +1,155 @@
+"""Kernels for sparse recurrent weights: as a plain loop, at every kind of size."""
+
+import ctypes
+
+import pytest
+import torch
+from llvmlite import ir
+
+from engram.cells import Cell
+from engram.cells.language import tanh
+from engram.engine import reference
+from engram.engine.cpu import broadcasting, gathering, sparse
+from engram.engine.cpu.code import POINTER, Code
+from engram.engine.cpu.kernels import FORMATS
+from engram.engine.cpu.machine_code import MachineCode, compile_module
+from engram.engine.cpu.sparse import SparseCell
+from engram.engine.cpu.target import Target, host
+from engram.engine.sequence import Weights
+from engram.engine.trace import trace
+
+FEATURES = 5
+TOLERANCES = {torch.float32: 2e-5, torch.float64: 1e-12}
+
+
+class Leaky(Cell):
+    gates = ("a",)
+    weights = ("leak", "gain")
+
+    def step(self, x, r, s, w):
+        return {"h": (1 - w.leak) * s.h + w.leak * tanh(x.a + w.gain * r.a)}
+
+
+def _problem(units, batch, steps, dtype, density=0.3):
+    generator = torch.Generator().manual_seed(units * 1000 + batch)
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
+
+    there = torch.rand(units, units, generator=generator) < density
+    recurrent = draw(units, units) * there / max(density * units, 1.0) ** 0.5
+    per_unit = {"leak": draw(units).sigmoid(), "gain": 1.0 + 0.1 * draw(units)}
+    weights = Weights(draw(units, FEATURES), recurrent, draw(units), None, per_unit)
+    lengths = torch.randint(1, steps + 1, (batch,), generator=generator)
+    return weights, draw(steps, batch, FEATURES), draw(batch, units), lengths
+
+
+def _looped(weights, x, state):
+    return reference.run(Leaky(), x, weights, {"h": state}).output
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
+@pytest.mark.parametrize("kernel", ["gathering", "broadcasting", "broadcasting by units"])
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("units", [1, 7, 16, 33, 150])
+def test_as_a_plain_loop(units, threads, kernel, dtype, monkeypatch):
+    torch.set_num_threads(threads)
+    monkeypatch.setattr(sparse, "_few", lambda batch: kernel == "gathering")
+    monkeypatch.setattr(sparse, "_BYTES_TO_SHARE", 0 if kernel.endswith("units") else 1 << 20)
+    monkeypatch.setattr(sparse, "_WEIGHTS_TO_SPLIT", 0)
+    monkeypatch.setattr(sparse, "_BLOCK_BYTES", 16 * 1024)
+    for batch in (1, 2, 3, 9, 70, 131):
+        weights, x, initial, lengths = _problem(units, batch, 5, dtype)
+        expected = _looped(weights, x, initial)
+        cell = SparseCell(Leaky(), weights)
+        found = cell.run(x, initial)
+        torch.testing.assert_close(found, expected, rtol=0, atol=TOLERANCES[dtype])
+        found = cell.run(x, initial, lengths)
+        valid = torch.arange(5)[:, None] < lengths
+        torch.testing.assert_close(found[valid], expected[valid], rtol=0, atol=TOLERANCES[dtype])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("batch", [1, 3, 9])
+def test_single_steps_are_the_steps_of_a_run(batch, threads, monkeypatch):
+    torch.set_num_threads(threads)
+    monkeypatch.setattr(sparse, "_WEIGHTS_TO_WAKE", 0)
+    weights, x, state, _ = _problem(40, batch, 6, torch.float64)
+    cell = SparseCell(Leaky(), weights)
+    for now, expected in zip(x, cell.run(x, state), strict=True):
+        state = cell.step(now, state)
+        torch.testing.assert_close(state, expected, rtol=0, atol=1e-14)
+
+
+def test_units_without_weights():
+    weights, x, initial, _ = _problem(20, 2, 4, torch.float64)
+    for rows in (slice(3, 11), slice(0, 20)):
+        weights.recurrent[rows] = 0.0
+        for few in (1, 2):
+            found = SparseCell(Leaky(), weights).run(x[:, :few], initial[:few])
+            torch.testing.assert_close(found, _looped(weights, x[:, :few], initial[:few]))
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_numbers_of_units_in_32_bits(batch, monkeypatch):
+    weights, x, initial, _ = _problem(50, batch, 4, torch.float64)
+    narrow = SparseCell(Leaky(), weights).run(x, initial)
+    monkeypatch.setattr(sparse, "_UNITS_IN_16_BITS", 49)
+    wide = SparseCell(Leaky(), weights)
+    assert torch.equal(wide.run(x, initial), narrow)
+    packed = wide._gathered if batch == 1 else wide._broadcast_weights(1)
+    assert packed["columns"].dtype is torch.uint32
+
+
+@pytest.mark.parametrize("bits", [128, 256, 512])
+@pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
+def test_code_for_narrower_vectors(dtype, bits):
+    """Written for any width, and compiled for a processor without the widest vectors."""
+    here = host()
+    features = ",".join(
+        "-" + name[1:] if name.startswith("+avx512") and bits < 512 else name
+        for name in here.features.split(",")
+    )
+    target = Target(here.triple, here.cpu, features, bits, 16)
+    graph, format = trace(Leaky()), FORMATS[dtype]
+    for write in (
+        lambda module: gathering.emit_gathering(module, graph, Leaky.weights, format, target, 16),
+        lambda module: broadcasting.emit_broadcasting(
+            module, graph, Leaky.weights, format, target, 32, 2
+        ),
+    ):
+        module = ir.Module()
+        write(module)
+        assert compile_module(module, target)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
+@pytest.mark.parametrize("bits", [128, 256, 512])
+def test_vectors_are_transposed(dtype, bits):
+    if bits > host().vector_bits:
+        pytest.skip("this machine has no such vectors")
+    target = Target(host().triple, host().cpu, host().features, bits, 16)
+    module = ir.Module()
+    kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER])
+    builder = ir.IRBuilder(ir.Function(module, kind, "turn").append_basic_block())
+    code = Code(builder, FORMATS[dtype], target)
+    source, goal = builder.function.args
+    rows = [code.load(code.pointer_at(source, row * code.width)) for row in range(code.width)]
+    for row, value in enumerate(code.transposed(rows)):
+        code.store(value, code.pointer_at(goal, row * code.width))
+    builder.ret_void()
+    machine_code = MachineCode(compile_module(module, target), target)
+    turn = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(machine_code.address("turn"))
+    given = torch.arange(code.width**2, dtype=dtype).view(code.width, code.width)
+    found = torch.empty_like(given)
+    turn(given.data_ptr(), found.data_ptr())
+    assert torch.equal(found, given.t())
+
+
+def test_padding_adds_little():
+    """Units are sorted by their number of weights, so that few zeros are added."""
+    weights, *_ = _problem(600, 1, 1, torch.float64, density=0.1)
+    packed = SparseCell(Leaky(), weights)._gathered
+    assert packed["values"].numel() < 1.15 * int(torch.count_nonzero(weights.recurrent))
+    assert sorted(packed["units"].tolist()) == list(range(600))
+    torch.testing.assert_close(packed["values"].sum(), weights.recurrent.sum())
