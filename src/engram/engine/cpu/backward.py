@@ -101,7 +101,8 @@ class _Backward:
             self.step = frame.step(index)
             with code.loop(frame.low, self.step.high) as row:
                 self._emit_row(row.index, first, last)
-            frame.wait_for_all(loop.index)
+            if self.plan.recurrent or self.to_input:  # else each thread goes its own way
+                frame.wait_for_all(loop.index)
             if self.plan.recurrent:
                 wanted = b.or_(
                     b.icmp_signed(">", index, code.number(0)),

@@ -112,9 +112,10 @@ class _Forward:
                     self._emit_row(row.index)
             else:
                 frame.each_tile(self.step, share, products, self._use)
-            more = frame.builder.icmp_signed("<", code.sum(loop.index, 1), words["last"])
-            with frame.builder.if_then(more):
-                frame.wait_for_all(code.sum(loop.index, frame.builder.neg(words["first"])))
+            if self.plan.recurrent:  # else no unit sees what another thread makes
+                more = frame.builder.icmp_signed("<", code.sum(loop.index, 1), words["last"])
+                with frame.builder.if_then(more):
+                    frame.wait_for_all(code.sum(loop.index, frame.builder.neg(words["first"])))
         if self.kind.streaming:
             frame.finish_streams()
 
