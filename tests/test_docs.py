@@ -9,7 +9,9 @@ import torch
 from engram.cli.main import COMMANDS
 
 ROOT = Path(__file__).parent.parent
-WITH_CODE = [ROOT / "docs" / name for name in ("cells.md", "layers.md", "anatomy.md")]
+WITH_CODE = [
+    ROOT / "docs" / name for name in ("cells.md", "layers.md", "anatomy.md", "reservoir.md")
+]
 
 
 @pytest.mark.parametrize("path", WITH_CODE, ids=lambda path: path.name)
