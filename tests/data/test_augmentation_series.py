@@ -44,6 +44,14 @@ def test_jitter_is_noise_in_units_of_each_series():
     assert noise.mean(dim=0).abs().max() < 5 * 0.3 / math.sqrt(4000)
 
 
+def test_jitter_knows_the_steps_that_are_there():
+    x = torch.randn(8000, 2, 1, dtype=torch.float64)
+    changed, _ = _augmented(x, [8000, 1000], jitter=0.3)
+    short = x[:1000, 1]
+    noise = (changed[:1000, 1] - short).std() / short.std()
+    assert_close(noise, torch.tensor(0.3).double(), rtol=0.1, atol=0)
+
+
 def test_jitter_of_a_constant_series_is_nothing():
     x = torch.full((T, B, F), 3.0)
     assert_close(_augmented(x, jitter=0.5)[0], x)
