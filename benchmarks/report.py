@@ -16,7 +16,16 @@ from benchmarks.points import Point
 from benchmarks.quiet import others_for_a_second
 from benchmarks.rows import Goal, RowResult
 
-_PACKAGES = ("engram", "torch", "numpy", "llvmlite", "torchrecurrent", "onnx", "onnxruntime")
+_PACKAGES = (
+    "engram",
+    "torch",
+    "numpy",
+    "llvmlite",
+    "torchrecurrent",
+    "onnx",
+    "onnxruntime",
+    "reservoirpy",
+)
 
 
 def machine() -> dict[str, Any]:

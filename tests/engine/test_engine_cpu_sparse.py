@@ -9,7 +9,7 @@ from llvmlite import ir
 from engram.cells import Cell
 from engram.cells.language import tanh
 from engram.engine import reference
-from engram.engine.cpu import broadcasting, gathering, sparse
+from engram.engine.cpu import broadcasting, gathering, sparse, sparse_packing
 from engram.engine.cpu.code import POINTER, Code
 from engram.engine.cpu.kernels import FORMATS
 from engram.engine.cpu.machine_code import MachineCode, compile_module
@@ -49,13 +49,13 @@ def _looped(weights, x, state):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
-@pytest.mark.parametrize("kernel", ["gathering", "broadcasting", "broadcasting by units"])
+@pytest.mark.parametrize("kernel", ["gathering", "broadcasting", "broadcasting large"])
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("units", [1, 7, 16, 33, 150])
 def test_as_a_plain_loop(units, threads, kernel, dtype, monkeypatch):
     torch.set_num_threads(threads)
     monkeypatch.setattr(sparse, "_few", lambda batch: kernel == "gathering")
-    monkeypatch.setattr(sparse, "_BYTES_TO_SHARE", 0 if kernel.endswith("units") else 1 << 20)
+    monkeypatch.setattr(sparse, "_CACHED_BYTES", 0 if kernel.endswith("large") else 1 << 20)
     monkeypatch.setattr(sparse, "_WEIGHTS_TO_SPLIT", 0)
     monkeypatch.setattr(sparse, "_BLOCK_BYTES", 16 * 1024)
     for batch in (1, 2, 3, 9, 70, 131):
@@ -90,15 +90,17 @@ def test_units_without_weights():
             torch.testing.assert_close(found, _looped(weights, x[:, :few], initial[:few]))
 
 
+@pytest.mark.parametrize("bits", [8, 16, 32])
 @pytest.mark.parametrize("batch", [1, 7])
-def test_numbers_of_units_in_32_bits(batch, monkeypatch):
-    weights, x, initial, _ = _problem(50, batch, 4, torch.float64)
-    narrow = SparseCell(Leaky(), weights).run(x, initial)
-    monkeypatch.setattr(sparse, "_UNITS_IN_16_BITS", 49)
-    wide = SparseCell(Leaky(), weights)
-    assert torch.equal(wide.run(x, initial), narrow)
-    packed = wide._gathered if batch == 1 else wide._broadcast_weights(1)
-    assert packed["columns"].dtype is torch.uint32
+def test_numbers_of_units(batch, bits, monkeypatch):
+    weights, x, initial, _ = _problem(600, batch, 4, torch.float64, density=0.01)
+    monkeypatch.setattr(sparse_packing, "_MORE_FOR_BYTES", 10.0 if bits == 8 else -1.0)
+    monkeypatch.setattr(sparse_packing, "_UNITS_IN_16_BITS", 599 if bits == 32 else 600)
+    cell = SparseCell(Leaky(), weights)
+    torch.testing.assert_close(cell.run(x, initial), _looped(weights, x, initial))
+    packed = cell._gathered if batch == 1 else cell._broadcast_weights(1)[1]
+    expected = bits if batch == 1 or bits == 32 else 16
+    assert packed["columns"].dtype.itemsize * 8 == expected
 
 
 @pytest.mark.parametrize("bits", [128, 256, 512])
@@ -113,7 +115,7 @@ def test_code_for_narrower_vectors(dtype, bits):
     target = Target(here.triple, here.cpu, features, bits, 16)
     graph, format = trace(Leaky()), FORMATS[dtype]
     for write in (
-        lambda module: gathering.emit_gathering(module, graph, Leaky.weights, format, target, 16),
+        lambda module: gathering.emit_gathering(module, graph, Leaky.weights, format, target, 8),
         lambda module: broadcasting.emit_broadcasting(
             module, graph, Leaky.weights, format, target, 32, 2
         ),
@@ -146,10 +148,13 @@ def test_vectors_are_transposed(dtype, bits):
     assert torch.equal(found, given.t())
 
 
-def test_padding_adds_little():
+@pytest.mark.parametrize(("density", "bits"), [(0.1, 8), (0.005, 16)])
+def test_weights_are_packed_small(density, bits):
     """Units are sorted by their number of weights, so that few zeros are added."""
-    weights, *_ = _problem(600, 1, 1, torch.float64, density=0.1)
+    weights, *_ = _problem(600, 1, 1, torch.float64, density=density)
     packed = SparseCell(Leaky(), weights)._gathered
-    assert packed["values"].numel() < 1.15 * int(torch.count_nonzero(weights.recurrent))
+    count = int(torch.count_nonzero(weights.recurrent))
+    assert packed["values"].numel() < (1.1 if density == 0.1 else 1.5) * count
+    assert packed["columns"].dtype.itemsize * 8 == bits
     assert sorted(packed["units"].tolist()) == list(range(600))
     torch.testing.assert_close(packed["values"].sum(), weights.recurrent.sum())

@@ -15,7 +15,7 @@ def _sparse(units, density, seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize(("units", "density"), [(7, 1.0), (60, 0.1), (300, 0.1), (300, 0.02)])
+@pytest.mark.parametrize(("units", "density"), [(7, 1.0), (60, 0.1), (300, 0.02), (500, 0.1)])
 def test_as_the_largest_of_all_eigenvalues(units, density, seed, monkeypatch):
     weights = _sparse(units, density, seed)
     expected = np.abs(np.linalg.eigvals(weights)).max()

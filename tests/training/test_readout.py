@@ -62,6 +62,19 @@ def test_every_step_is_driven_once(most_bytes, monkeypatch):
         np.testing.assert_allclose(own, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("most_bytes", [1 << 30, 10 * 20 * 8])
+def test_targets_are_fed_back_one_step_late(most_bytes, monkeypatch):
+    monkeypatch.setattr(readout, "_MOST_BYTES", most_bytes)
+    network = EchoStateNetwork(Reservoir(2, 20, density=0.3, feedback_size=1), 1)
+    (array, *_), (target, *_) = _series()
+    late = np.concatenate([np.zeros((1, 1)), target[:-1]])
+    expected, _ = network.features(
+        torch.from_numpy(array)[:, None], feedback=torch.from_numpy(late)[:, None]
+    )
+    found = torch.cat([piece.features for piece in driven(network, [array], [target])])
+    torch.testing.assert_close(found, expected)
+
+
 @pytest.mark.parametrize("ridge", [1e-3, None])
 def test_series_added_bit_by_bit(ridge):
     arrays, targets = _series((40, 25, 60, 40, 33, 50))

@@ -3,6 +3,9 @@
 Units are cut into groups of one vector. A group holds, for k = 0, 1, …, the k-th weight of each of
 its units and the unit whose state it multiplies (sliced ELLPACK; Monakov, Lokhmotov, Avetisyan
 2010). These states are gathered from where the step before left them.
+
+Weights are read at every step, so they should be small. A unit's column takes one byte where it is
+written as its distance from the one before: it then stays in a core's cache with its weight.
 """
 
 from collections.abc import Sequence
@@ -25,7 +28,8 @@ def gathering_arguments(weights: Sequence[str]) -> list[str]:
     that is not full has its last unit several times. In the same order: ``input_weights``
     ``(groups, I, width)``, ``input_bias`` and ``weight.<w>`` ``(groups, width)``. ``starts``:
     ``(groups + 1,)``, where the recurrent weights of each group begin in ``values`` and
-    ``columns``, ``(k, width)``.
+    ``columns``, ``(k, width)``; columns of 8 bits are distances from the one before, the first of
+    each unit from 0.
     """
     return [
         "input",
@@ -59,7 +63,7 @@ def emit_gathering(
         weights: Names of the cell's per-unit weights.
         format: Of the numbers.
         target: For which machine.
-        index_bits: Of the number of a unit in ``columns``, 16 or 32.
+        index_bits: Of the number of a unit in ``columns``, 16 or 32; or 8 of its distance.
     """
     frame = Frame(module, "gathering", gathering_arguments(weights), format, target, False)
     _Gathering(frame, graph, index_bits).emit()
@@ -137,11 +141,14 @@ class _Gathering:
         first, last = (
             code.word_at(frame.address("starts"), place) for place in (group, code.sum(group, 1))
         )
+        zeros = code.splat(ir.Constant(ir.IntType(32), 0))
         # one sum at a time: a gather takes longer than a sum waits for the one before it
-        with code.loop(first, last, 1, [code.maths.number(0.0)]) as loop:
+        with code.loop(first, last, 1, [code.maths.number(0.0), zeros]) as loop:
+            total, column = loop.values
             place = code.product(loop.index, code.width)
-            weights = code.load(code.pointer_at(frame.address("values"), place))
-            columns = code.integers(frame.address("columns"), place, self.index_bits)
-            gathered = code.gather(self.before, columns)
-            loop.next = [code.maths.fma(weights, gathered, *loop.values)]
+            line = code.pointer_at(frame.address("values"), place)
+            read = code.integers(frame.address("columns"), place, self.index_bits)
+            column = frame.builder.add(column, read) if self.index_bits == 8 else read
+            gathered = code.gather(self.before, column)
+            loop.next = [code.maths.fma(code.load(line), gathered, total), column]
         return loop.values[0]

@@ -5,9 +5,8 @@ one call. Nothing here takes gradients: it is for weights that are not trained.
 """
 
 import ctypes
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 
-import numpy as np
 import scipy.sparse
 import torch
 from llvmlite import ir
@@ -21,6 +20,7 @@ from engram.engine.cpu.frame import COMMON
 from engram.engine.cpu.kernels import FORMATS, Kernel, Words, version
 from engram.engine.cpu.machine_code import compile_module
 from engram.engine.cpu.passes import GIVE_WAY
+from engram.engine.cpu.sparse_packing import in_column_blocks, in_groups
 from engram.engine.cpu.target import host
 from engram.engine.cpu.team import team
 from engram.engine.sequence import Weights
@@ -33,19 +33,14 @@ _ROWS_TO_GATHER = 2
 _DENSITY_TO_GATHER, _DENSITY_TO_BROADCAST = 0.2, 0.35
 # Vectors of rows in a part, at most: the states of more do not stay in a core's second cache.
 _MOST_VECTORS = 4
-# Bytes of recurrent weights above which threads split the units of many rows, each to read its own,
-# and not the rows: all of them do not stay in a core's second cache.
-_BYTES_TO_SHARE = 1024 * 1024
+# Bytes of recurrent weights that stay in a core's second cache. With more, threads split the units
+# of many rows, each to read its own weights, and not the rows.
+_CACHED_BYTES = 1024 * 1024
 # Bytes of the states of a block of columns: most of them stay in a core's first cache.
 _BLOCK_BYTES = 64 * 1024
 # Recurrent weights from which on threads are worth their waiting for each other at every step; and
 # from which on they are worth waking for a single one.
 _WEIGHTS_TO_SPLIT, _WEIGHTS_TO_WAKE = 16_000, 80_000
-# Units up to which a unit's number takes 16 bits.
-_UNITS_IN_16_BITS = 1 << 16
-# Groups among which units are sorted by their number of weights, so that few zeros are added; and
-# no further, so that each thread writes units that lie together.
-_GROUPS_TO_SORT = 16
 
 
 def worth_it(density: float, batch: int) -> bool:
@@ -81,9 +76,9 @@ class SparseCell:
             self._bias = self._bias if bias is None else self._bias + bias
         self._units = weights.units
         self._matrix = scipy.sparse.csr_array(weights.recurrent.numpy())
-        self._index_bits = 16 if self.hidden <= _UNITS_IN_16_BITS else 32
+        self._matrix.sort_indices()
         self._steps: dict[tuple[int, int], _Step] = {}
-        self._by_vectors: dict[int, dict[str, Tensor | int]] = {}
+        self._by_vectors: dict[int, tuple[int, Words]] = {}
 
     def run(self, x: Tensor, initial: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Run over a sequence.
@@ -147,7 +142,7 @@ class SparseCell:
 
     def _broadcast(self, x: Tensor, states: Tensor, initial: Tensor, lengths: Tensor) -> None:
         batch, threads = x.shape[1], torch.get_num_threads()
-        by_rows = self._matrix.data.nbytes <= _BYTES_TO_SHARE
+        by_rows = self._matrix.data.nbytes <= _CACHED_BYTES
         parts = -(-batch // (_MOST_VECTORS * self.width))
         if by_rows:
             parts = min(-(-parts // threads) * threads, batch)
@@ -158,7 +153,7 @@ class SparseCell:
         # lanes that are too many have the last row of their part
         row_of_lane = bounds[:-1, None] + torch.arange(lanes)
         row_of_lane = torch.minimum(row_of_lane, bounds[1:, None] - 1)
-        weights = self._broadcast_weights(vectors)
+        bits, weights = self._broadcast_weights(vectors)
         padded = _rounded(self.hidden, self.width)
         own = buffer((parts, 2, padded, lanes), self.dtype)
         own[:, 0, : self.hidden] = initial[row_of_lane].transpose(1, 2)
@@ -177,83 +172,53 @@ class SparseCell:
             "used": (rows + self.width - 1) // self.width,
             "row_of_lane": row_of_lane,
         }
-        kernel = _kernel("broadcasting", self.cell, self.dtype, self._index_bits, vectors)
+        kernel = _broadcasting_kernel(self.cell, self.dtype, bits, vectors)
         kernel.run(words, min(threads, parts if by_rows else padded // self.width))
 
     @property
     def _gathering(self) -> Kernel:
-        return _kernel("gathering", self.cell, self.dtype, self._index_bits, 0)
+        return _gathering_kernel(self.cell, self.dtype, _bits(self._gathered["columns"]))
 
     @cached_property
     def _gathered(self) -> dict[str, Tensor]:
         """Weights as the gathering kernel reads them."""
-        width = self.width
-        counts = np.diff(self._matrix.indptr)
-        window = _GROUPS_TO_SORT * width
-        order = np.lexsort((-counts, np.arange(self.hidden) // window))
-        units = np.pad(order, (0, -self.hidden % width), mode="edge")
-        longest = counts[units].reshape(-1, width).max(axis=1)
-        starts = _starts(longest, 1)
-        matrix = self._matrix[units]
-        own, inside = _places(matrix)
-        places = (starts[own // width] + inside) * width + own % width
-        into = self._into[units].unflatten(0, (-1, width))
+        packed = in_groups(self._matrix, self.width)
+        into = self._into[packed.units].unflatten(0, (-1, self.width))
         return {
-            **self._placed(matrix, places, int(starts[-1]) * width),
-            "starts": torch.from_numpy(starts),
-            "units": torch.from_numpy(units.astype(np.uint32)),
+            "values": packed.values,
+            "columns": packed.columns,
+            "starts": packed.starts,
+            "units": packed.units.to(torch.uint32),
             "input_weights": into.transpose(1, 2).contiguous(),
-            "input_bias": self._bias[units],
-            **{f"weight.{name}": weight[units] for name, weight in self._units.items()},
+            "input_bias": self._bias[packed.units],
+            **{f"weight.{name}": weight[packed.units] for name, weight in self._units.items()},
         }
 
-    def _broadcast_weights(self, vectors: int) -> dict[str, Tensor | int]:
-        """Weights as the broadcasting kernel reads them, for parts of so many vectors."""
+    def _broadcast_weights(self, vectors: int) -> tuple[int, Words]:
+        """Bits of a column, and weights as the broadcasting kernel reads them.
+
+        Args:
+            vectors: Of rows in a part.
+        """
         if vectors not in self._by_vectors:
             columns = _BLOCK_BYTES // (vectors * self.width * self.dtype.itemsize)
             self._by_vectors[vectors] = self._in_blocks(columns, broadcasting.ways(vectors))
         return self._by_vectors[vectors]
 
-    def _in_blocks(self, columns: int, ways: int) -> dict[str, Tensor | int]:
-        """Weights block by block of so many columns, and unit by unit in a block."""
-        padded = _rounded(self.hidden, self.width)
-        blocks = -(-self.hidden // columns)
-        # one block below the other
-        own, _ = _places(self._matrix)
-        block, column = np.divmod(self._matrix.indices, columns)
-        stacked = scipy.sparse.coo_array(
-            (self._matrix.data, (block * padded + own, column)), shape=(blocks * padded, columns)
-        ).tocsr()
-        starts = _starts(np.diff(stacked.indptr), ways)
-        own, inside = _places(stacked)
-        stacked.indices += (own // padded * columns).astype(stacked.indices.dtype)
+    def _in_blocks(self, columns: int, ways: int) -> tuple[int, Words]:
+        padded, inputs = _rounded(self.hidden, self.width), self._into.shape[1]
+        packed = in_column_blocks(self._matrix, columns, padded, ways)
         more = padded - self.hidden
-        inputs = self._into.shape[1]
-        return {
-            **self._placed(stacked, starts[own] + inside, int(starts[-1])),
-            "starts": torch.from_numpy(starts),
-            "column_blocks": blocks,
-            "input_weights": torch.nn.functional.pad(
-                self._into, (0, _rounded(inputs, ways) - inputs, 0, more)
-            ),
-            "input_bias": torch.nn.functional.pad(self._bias, (0, more)),
-            **{
-                f"weight.{name}": torch.nn.functional.pad(weight, (0, more))
-                for name, weight in self._units.items()
-            },
+        pad = torch.nn.functional.pad
+        return _bits(packed.columns), {
+            "values": packed.values,
+            "columns": packed.columns,
+            "starts": packed.starts,
+            "column_blocks": packed.blocks,
+            "input_weights": pad(self._into, (0, _rounded(inputs, ways) - inputs, 0, more)),
+            "input_bias": pad(self._bias, (0, more)),
+            **{f"weight.{name}": pad(weight, (0, more)) for name, weight in self._units.items()},
         }
-
-    def _placed(
-        self, matrix: scipy.sparse.csr_array, places: np.ndarray, size: int
-    ) -> dict[str, Tensor]:
-        """Weights and the units that they come from, at their places, and zeros elsewhere."""
-        # one after the other in one buffer, which asks for large pages: they are read in order, at
-        # every step, and in small pages they would stand in each other's way in the cache
-        kind = {16: torch.uint16, 32: torch.uint32}[self._index_bits]
-        both = buffer((size + -(-size * kind.itemsize // self.dtype.itemsize),), self.dtype)
-        values, columns = both[:size].zero_(), both[size:].view(kind)[:size].zero_()
-        values.numpy()[places], columns.numpy()[places] = matrix.data, matrix.indices
-        return {"values": values, "columns": columns}
 
 
 class _Step:
@@ -290,40 +255,42 @@ def _common_words(hidden: int, batch: int, threads: int, by_rows: bool) -> dict[
     }
 
 
+def _bits(numbers: Tensor) -> int:
+    return numbers.dtype.itemsize * 8
+
+
 def _rounded(count: int, size: int) -> int:
     """Up to a multiple of a size."""
     return -(-count // size) * size
 
 
-def _starts(counts: np.ndarray, ways: int) -> np.ndarray:
-    """Where each of some lists begins, and the last one ends, when they are padded to ``ways``."""
-    padded = -(-counts.astype(np.int64) // ways) * ways
-    return np.concatenate([[0], np.cumsum(padded)])
-
-
-def _places(matrix: scipy.sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:
-    """For each weight, its unit, and its place among the weights of this unit."""
-    counts = np.diff(matrix.indptr)
-    own = np.repeat(np.arange(len(counts)), counts)
-    return own, np.arange(matrix.nnz) - matrix.indptr[own]
+@cache
+def _gathering_kernel(cell: Cell, dtype: torch.dtype, index_bits: int) -> Kernel:
+    arguments = gathering.gathering_arguments(cell.weights)
+    emit = partial(gathering.emit_gathering, index_bits=index_bits)
+    return _kernel("gathering", arguments, cell, dtype, emit)
 
 
 @cache
-def _kernel(name: str, cell: Cell, dtype: torch.dtype, index_bits: int, vectors: int) -> Kernel:
-    """A kernel of this machine, from the disk or compiled now."""
+def _broadcasting_kernel(cell: Cell, dtype: torch.dtype, index_bits: int, vectors: int) -> Kernel:
+    arguments = broadcasting.broadcasting_arguments(cell.weights)
+    emit = partial(broadcasting.emit_broadcasting, index_bits=index_bits, vectors=vectors)
+    return _kernel("broadcasting", arguments, cell, dtype, emit)
+
+
+def _kernel(
+    name: str, arguments: list[str], cell: Cell, dtype: torch.dtype, emit: "partial[None]"
+) -> Kernel:
+    """A kernel for this machine, from the disk or compiled now."""
     graph, target, format = trace(cell), host(), FORMATS[dtype]
 
     def compile() -> bytes:
         module = ir.Module()
-        common = module, graph, cell.weights, format, target, index_bits
-        if vectors:
-            broadcasting.emit_broadcasting(*common, vectors)
-        else:
-            gathering.emit_gathering(*common)
+        emit(module, graph, cell.weights, format, target)
         return compile_module(module, target)
 
     step = repr((graph.nodes, graph.outputs, cell.weights))
-    parts = [version(), name, step, repr(format), repr(target), f"{index_bits} {vectors}"]
-    data, _ = cached("\n".join(parts), compile)
-    arguments = broadcasting.broadcasting_arguments if vectors else gathering.gathering_arguments
-    return Kernel(data, target, name, [*COMMON, *arguments(cell.weights)])
+    options = repr(sorted(emit.keywords.items()))
+    key = "\n".join([version(), name, step, repr(format), repr(target), options])
+    data, _ = cached(key, compile)
+    return Kernel(data, target, name, [*COMMON, *arguments])
