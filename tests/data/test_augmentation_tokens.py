@@ -103,7 +103,7 @@ def test_lanes_change_inputs_alone(k1, k2):
     plain = Lanes(IDS, 3, k1, k2, shift=True, seed=5)
     noisy = Lanes(IDS, 3, k1, k2, shift=True, seed=5, noise=_noise(0.3, 0.2))
     changed = 0
-    for clean, window in zip(plain.windows(2), noisy.windows(2), strict=True):
+    for clean, window in zip(plain.batches(2), noisy.batches(2), strict=True):
         assert torch.equal(window.targets, clean.targets)
         assert (window.reset is None) == (clean.reset is None)
         assert window.reset is None or torch.equal(window.reset, clean.reset)
@@ -113,11 +113,11 @@ def test_lanes_change_inputs_alone(k1, k2):
 
 def test_lanes_that_go_on_draw_what_they_would_have_drawn():
     lanes = Lanes(IDS, 3, 10, 10, noise=_noise(0.3, 0.2))
-    whole = list(lanes.windows(1))
-    rest = list(lanes.windows(1, first=4))
+    whole = list(lanes.batches(1))
+    rest = list(lanes.batches(1, first=4))
     assert len(rest) == len(whole) - 4 > 0
     assert all(torch.equal(a.inputs, b.inputs) for a, b in zip(whole[4:], rest, strict=True))
-    other_epoch = list(lanes.windows(0))
+    other_epoch = list(lanes.batches(0))
     assert not torch.equal(other_epoch[0].inputs, whole[0].inputs)
 
 

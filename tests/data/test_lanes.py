@@ -42,7 +42,7 @@ def _counted(windows, name="inputs"):
     ],
 )
 def test_windows_of_the_two_lengths(k1, k2, lead, counted, starts, advances):
-    windows = list(Lanes(_stream(17), 1, k1, k2).windows(0))
+    windows = list(Lanes(_stream(17), 1, k1, k2).batches(0))
     stops = [4, 8, 12, 16]
     for window, start, stop in zip(windows, starts, stops, strict=True):
         assert window.inputs[:, 0].tolist() == list(range(start + 1, stop + 1))
@@ -67,7 +67,7 @@ def test_drawn_windows_miss_nothing_and_carry_on(length, count, k1, k2, deviatio
     ids = _stream(length)
     lanes = Lanes(ids, count, k1, k2, shift=shift, seed=seed, deviation=deviation)
     for epoch in (0, 1):
-        windows = list(lanes.windows(epoch))
+        windows = list(lanes.batches(epoch))
         assert len(windows) == lanes.updates_in(epoch)
         starts = [int(w.inputs[0, 0]) for w in windows]
         for window, start, following in zip(windows, starts, starts[1:], strict=False):
@@ -82,23 +82,23 @@ def test_drawn_windows_miss_nothing_and_carry_on(length, count, k1, k2, deviatio
             assert all((seen[1:] - seen[:-1] == 1).flatten())
             assert len(seen) == sum(w.counted for w in windows)
         for first in range(len(windows)):  # a run that goes on sees the same
-            again = next(lanes.windows(epoch, first))
+            again = next(lanes.batches(epoch, first))
             assert torch.equal(again.inputs, windows[first].inputs)
             assert again.advance == windows[first].advance
 
 
 def test_lengths_are_drawn_as_awd_lstm_draws_them():
     lanes = Lanes(_stream(200_000), 2, 70, 70, deviation=5.0)
-    lengths = torch.tensor([float(w.counted) for w in lanes.windows(0)][:-1])
-    assert torch.equal(lengths, torch.tensor([float(w.counted) for w in lanes.windows(0)][:-1]))
+    lengths = torch.tensor([float(w.counted) for w in lanes.batches(0)][:-1])
+    assert torch.equal(lengths, torch.tensor([float(w.counted) for w in lanes.batches(0)][:-1]))
     short = lengths < 52
     assert float(short.double().mean()) == pytest.approx(0.05, abs=0.02)
     assert float(lengths[~short].mean()) == pytest.approx(70, abs=0.5)
     assert float(lengths[~short].std()) == pytest.approx(5, abs=0.5)
     assert float(lengths[short].mean()) == pytest.approx(35, abs=2)
-    others = [w.counted for w in lanes.windows(1)]
+    others = [w.counted for w in lanes.batches(1)]
     assert others[:20] != lengths[:20].tolist()
-    assert [w.counted for w in Lanes(_stream(200_000), 2, 70, 70).windows(0)] == [70] * 1428
+    assert [w.counted for w in Lanes(_stream(200_000), 2, 70, 70).batches(0)] == [70] * 1428
 
 
 @ANY
@@ -114,7 +114,7 @@ def test_lanes_give_the_stream_back(length, count, k1, k2, shift, epoch):
     if length < count * k1 + 1:
         return
     lanes = Lanes(_stream(length), count, k1, k2, shift=shift, seed=5)
-    windows = list(lanes.windows(epoch))
+    windows = list(lanes.batches(epoch))
     assert len(windows) == lanes.updates >= 1
     position = 0
     for window in windows:
@@ -140,7 +140,7 @@ def test_a_part_of_the_rows_is_that_part(k1, k2, rows):
     whole = Lanes(stream, 4, k1, k2, shift=True, seed=3)
     part = Lanes(stream, 4, k1, k2, shift=True, seed=3, rows=rows)
     assert part.updates == whole.updates
-    for ours, theirs in zip(part.windows(2), whole.windows(2), strict=True):
+    for ours, theirs in zip(part.batches(2), whole.batches(2), strict=True):
         assert torch.equal(ours.inputs, theirs.inputs[:, rows])
         assert torch.equal(ours.targets, theirs.targets[:, rows])
         expected = document_starts(theirs.inputs[:, rows])
@@ -149,7 +149,7 @@ def test_a_part_of_the_rows_is_that_part(k1, k2, rows):
 
 
 def _first(stream, epoch, seed=0, shift=True):
-    windows = Lanes(stream, 3, 20, 20, shift=shift, seed=seed).windows(epoch)
+    windows = Lanes(stream, 3, 20, 20, shift=shift, seed=seed).batches(epoch)
     return int(next(windows).inputs[0, 0])
 
 
@@ -166,7 +166,7 @@ def test_shift_is_drawn_from_seed_and_epoch():
 def test_shift_stays_inside(length):
     for epoch in range(30):
         lanes = Lanes(_stream(length), 3, 20, 20, shift=True)
-        windows = list(lanes.windows(epoch))
+        windows = list(lanes.batches(epoch))
         assert int(windows[0].inputs.min()) >= 1
         assert int(windows[-1].targets.max()) <= length
 
@@ -175,8 +175,8 @@ def test_shift_stays_inside(length):
 @pytest.mark.parametrize("first", [0, 1, 3, 5, 9])
 def test_windows_from_a_later_one_on(k1, k2, first):
     lanes = Lanes(_stream(90, documents=4), 2, k1, k2, shift=True)
-    later = list(lanes.windows(1, first=first))
-    expected = list(lanes.windows(1))[first:]
+    later = list(lanes.batches(1, first=first))
+    expected = list(lanes.batches(1))[first:]
     assert len(later) == len(expected)
     for ours, theirs in zip(later, expected, strict=True):
         assert torch.equal(ours.inputs, theirs.inputs)

@@ -17,6 +17,7 @@ from engram.training.loop import train
 from engram.training.reporting import Reporter
 from engram.training.run_folder import RunFolder
 from engram.training.settings import TrainingSettings
+from engram.training.truncation import window_loss
 
 TEXT = "the quick brown fox jumps over the lazy dog. " * 60
 
@@ -200,7 +201,7 @@ def test_the_rate_follows_the_length_of_the_window(monkeypatch):
     _, lanes = task.prepare(settings, corpus)
     task.train_language_model(settings, corpus)
     for epoch in range(3):
-        lengths += [w.counted for w in lanes.windows(epoch)]
+        lengths += [w.counted for w in lanes.batches(epoch)]
     assert len(set(lengths)) > 5
     assert rates == pytest.approx([0.5 * length / 20 for length in lengths])
 
@@ -272,10 +273,10 @@ def test_nan_stops_names_the_tensor_and_keeps_the_checkpoint(tmp_path):
     torch.manual_seed(0)
     model = _Spoiled(9, ModelSettings(hidden=8))
     ids = np.random.default_rng(0).integers(1, 9, 1000).astype(np.int32)
-    settings = TrainingSettings(lanes=4, steps=10, checkpoint_every=4)
+    settings = TrainingSettings(checkpoint_every=4)
     run = RunFolder.create(tmp_path / "run", settings.plain(), ["test"])
     with pytest.raises(NumericsError, match=r"update 12: loss is nan.*'head.bias'.*update 8 is k"):
-        train(model, Lanes(ids, 4, 10, 10), settings, run=run)
+        train(model, Lanes(ids, 4, 10, 10), settings, objective=window_loss, run=run)
     checkpoint, notice = run.load()
     assert checkpoint.facts["cursor"]["update"] == 8
     assert notice is None

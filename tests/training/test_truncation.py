@@ -54,7 +54,7 @@ def test_gradient_equals_the_one_by_hand(cell, k1, k2):
     whole = torch.from_numpy(np.stack(columns, axis=1)).long()
     inputs, targets = whole[:-1], whole[1:]
     state = None
-    for update, window in enumerate(lanes.windows(0)):
+    for update, window in enumerate(lanes.batches(0)):
         loss, state = window_loss(model, window, state)
         model.zero_grad()
         loss.backward()
@@ -71,7 +71,7 @@ def test_another_truncation_is_another_gradient():
     gradients = []
     for k2 in (9, 10):
         state = None
-        for window in Lanes(ids, count=3, k1=4, k2=k2).windows(0):
+        for window in Lanes(ids, count=3, k1=4, k2=k2).batches(0):
             loss, state = window_loss(model, window, state)
         model.zero_grad()
         loss.backward()

@@ -34,16 +34,20 @@ from engram.tasks.language_model import (
 from engram.training import parallel
 from engram.training.groups import tuning_of
 from engram.training.loop import Outcome
+from engram.training.losses import LabelSmoothing
 from engram.training.reporting import Reporter
 from engram.training.run_folder import RunFolder
 from engram.training.settings import TrainingSettings
+from engram.training.truncation import TruncationSettings
 
 TASKS = {"language-model": "predict the next character, byte, word or token of text"}
 GROUPS: dict[str, type[Settings]] = {
     "text": TextSettings,
     "augmentation": TokenAugmentation,
     "model": ModelSettings,
+    "truncation": TruncationSettings,
     "training": TrainingSettings,
+    "labels": LabelSmoothing,
 }
 RESULT = "result"
 

@@ -32,6 +32,7 @@ class Window:
         advance: The state after so many steps is the one that the next window starts from.
         share: Its steps since the last update, as a share of the usual number; the learning rate is
             scaled by it.
+        count: Tokens that count, in the rows of all processes.
     """
 
     inputs: Tensor
@@ -41,6 +42,7 @@ class Window:
     counted: int
     advance: int
     share: float = 1.0
+    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,13 +107,18 @@ class Lanes:
         return len(self._cuts(epoch)) - 1 if self.deviation else self.updates
 
     @property
+    def tokens_per_update(self) -> int:
+        """Tokens that count in a usual update, in the rows of all processes."""
+        return self.count * min(self.k1, self.k2)
+
+    @property
     def _length(self) -> int:
         """Steps of a lane. A shift of up to k1 - 1 needs room, where the stream has it."""
         plain = (len(self.ids) - 1) // self.count
         shifted = (len(self.ids) - 1 - (self.k1 - 1)) // self.count
         return shifted if self.shift and shifted >= self.k1 else plain
 
-    def windows(self, epoch: int, first: int = 0) -> Iterator[Window]:
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Window]:
         """The windows of an epoch, from the given one on."""
         lanes = self._lay_out(epoch)
         starts = lanes == END
@@ -136,6 +143,7 @@ class Lanes:
                 counted=stop - begin - lead,
                 advance=min(stop, max(0, after - self._reach(stop, after))) - start,
                 share=(stop - begin) / self.k1,
+                count=self.count * (stop - begin - lead),
             )
 
     def _cuts(self, epoch: int) -> list[int]:

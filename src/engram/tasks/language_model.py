@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
@@ -39,10 +40,12 @@ from engram.training import parallel
 from engram.training.evaluation import mean_loss
 from engram.training.groups import tuning_of
 from engram.training.loop import Outcome, train
+from engram.training.losses import LabelSmoothing
 from engram.training.penalties import obstacles
 from engram.training.reporting import Reporter
 from engram.training.run_folder import RunFolder
 from engram.training.settings import TrainingSettings
+from engram.training.truncation import TruncationSettings, window_loss
 
 NAME = "language-model"
 
@@ -72,7 +75,14 @@ class TextSettings(Settings):
     )
 
 
-class LanguageModelSettings(TextSettings, TokenAugmentation, ModelSettings, TrainingSettings):
+class LanguageModelSettings(
+    TextSettings,
+    TokenAugmentation,
+    ModelSettings,
+    TruncationSettings,
+    LabelSmoothing,
+    TrainingSettings,
+):
     """Everything that can be set for training a language model."""
 
     start: str | None = Field(
@@ -381,6 +391,7 @@ def train_language_model(
         model,
         lanes,
         settings,
+        objective=partial(window_loss, smoothing=settings.label_smoothing),
         evaluate=None
         if settings.valid == 0.0
         else lambda m: mean_loss(m, evaluation_windows(corpus.valid)),

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from engram.data.lanes import LEAST_STEPS
 from engram.errors import did_you_mean
 from engram.models.regions import KINDS, MATRICES, ORDER, ROLES
 from engram.settings import Settings
@@ -38,18 +37,6 @@ class TrainingSettings(Settings):
     max_updates: int | None = Field(
         None, ge=1, description="stop after so many updates, also within an epoch"
     )
-    lanes: int = Field(32, ge=1, description="rows of a batch, each going on where it stopped")
-    steps: int = Field(64, ge=1, description="steps between updates (k1 of truncation)")
-    reach: int | None = Field(
-        None, ge=1, description="steps a gradient flows back (k2 of truncation); default --steps"
-    )
-    steps_deviation: float = Field(
-        0.0,
-        ge=0.0,
-        description="draw each window's length anew around --steps, with this deviation, and scale "
-        "the rate by it; 5 is usual",
-    )
-    shift: bool = Field(True, description="start each epoch at another place in the text")
     optimizer: Literal["sgd", "rmsprop", "adam", "adamw"] = Field(
         "adamw", description="update rule; adam and adamw are one, as decay is decoupled in all"
     )
@@ -127,12 +114,6 @@ class TrainingSettings(Settings):
     checkpoint_every: int = Field(
         500, ge=1, description="updates between checkpoints (and one at each evaluation)"
     )
-    label_smoothing: float = Field(
-        0.0,
-        ge=0.0,
-        lt=1.0,
-        description="share of the target's probability that is spread over all tokens in training",
-    )
     omega: float = Field(
         0.0, ge=0.0, description="weight of Pascanu's Ω, against a gradient that vanishes in time"
     )
@@ -174,11 +155,6 @@ class TrainingSettings(Settings):
     def contradictions(self) -> list[str]:
         """What does not go together, a sentence each."""
         faults = super().contradictions() + self.tuning_faults()
-        if self.steps_deviation and self.steps <= LEAST_STEPS:
-            faults.append(
-                f"steps_deviation={self.steps_deviation} draws windows of {LEAST_STEPS} steps or "
-                f"more, and steps={self.steps} leaves nothing to draw; raise --steps"
-            )
         if self.averaging != "none" and self.averaging_from >= (self.max_updates or math.inf):
             faults.append(
                 f"averaging begins after {self.averaging_from} updates, and max_updates="
@@ -210,8 +186,3 @@ class TrainingSettings(Settings):
                 "more than a weight has off it; keep it under 1"
             )
         return faults
-
-    @property
-    def k2(self) -> int:
-        """Steps that a gradient flows back."""
-        return self.reach or self.steps

@@ -1,0 +1,46 @@
+"""What training takes in: batches from a source, and the objective that makes a loss of each."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from engram.models.many_to_many import State
+
+
+class Batch(Protocol):
+    """What one update is made of; more than this is between source and objective."""
+
+    @property
+    def share(self) -> float:
+        """What the learning rate is scaled by; 1 for a usual batch."""
+
+    @property
+    def count(self) -> int:
+        """Tokens, steps or sequences that count, in the rows of all processes."""
+
+
+class Source(Protocol):
+    """What a model is trained on, such as `Lanes` and `Buckets`.
+
+    A pass over the data is one epoch; its batches follow from the seed and the epoch alone, so that
+    a training can go on within it.
+    """
+
+    @property
+    def updates(self) -> int:
+        """Batches of a usual epoch."""
+
+    @property
+    def tokens_per_update(self) -> int:
+        """What counts in a usual batch."""
+
+    def updates_in(self, epoch: int) -> int:
+        """Batches of this epoch."""
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Any]:
+        """The batches of an epoch, from the given one on."""
+
+
+Objective = Callable[[nn.Module, Any, State | None], tuple[Tensor, State | None]]
+"""``objective(model, batch, state)`` gives the loss, and the state to carry to the next batch."""
