@@ -1,11 +1,31 @@
 """Settings: typed, frozen, checked as a whole; every fault is reported at once."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from engram.errors import ConfigError, did_you_mean
+
+
+def _names(value: Any) -> Any:
+    """Names from ``"a,b"`` or ``["a,b", "c"]``, as a command line brings them."""
+    parts = [value] if isinstance(value, str) else value
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        return value
+    return [name.strip() for part in parts for name in part.split(",") if name.strip()]
+
+
+def _factors(value: Any) -> Any:
+    """Numbers by name from ``"a=1,b=2"``; what has no number is left for the type to refuse."""
+    pairs = _names(value)
+    if not isinstance(pairs, list):
+        return value
+    return {name.strip(): number for name, _, number in (pair.partition("=") for pair in pairs)}
+
+
+Names = Annotated[list[str], BeforeValidator(_names)]
+Factors = Annotated[dict[str, float], BeforeValidator(_factors)]
 
 
 class Settings(BaseModel):

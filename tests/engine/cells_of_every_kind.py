@@ -1,6 +1,6 @@
 """Cells of every kind that the contract allows, by name; each must run on every engine alike."""
 
-from engram.cells import CELLS, Cell, make_cell
+from engram.cells import CELLS, GRU, LSTM, Cell, RecurrentDropout, Zoneout, make_cell
 from engram.cells import language as L
 from engram.cells.language import exp, layer_norm, maximum, minimum, relu, sigmoid, sqrt, tanh
 
@@ -79,6 +79,20 @@ class Attending(Cell):
         return {"h": powers / L.sum(powers) + 0.3 * tanh(x.b + r.b) + 0.1 * L.mean(s.h)}
 
 
+class Masked(Cell):
+    """Masks with a weight, over whole rows, and in what a row has one number for."""
+
+    gates = ("a", "b")
+    states = ("h", "k")
+    weights = ("p",)
+    masks = ("d", "e")
+
+    def step(self, x, r, s, w):
+        a = tanh(layer_norm(w.d * (x.a + r.a), epsilon=0.1)) + L.mean(w.e)
+        k = w.p * w.d * s.k + (1 - w.d) * sigmoid(x.b + r.b)
+        return {"h": a * (0.5 + w.e) + 0.2 * k, "k": k}
+
+
 # Built-in cells that kernels treat each in their own way; the others differ from one of these in a
 # few operations, and go through a part of the table.
 OWN_KINDS = (
@@ -101,5 +115,10 @@ OF_EVERY_KIND: dict[str, Cell] = {name: make_cell(name) for name in OWN_KINDS} |
         EveryOperation,
         Normalised,
         Attending,
+        Masked,
     )
+}
+OF_EVERY_KIND |= {
+    "zoneout": Zoneout(LSTM(), {"h": 0.1, "c": 0.5}),
+    "dropped": Zoneout(RecurrentDropout(GRU()), {"h": 0.1}),
 }

@@ -10,10 +10,14 @@ from engram.engine import Weights
 
 @dataclass
 class Problem:
-    """What an engine is given: every tensor of `tensors` is a leaf that takes a gradient."""
+    """What an engine is given: every tensor of `tensors` is a leaf that takes a gradient.
+
+    The cell's masks are numbers from 0 to 1, and take none.
+    """
 
     cell: Cell
     tensors: dict[str, torch.Tensor]
+    masks: dict[str, torch.Tensor]
 
     @property
     def x(self):
@@ -27,7 +31,7 @@ class Problem:
     def weights(self):
         biases = self.tensors.get("input_bias"), self.tensors.get("recurrent_bias")
         units = {name: self.tensors[name] for name in self.cell.weights}
-        return Weights(self.tensors["input"], self.tensors["recurrent"], *biases, units)
+        return Weights(self.tensors["input"], self.tensors["recurrent"], *biases, units, self.masks)
 
 
 def problem(cell, *, hidden=3, batch=2, steps=4, features=2, bias=True, dtype=torch.float64):
@@ -49,6 +53,10 @@ def problem(cell, *, hidden=3, batch=2, steps=4, features=2, bias=True, dtype=to
             .to(dtype)
             .requires_grad_()
             for name, shape in shapes.items()
+        },
+        {
+            name: torch.rand(steps, batch, hidden, generator=draw, dtype=torch.float64).to(dtype)
+            for name in cell.masks
         },
     )
 

@@ -25,7 +25,7 @@ def _arguments(name, *, keeping=True, lengths=None, reset=None, layout=lambda te
     weights = [tensors[n] for n in ("x", "input", "recurrent", "input_bias", "recurrent_bias")]
     states = [tensors[state] for state in given.cell.states]
     named = operator.cell_name(given.cell)
-    return (*weights, [], states, lengths, reset, False, keeping, named)
+    return (*weights, [], states, [], lengths, reset, False, keeping, named)
 
 
 def _backward_arguments(arguments):
@@ -35,7 +35,7 @@ def _backward_arguments(arguments):
     count = len(arguments[6])
     gradients = [torch.ones_like(state) for state in rest[:count]]
     return (
-        *arguments[:9],
+        *arguments[:10],
         output,
         rest[count:],
         output.cos(),

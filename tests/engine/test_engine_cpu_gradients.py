@@ -65,7 +65,10 @@ def test_gradients_arrive_in_any_layout(name, arrival, lengths):
         assert_near(*found)
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "lstm-peephole", "NoFeedback", "PassedThrough"])
+@pytest.mark.parametrize(
+    "name",
+    [*("lstm", "gru", "lstm-peephole", "NoFeedback", "PassedThrough"), *("dropped", "Masked")],
+)
 def test_the_gradient_of_each_tensor_alone(name):
     given = problem(OF_EVERY_KIND[name], hidden=7, batch=3, steps=4)
     for wanted, tensor in given.tensors.items():

@@ -52,6 +52,7 @@ def test_fake_tensors_have_the_shapes_of_real_ones():
             *(tensors[n] for n in ("x", "input", "recurrent", "input_bias", "recurrent_bias")),
             [],
             [tensors["h"], tensors["c"]],
+            [],
             lengths,
             None,
             False,

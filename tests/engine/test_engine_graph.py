@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from engram.cells import CELLS, Cell, make_cell
+from engram.cells import CELLS, LSTM, Cell, RecurrentDropout, Zoneout, make_cell
 from engram.cells.base import take_feed, take_step
 from engram.cells.language import OPERATIONS, exp, maximum, minimum, relu, sigmoid, tanh
 from engram.engine.derivative import REVERSE_OPERATIONS, derivative
@@ -37,15 +37,22 @@ class Constant(Cell):
 
 BUILT_IN = [*map(make_cell, CELLS)]
 TRACED = [*(cell for cell in BUILT_IN if not cell.late), Everything(), Constant()]
+TRACED += [Zoneout(LSTM(), {"c": 0.5}), RecurrentDropout(LSTM(layer_norm=True))]
 
 
 def _values(cell):
     torch.manual_seed(3)
     blocks = {"x": cell.gates, "r": cell.gates, "s": cell.states, "w": cell.weights}
+    blocks |= {"m": cell.masks}
     return {
         kind: {n: torch.randn(3, 5, dtype=torch.float64, requires_grad=True) for n in names}
         for kind, names in blocks.items()
     }
+
+
+def _called(function, cell, values):
+    """Call a step or a feed, which reads masks as it reads weights."""
+    return function(cell, *(values[kind] for kind in "xrs"), values["w"] | values["m"])
 
 
 def _flat(values):
@@ -55,7 +62,7 @@ def _flat(values):
 @pytest.mark.parametrize("cell", TRACED, ids=repr)
 def test_graph_computes_what_the_step_does(cell):
     values = _values(cell)
-    expected = take_step(cell, *values.values())
+    expected = _called(take_step, cell, values)
     computed = trace(cell).evaluate(_flat(values), OPERATIONS)
     assert set(computed) == set(cell.states)
     for name in cell.states:
@@ -65,8 +72,8 @@ def test_graph_computes_what_the_step_does(cell):
 @pytest.mark.parametrize("cell", [cell for cell in BUILT_IN if cell.late], ids=repr)
 def test_graph_holds_what_feeds_late_gates(cell):
     values = _values(cell)
-    fed = {f"feed.{n}": v for n, v in take_feed(cell, *values.values()).items()}
-    expected = take_step(cell, *values.values()) | fed
+    fed = {f"feed.{n}": v for n, v in _called(take_feed, cell, values).items()}
+    expected = _called(take_step, cell, values) | fed
     computed = trace(cell).evaluate(_flat(values), OPERATIONS)
     assert set(computed) == set(expected) > set(cell.states)
     for name, value in expected.items():
@@ -76,9 +83,9 @@ def test_graph_holds_what_feeds_late_gates(cell):
 @pytest.mark.parametrize("cell", TRACED, ids=repr)
 def test_reverse_computes_what_autograd_does(cell):
     values = _values(cell)
-    after = take_step(cell, *values.values())
+    after = _called(take_step, cell, values)
     arriving = {n: torch.randn(3, 5, dtype=torch.float64) for n in cell.states}
-    inputs = _flat(values)
+    inputs = {name: value for name, value in _flat(values).items() if name[0] != "m"}
     expected = torch.autograd.grad(
         [after[n] for n in cell.states],
         list(inputs.values()),
@@ -86,7 +93,7 @@ def test_reverse_computes_what_autograd_does(cell):
         allow_unused=True,
         materialize_grads=True,
     )
-    given = {n: v.detach() for n, v in inputs.items()}
+    given = {n: v.detach() for n, v in _flat(values).items()}
     given |= {f"d.{n}": v for n, v in arriving.items()}
     reverse = derivative(trace(cell))
     computed = reverse.graph.evaluate(given, OPERATIONS | REVERSE_OPERATIONS)

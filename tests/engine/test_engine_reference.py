@@ -1,6 +1,7 @@
 """The reference engine against finite differences, and against loops written out by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from tolerances import assert_near
 from torch.autograd.gradcheck import GradcheckError
 
 import engram
-from engram.cells import CELLS, Cell, make_cell
+from engram.cells import CELLS, GRU, LSTM, Cell, RecurrentDropout, Zoneout, make_cell
 from engram.cells.language import exp, maximum, minimum, sigmoid, tanh
 from engram.engine import reference
 
@@ -140,7 +141,7 @@ def _values(given, names, options):
     """The engine as a function of its tensors, for torch's finite differences."""
 
     def function(*tensors):
-        moved = type(given)(given.cell, dict(zip(names, tensors, strict=True)))
+        moved = replace(given, tensors=dict(zip(names, tensors, strict=True)))
         result = reference.run(moved.cell, moved.x, moved.weights, moved.state, **options)
         return (result.output, *result.state.values())
 
@@ -154,6 +155,12 @@ def _checked(cell, options, check=torch.autograd.gradcheck):
 
 
 ALL_CELLS = {name: make_cell(name) for name in CELLS} | {c.__name__: c() for c in BY_HAND}
+ALL_CELLS |= {
+    "zoneout": Zoneout(LSTM(), {"h": 0.1, "c": 0.5}),
+    "expected zoneout": Zoneout(GRU(), {"h": 0.1}, expected=True),
+    "recurrent dropout": RecurrentDropout(LSTM(peepholes=True)),
+    "both": Zoneout(RecurrentDropout(GRU(reset="before")), {"h": 0.1}),
+}
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])

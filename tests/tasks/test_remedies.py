@@ -23,6 +23,7 @@ VALUES = {
     "steps_deviation": 5.0,
     "residual": True,
     "variational": True,
+    "zoneout": "h=0.1",
     "freeze": "frontal",
     "rates": "temporal=0.1",
     "rate_decay": 2.6,

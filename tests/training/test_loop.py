@@ -110,6 +110,7 @@ REMEDIES = {
     "spectral": {"spectral_penalty": 0.1, "spectral_bound": 0.5, "orthogonal_penalty": 0.01},
     "activations": {"activation_penalty": 2.0, "temporal_penalty": 1.0, "norm_stabilizer": 5.0},
     "omega": {"cell": "elman", "omega": 0.5, "omega_schedule": "inverse", "reach": 15},
+    "masks": {"zoneout": {"h": 0.1, "c": 0.3}, "recurrent_dropout": 0.2},
     "data": {"dropout_embedding": 0.2, "label_smoothing": 0.1},
 }
 

@@ -5,8 +5,10 @@ from engram.cells.elman import Elman
 from engram.cells.gru import GRU, MGU
 from engram.cells.lstm import LSTM, LSTM1997
 from engram.cells.minimal import MinGRU, MinLSTM
+from engram.cells.recurrent_dropout import RecurrentDropout
 from engram.cells.registry import CELLS, BuiltIn, make_cell
 from engram.cells.slstm import SLSTM
+from engram.cells.zoneout import Zoneout
 
 __all__ = [
     "CELLS",
@@ -20,5 +22,7 @@ __all__ = [
     "Elman",
     "MinGRU",
     "MinLSTM",
+    "RecurrentDropout",
+    "Zoneout",
     "make_cell",
 ]

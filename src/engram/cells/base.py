@@ -1,6 +1,6 @@
 """Cell: the equations of one time step, and what they need around them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from inspect import signature
 from types import MappingProxyType
 from typing import Any
@@ -33,6 +33,12 @@ class Named:
         return iter(self._blocks)
 
 
+def mapped(blocks: Named, function: Callable[[Any], Any]) -> Named:
+    """The same blocks, with what a function makes of each."""
+    found = {name: function(block) for name, block in blocks._blocks.items()}
+    return Named(blocks._cell, blocks._kind, found)
+
+
 class Cell:
     """The equations of one time step.
 
@@ -50,6 +56,8 @@ class Cell:
         late: Gates whose recurrent part is a product with what `feed` makes within the step, and
             not with the states before it.
         weights: Names of per-unit weights, each of shape ``(H,)``.
+        masks: Names of numbers that are drawn anew for each step and row, ``(T, B, H)``. A step
+            reads them as it reads weights, ``w.<mask>``; they take no gradient.
         initial_weights: Per-unit weights that start at a number, whatever ``init`` says.
         forget_gate: The gate whose opening keeps the state; ``forget_bias`` sets its bias.
         forget_shift: The per-unit weight that ``forget_bias`` sets instead, for a forget gate whose
@@ -57,6 +65,10 @@ class Cell:
         write_gate: The gate whose opening lets the input in, where that is another one; chrono
             initialisation sets its bias.
         write_shift: The per-unit weight that it sets instead, as `forget_shift`.
+        candidate: The gate that makes the new value which enters the state; the step marks that
+            value with `language.candidate`. It is what recurrent dropout drops.
+        joint: States that mean something only together, such as numbers and their common scale; no
+            single one of them can be held back at a step.
         torch_layer: The name of torch's fused layer with the same equations (``lstm``, ``gru``,
             ``rnn_tanh``, ``rnn_relu``), or None.
     """
@@ -67,16 +79,22 @@ class Cell:
     unconnected: tuple[tuple[str, str], ...] = ()
     late: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
+    masks: tuple[str, ...] = ()
     initial_weights: Mapping[str, float] = MappingProxyType({})
     forget_gate: str | None = None
     forget_shift: str | None = None
     write_gate: str | None = None
     write_shift: str | None = None
+    candidate: str | None = None
+    joint: tuple[str, ...] = ()
     torch_layer: str | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        declared = ("gates", "states", "recurrent", "unconnected", "late", "weights", "forget_gate")
+        declared = (
+            *("gates", "states", "recurrent", "unconnected", "late", "weights", "masks"),
+            *("forget_gate", "candidate", "joint"),
+        )
         # what depends on options is checked where a cell with options is put to use
         if not any(isinstance(getattr(cls, name, None), property) for name in declared):
             check_declaration(cls, cls.__name__)
@@ -88,7 +106,8 @@ class Cell:
             x: What the input brings to each gate, ``x.<gate>`` of shape ``(B, H)``.
             r: What the recurrent matrix brings to each gate, ``r.<gate>`` of shape ``(B, H)``.
             s: The states before the step, ``s.<state>`` of shape ``(B, H)``.
-            w: Per-unit weights, ``w.<weight>`` of shape ``(H,)``.
+            w: Per-unit weights, ``w.<weight>`` of shape ``(H,)``, and masks, ``w.<mask>`` of
+                shape ``(B, H)``.
 
         Returns:
             Every state by its name, of shape ``(B, H)``.
@@ -171,7 +190,7 @@ def check_declaration(cell: Cell | type[Cell], name: str) -> None:
         raise ConfigError(f'cell {name} declares no gates; write gates = ("f", "g", …)')
     if not cell.states:
         raise ConfigError(f'cell {name} declares no states; write states = ("h", …)')
-    for kind in ("gates", "states", "recurrent", "late", "weights"):
+    for kind in ("gates", "states", "recurrent", "late", "weights", "masks", "joint"):
         _check_names(name, kind, getattr(cell, kind))
     for gate in cell.gates:
         if gate in cell.states:
@@ -185,8 +204,17 @@ def check_declaration(cell: Cell | type[Cell], name: str) -> None:
                 f"cell {name}: weights holds '{weight}'; names that start with weight_ "
                 "or bias_ are the layer's own, choose another"
             )
-    for state in cell.recurrent:
-        _check_known(name, "recurrent", state, "states", cell.states)
+    for mask in cell.masks:
+        if mask in cell.weights:
+            raise ConfigError(
+                f"cell {name}: '{mask}' names a weight and a mask, and a step reads both as "
+                f"w.{mask}; name the mask otherwise"
+            )
+    for kind in ("recurrent", "joint"):
+        for state in getattr(cell, kind):
+            _check_known(name, kind, state, "states", cell.states)
+    if cell.candidate is not None:
+        _check_known(name, "candidate", cell.candidate, "gates", cell.gates)
     for gate in cell.late:
         _check_known(name, "late", gate, "gates", cell.gates)
     if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in cell.unconnected):

@@ -3,7 +3,7 @@
 from typing import Any, final
 
 from engram.cells.base import Cell
-from engram.cells.language import relu, tanh
+from engram.cells.language import candidate, relu, tanh
 from engram.errors import ConfigError, did_you_mean
 
 ACTIVATIONS = {"tanh": tanh, "relu": relu}
@@ -46,9 +46,14 @@ class Elman(Cell):
         """torch.nn.RNN with the same nonlinearity, unless the state leaks."""
         return f"rnn_{self.activation}" if self.leak == 1.0 else None
 
+    @property
+    def candidate(self) -> str | None:  # type: ignore[override]
+        """a, where it enters a state that stays besides."""
+        return "a" if self.leak < 1.0 else None
+
     def step(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
         """One time step; see `Cell.step`."""
         fresh = ACTIVATIONS[self.activation](x.a + r.a)
         if self.leak == 1.0:
             return {"h": fresh}
-        return {"h": (1 - self.leak) * s.h + self.leak * fresh}
+        return {"h": (1 - self.leak) * s.h + self.leak * candidate(fresh)}

@@ -3,7 +3,7 @@
 from typing import Any, final
 
 from engram.cells.base import Cell
-from engram.cells.language import sigmoid, tanh
+from engram.cells.language import candidate, sigmoid, tanh
 from engram.errors import ConfigError, did_you_mean
 
 RESETS = ("after", "before")
@@ -27,6 +27,7 @@ class GRU(Cell):
 
     gates = ("r", "z", "n")
     forget_gate = "z"
+    candidate = "n"
 
     def __init__(self, *, reset: str = "after") -> None:
         self.reset = checked_reset("GRU", reset)
@@ -49,7 +50,7 @@ class GRU(Cell):
         """One time step; see `Cell.step`."""
         z = sigmoid(x.z + r.z)
         recurrent = r.n if self.late else sigmoid(x.r + r.r) * r.n
-        return {"h": (1 - z) * tanh(x.n + recurrent) + z * s.h}
+        return {"h": (1 - z) * candidate(tanh(x.n + recurrent)) + z * s.h}
 
 
 @final
@@ -69,6 +70,7 @@ class MGU(Cell):
     """
 
     gates = ("f", "n")
+    candidate = "n"
 
     def __init__(self, *, reset: str = "after") -> None:
         self.reset = checked_reset("MGU", reset)
@@ -86,7 +88,7 @@ class MGU(Cell):
         """One time step; see `Cell.step`."""
         f = sigmoid(x.f + r.f)
         recurrent = r.n if self.late else f * r.n
-        return {"h": (1 - f) * s.h + f * tanh(x.n + recurrent)}
+        return {"h": (1 - f) * s.h + f * candidate(tanh(x.n + recurrent))}
 
 
 def checked_reset(cell: str, reset: str) -> str:

@@ -32,7 +32,8 @@ OVER_UNITS = frozenset({"sum", "mean", "max"})
 ACTIVATIONS = frozenset({"sigmoid", "tanh", "relu", "identity", "exp", "log_sigmoid"})
 
 
-def _operate(name: str, *operands: Any) -> Any:
+def operate(name: str, *operands: Any) -> Any:
+    """Apply an operation of `OPERATIONS` by its name."""
     for operand in operands:
         if hasattr(operand, "operate"):
             return operand.operate(name, *operands)
@@ -41,62 +42,67 @@ def _operate(name: str, *operands: Any) -> Any:
 
 def sigmoid(a: Any) -> Any:
     """1 / (1 + exp(-a))."""
-    return _operate("sigmoid", a)
+    return operate("sigmoid", a)
 
 
 def tanh(a: Any) -> Any:
     """Hyperbolic tangent of a."""
-    return _operate("tanh", a)
+    return operate("tanh", a)
 
 
 def relu(a: Any) -> Any:
     """The larger of a and 0."""
-    return _operate("relu", a)
+    return operate("relu", a)
 
 
 def identity(a: Any) -> Any:
     """a itself: the activation of a gate without one, so that its value is known as the gate's."""
-    return _operate("identity", a)
+    return operate("identity", a)
 
 
 def exp(a: Any) -> Any:
     """e to the power of a."""
-    return _operate("exp", a)
+    return operate("exp", a)
 
 
 def log_sigmoid(a: Any) -> Any:
     """The logarithm of 1 / (1 + exp(-a)), exact where the sigmoid itself would be 0 or 1."""
-    return _operate("log_sigmoid", a)
+    return operate("log_sigmoid", a)
 
 
 def maximum(a: Any, b: Any) -> Any:
     """The larger of a and b, elementwise."""
-    return _operate("maximum", a, b)
+    return operate("maximum", a, b)
 
 
 def minimum(a: Any, b: Any) -> Any:
     """The smaller of a and b, elementwise."""
-    return _operate("minimum", a, b)
+    return operate("minimum", a, b)
 
 
 def sqrt(a: Any) -> Any:
     """The square root of a."""
-    return _operate("sqrt", a)
+    return operate("sqrt", a)
 
 
 def sum(a: Any) -> Any:
     """The sum of a over the units of each row."""
-    return _operate("sum", a)
+    return operate("sum", a)
 
 
 def mean(a: Any) -> Any:
     """The mean of a over the units of each row."""
-    return _operate("mean", a)
+    return operate("mean", a)
 
 
 def max(a: Any) -> Any:
     """The largest a among the units of each row; equal ones share the gradient."""
-    return _operate("max", a)
+    return operate("max", a)
+
+
+def candidate(a: Any) -> Any:
+    """a itself, marked as the new value that enters the state: recurrent dropout drops it."""
+    return a.as_candidate() if hasattr(a, "as_candidate") else a
 
 
 def layer_norm(a: Any, epsilon: float = 1e-5) -> Any:

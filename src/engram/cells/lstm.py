@@ -6,7 +6,7 @@ from operator import add
 from typing import Any, final
 
 from engram.cells.base import Cell
-from engram.cells.language import identity, mean, sigmoid, sqrt, tanh
+from engram.cells.language import candidate, identity, mean, sigmoid, sqrt, tanh
 from engram.errors import ConfigError, did_you_mean
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"tanh": tanh, "identity": identity}
@@ -41,6 +41,8 @@ class LSTM(Cell):
     Raises:
         ConfigError: For options that contradict each other or are not known, all at once.
     """
+
+    candidate = "g"
 
     def __init__(
         self,
@@ -175,7 +177,7 @@ class LSTM(Cell):
 
         i = opening("i", s.c)
         f = 1 - i if self.coupled else opening("f", s.c)
-        g = ACTIVATIONS[self.input_activation](brought["g"])
+        g = candidate(ACTIVATIONS[self.input_activation](brought["g"]))
         c = f * s.c + i * g
         o = opening("o", c)
         shown = w.gain_c * _normalised({"c": c})["c"] + w.shift_c if self.layer_norm else c
@@ -226,8 +228,9 @@ class LSTM1997(Cell):
 
     gates = ("i", "g", "o")
     states = ("h", "c")
+    candidate = "g"
 
     def step(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
         """One time step; see `Cell.step`."""
-        c = s.c + sigmoid(x.i + r.i) * (4 * sigmoid(x.g + r.g) - 2)
+        c = s.c + sigmoid(x.i + r.i) * candidate(4 * sigmoid(x.g + r.g) - 2)
         return {"h": sigmoid(x.o + r.o) * (2 * sigmoid(c) - 1), "c": c}

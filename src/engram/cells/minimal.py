@@ -7,7 +7,7 @@ state, so the state after a step is affine in the state before it.
 from typing import Any, final
 
 from engram.cells.base import Cell
-from engram.cells.language import identity, relu, sigmoid
+from engram.cells.language import candidate, identity, relu, sigmoid
 from engram.errors import ConfigError, did_you_mean
 
 
@@ -36,14 +36,15 @@ class MinGRU(Cell):
 
     gates = ("z", "n")
     recurrent = ()
+    candidate = "n"
 
     def __init__(self, *, candidate: str = "identity") -> None:
-        self.candidate = _checked("MinGRU", candidate)
+        self._candidate = _checked("MinGRU", candidate)
 
     def step(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
         """One time step; see `Cell.step`."""
         z = sigmoid(x.z + r.z)
-        return {"h": (1 - z) * s.h + z * CANDIDATES[self.candidate](x.n + r.n)}
+        return {"h": (1 - z) * s.h + z * candidate(CANDIDATES[self._candidate](x.n + r.n))}
 
 
 @final
@@ -62,17 +63,19 @@ class MinLSTM(Cell):
 
     gates = ("f", "i", "n")
     recurrent = ()
+    candidate = "n"
     forget_gate = "f"
     write_gate = "i"
 
     def __init__(self, *, candidate: str = "identity") -> None:
-        self.candidate = _checked("MinLSTM", candidate)
+        self._candidate = _checked("MinLSTM", candidate)
 
     def step(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
         """One time step; see `Cell.step`."""
         f, i = sigmoid(x.f + r.f), sigmoid(x.i + r.i)
         kept = f / (f + i)
-        return {"h": kept * s.h + (1 - kept) * CANDIDATES[self.candidate](x.n + r.n)}
+        fresh = CANDIDATES[self._candidate]
+        return {"h": kept * s.h + (1 - kept) * candidate(fresh(x.n + r.n))}
 
 
 def _checked(cell: str, candidate: str) -> str:

@@ -3,7 +3,16 @@
 from typing import Any, final
 
 from engram.cells.base import Cell
-from engram.cells.language import exp, identity, log_sigmoid, maximum, relu, sigmoid, tanh
+from engram.cells.language import (
+    candidate,
+    exp,
+    identity,
+    log_sigmoid,
+    maximum,
+    relu,
+    sigmoid,
+    tanh,
+)
 from engram.errors import ConfigError, did_you_mean
 
 # The logarithm of a forget gate, by the gate's activation.
@@ -33,6 +42,8 @@ class SLSTM(Cell):
     states = ("h", "c", "n", "m")
     forget_gate = "f"
     write_gate = "i"
+    candidate = "z"
+    joint = ("c", "n", "m")
 
     def __init__(self, *, forget_activation: str = "sigmoid") -> None:
         if forget_activation not in LOG_FORGET:
@@ -49,6 +60,6 @@ class SLSTM(Cell):
         past = log_f + s.m - _FAR * relu(1 - s.n)
         m = maximum(past, log_i)
         i, f = exp(log_i - m), exp(past - m)
-        c = f * s.c + i * tanh(x.z + r.z)
+        c = f * s.c + i * candidate(tanh(x.z + r.z))
         n = f * s.n + i
         return {"h": sigmoid(x.o + r.o) * c / n, "c": c, "n": n, "m": m}

@@ -122,10 +122,11 @@ def _cases() -> Iterator[_Case]:
 
 @dataclass(frozen=True)
 class _Problem:
-    """Random tensors for a cell, all of which take gradients."""
+    """Random tensors for a cell, all of which take gradients but the masks."""
 
     cell: Cell
     tensors: dict[str, Tensor]
+    masks: dict[str, Tensor]
 
     def run(self, engine: Callable[..., Result], options: dict[str, Any]) -> dict[str, Tensor]:
         """Outputs and final states by name."""
@@ -136,6 +137,7 @@ class _Problem:
             t["input bias"],
             t["recurrent bias"],
             {name: t[f"weight {name}"] for name in self.cell.weights},
+            self.masks,
         )
         states = {name: t[f"initial {name}"] for name in self.cell.states}
         result = engine(self.cell, t["input"], weights, states, **options)
@@ -160,7 +162,12 @@ def _problem(cell: Cell, case: _Case, dtype: torch.dtype) -> _Problem:
         scale = 0.5 / math.sqrt(hidden) if "weights" in name else 0.5
         drawn = scale * torch.randn(shape, generator=draw, dtype=torch.float64)
         tensors[name] = drawn.to(dtype).requires_grad_()
-    return _Problem(cell, tensors)
+    shape = case.steps, case.batch, hidden
+    masks = {
+        name: torch.rand(shape, generator=draw, dtype=torch.float64).to(dtype)
+        for name in cell.masks
+    }
+    return _Problem(cell, tensors, masks)
 
 
 def _check_differences(cell: Cell) -> None:
@@ -171,7 +178,7 @@ def _check_differences(cell: Cell) -> None:
 
     def outputs(*tensors: Tensor) -> tuple[Tensor, ...]:
         named = dict(zip(names, tensors, strict=True))
-        return tuple(_Problem(cell, named).run(reference.run, case.options()).values())
+        return tuple(_Problem(cell, named, given.masks).run(reference.run, case.options()).values())
 
     try:
         torch.autograd.gradcheck(outputs, tuple(given.tensors.values()))

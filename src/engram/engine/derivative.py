@@ -28,8 +28,8 @@ class Reverse:
     Attributes:
         graph: Inputs are those of the step, ``d.<state>`` for the gradient that arrives at each
             state after it, and nothing else; outputs are ``x.<gate>``, ``r.<gate>``,
-            ``s.<state>`` and ``w.<weight>``: the gradients of the step's inputs. The nodes of the
-            step itself are its first ones, with the same indices.
+            ``s.<state>`` and ``w.<weight>``: the gradients of the step's inputs, masks excepted.
+            The nodes of the step itself are its first ones, with the same indices.
         stored: Nodes of the step whose values the reverse starts from; the rest of what it needs
             of the step is computed again from these and the states before.
     """
@@ -62,13 +62,14 @@ def derivative(step: Graph) -> Reverse:
         if node.op not in OVER_UNITS and index in graph.same:
             gradients[index] = graph.apply("mean", gradients[index])
         for operand, local in zip(node.operands, _RULES[node.op](graph, index), strict=True):
-            if step.nodes[operand].op != "constant":
+            given = step.nodes[operand]
+            if given.op != "constant" and not given.name.startswith("m."):
                 accumulate(operand, local(gradients[index]))
     zero = graph.constant(0.0)
     graph.outputs = {
         node.name: gradients.get(index, zero)
         for index, node in enumerate(step.nodes)
-        if node.op == "input"
+        if node.op == "input" and not node.name.startswith("m.")
     }
     return Reverse(graph, _stored(graph, count, set(step.outputs.values())))
 
@@ -78,8 +79,8 @@ def _stored(graph: Graph, count: int, states: set[int]) -> list[int]:
 
     Where the two parts of a gate are used in their sum alone, that is stored in their place.
 
-    States before and weights are at hand in the reverse, so cheap nodes made of these and of dear
-    results are computed again. So are the states after the step; a dear result of one of them
+    States before, weights and masks are at hand in the reverse, so cheap nodes made of these and of
+    dear results are computed again. So are the states after the step; a dear result of one of them
     costs less to compute again than to write and to read. What looks at all units of a row is one
     number for the row, and would take another pass over it.
     """
@@ -94,7 +95,7 @@ def _stored(graph: Graph, count: int, states: set[int]) -> list[int]:
         node = graph.nodes[index]
         if index < count:
             if node.op == "input":
-                if not node.name.startswith(("s.", "w.", "d.")):
+                if not node.name.startswith(("s.", "w.", "m.", "d.")):
                     stored.add(index)
                 return
             dear = node.op in DEAR and not states.issuperset(node.operands)

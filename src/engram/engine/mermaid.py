@@ -157,11 +157,11 @@ class _Drawing:
         kind, own = name.split(".")
         if kind == "s":
             return _Box(f"{own}ₜ₋₁", "state")
-        return _Box(own, "op") if kind == "w" else self._gate_box(own, own, kind)
+        return _Box(own, "op") if kind in "wm" else self._gate_box(own, own, kind)
 
     def _is_leaf(self, index: int) -> bool:
         node = self.graph.nodes[index]
-        return node.op == "constant" or node.name.startswith("w.")
+        return node.op == "constant" or node.name.startswith(("w.", "m."))
 
     def _leaf(self, index: int) -> str:
         node = self.graph.nodes[index]

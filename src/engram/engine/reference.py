@@ -55,7 +55,8 @@ def run(
         if clear is not None:
             cleared = clear[t].unsqueeze(1)
             current = {name: v.masked_fill(cleared, 0.0) for name, v in current.items()}
-        after, gates = _step(cell, projected[t], weights, current, record)
+        units = dict(weights.units) | {name: mask[t] for name, mask in weights.masks.items()}
+        after, gates = _step(cell, projected[t], weights, units, current, record)
         if valid is not None:
             after = {n: torch.where(valid[t], after[n], current[n]) for n in cell.states}
         current = after
@@ -78,12 +79,16 @@ def run(
 
 
 def _step(
-    cell: Cell, projected: Tensor, weights: Weights, state: dict[str, Tensor], record: bool
+    cell: Cell,
+    projected: Tensor,
+    weights: Weights,
+    w: dict[str, Tensor],
+    state: dict[str, Tensor],
+    record: bool,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """One step of all rows: the recurrent product, then the cell's equations."""
     x = dict(zip(cell.gates, projected.chunk(len(cell.gates), dim=1), strict=True))
     r = _recurrent(cell, state, weights, projected, late=False)
-    w = dict(weights.units)
 
     def late(fed: dict[str, Tensor]) -> dict[str, Tensor]:
         return _recurrent(cell, fed, weights, projected, late=True)

@@ -181,7 +181,7 @@ class _Writer:
         if kind == "r":
             fed = self._fed(own)
             return f"R_{{{own}}} {fed} + b'_{{{own}}}" if fed else f"b'_{{{own}}}"
-        return _symbol(own, "t-1") if kind == "s" else _symbol(own)
+        return _symbol(own, {"s": "t-1", "m": "t"}.get(kind, ""))
 
     def _fed(self, gate: str) -> str:
         """What the recurrent matrix of a gate multiplies; nothing where it has none."""

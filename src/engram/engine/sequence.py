@@ -20,6 +20,7 @@ class Weights:
         input_bias: ``(G·H,)`` or None.
         recurrent_bias: ``(G·H,)`` or None; it stands inside the recurrent part of each gate.
         units: Per-unit weights by name, each ``(H,)``.
+        masks: Numbers for each step and row by name, each ``(T, B, H)``; they take no gradient.
     """
 
     input: Tensor
@@ -27,6 +28,7 @@ class Weights:
     input_bias: Tensor | None = None
     recurrent_bias: Tensor | None = None
     units: Mapping[str, Tensor] = field(default_factory=dict)
+    masks: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

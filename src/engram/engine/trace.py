@@ -91,8 +91,9 @@ class Symbol:
 def trace(cell: Cell) -> Graph:
     """The expression graph of a cell's step.
 
-    Inputs are ``x.<gate>``, ``r.<gate>``, ``s.<state>`` and ``w.<weight>``; outputs are the states
-    after the step, by name, and for a cell with late gates what feeds them as ``feed.<state>``.
+    Inputs are ``x.<gate>``, ``r.<gate>``, ``s.<state>``, ``w.<weight>`` and ``m.<mask>``; outputs
+    are the states after the step, by name, and for a cell with late gates what feeds them as
+    ``feed.<state>``.
 
     Raises:
         UntraceableError: Where the step does what a graph cannot hold: it names the cell, the line
@@ -105,7 +106,7 @@ def trace(cell: Cell) -> Graph:
         return {name: Symbol(graph, graph.input(f"{kind}.{name}")) for name in names}
 
     x, r = symbols("x", cell.gates), symbols("r", cell.gates)
-    s, w = symbols("s", cell.states), symbols("w", cell.weights)
+    s, w = symbols("s", cell.states), symbols("w", cell.weights) | symbols("m", cell.masks)
     try:
         early = {gate: value for gate, value in r.items() if gate not in cell.late}
         fed = take_feed(cell, x, early, s, w) if cell.late else {}

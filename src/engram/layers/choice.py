@@ -23,4 +23,4 @@ def engine_of(layer: Recurrent, input: Tensor | None = None) -> Choice:
             layer(input)
     choice = layer.choice(*([] if input is None else [input]))
     dtype = next(layer.parameters()).dtype
-    return with_compiled(choice, layer.cell, dtype)
+    return with_compiled(choice, layer.running_cell, dtype)

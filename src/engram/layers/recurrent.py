@@ -1,6 +1,6 @@
 """Recurrent: a stack of layers, in one or both directions, that runs any cell over a sequence."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -21,6 +21,7 @@ from engram.layers.arguments import (
 )
 from engram.layers.dropout import drop
 from engram.layers.initial import initialise, weight_shapes
+from engram.layers.masks import masking
 from engram.layers.packed import run_packed
 from engram.layers.restarts import Restarting, find_stretches
 from engram.layers.stepping import can_step_quickly, quick_step
@@ -63,6 +64,11 @@ class Recurrent(nn.Module):
         bidirectional: Whether a second direction runs from the end to the start.
         weight_drop: Probability with which each recurrent weight is dropped while training, by one
             mask for the whole sequence (DropConnect; Wan et al. 2013, Merity et al. 2018).
+        zoneout: Probability in [0, 1) with which a unit keeps its state at a step while training
+            (Krueger et al. 2017), for all states or by state, ``{"c": 0.5, "h": 0.05}``; otherwise
+            states are mixed as they are in the mean. See `cells.Zoneout`.
+        recurrent_dropout: Probability in [0, 1) with which the candidate of a unit is dropped at a
+            step while training (Semeniuta et al. 2016); see `cells.RecurrentDropout`.
         dropout_input: Probability with which entries of the input are dropped while training.
         dropout_output: The same for the output, of the last layer; ``state`` is left whole.
         variational: Whether ``dropout``, ``dropout_input`` and ``dropout_output`` each draw one
@@ -108,6 +114,8 @@ class Recurrent(nn.Module):
         bidirectional: bool = False,
         *,
         weight_drop: float = 0.0,
+        zoneout: float | Mapping[str, float] = 0.0,
+        recurrent_dropout: float = 0.0,
         dropout_input: float = 0.0,
         dropout_output: float = 0.0,
         variational: bool = False,
@@ -134,9 +142,12 @@ class Recurrent(nn.Module):
             dropout_input=dropout_input,
             dropout_output=dropout_output,
         )
-        choose(cell, engine)
+        self.masking = masking(cell, zoneout, recurrent_dropout)
+        for each in (cell, self.masking.training, self.masking.evaluation):
+            choose(each, engine)
         self.cell = cell
-        self.steps_quickly = can_step_quickly(cell)
+        self.zoneout, self.recurrent_dropout = zoneout, recurrent_dropout
+        self.steps_quickly = can_step_quickly(self.masking.evaluation)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional, self.engine = bidirectional, engine
@@ -324,13 +335,19 @@ class Recurrent(nn.Module):
         defaults |= {"dropout": 0.0, "bidirectional": False, "engine": "auto"}
         defaults |= {"dropout_input": 0.0, "dropout_output": 0.0, "variational": False}
         defaults |= {"residual": False, "learn_initial_state": False}
+        defaults |= {"zoneout": 0.0, "recurrent_dropout": 0.0}
         shown += [f"{k}={getattr(self, k)}" for k, v in defaults.items() if getattr(self, k) != v]
         return ", ".join(shown)
+
+    @property
+    def running_cell(self) -> Cell:
+        """The cell with what zoneout and recurrent dropout make of it, in training or not."""
+        return self.masking.training if self.training else self.masking.evaluation
 
     def choice(self, *tensors: Tensor, record: bool = False, see_steps: bool = False) -> Choice:
         """The engine that runs this layer, on these tensors and its weights, and the reason."""
         return choose(
-            self.cell,
+            self.running_cell,
             self.engine,
             record=record,
             see_steps=see_steps,
@@ -384,6 +401,7 @@ class Recurrent(nn.Module):
         stretches = find_stretches(reset, lengths) if learnt and reset is not None else None
         x = self._drop(x, self.dropout_input)
         used: dict[str, Weights] = {}
+        cell = self.running_cell
         for layer in range(self.num_layers):
             below = x
             if layer > 0:
@@ -400,9 +418,9 @@ class Recurrent(nn.Module):
                     fresh = {name: values[index] for name, values in learnt.items()}
                     runner = Restarting(choice, stretches, fresh)
                 name = "layer" + suffix.removeprefix("_l")
-                used[name] = self._weights(suffix)
+                used[name] = self._weights(suffix, x)
                 result = runner.run(
-                    self.cell,
+                    cell,
                     x,
                     used[name],
                     before,
@@ -442,7 +460,8 @@ class Recurrent(nn.Module):
         biases = ["bias_ih", "bias_hh"] if self.bias else []
         return ["weight_ih", "weight_hh", *biases, *self.cell.weights]
 
-    def _weights(self, suffix: str) -> Weights:
+    def _weights(self, suffix: str, x: Tensor) -> Weights:
+        """What a layer and direction runs on over a sequence ``(T, B, ·)``, masks drawn anew."""
         parameters = self._parameters_of(suffix)
         recurrent = parameters["weight_hh"]
         if self.unconnected is not None:
@@ -455,6 +474,7 @@ class Recurrent(nn.Module):
             input_bias=parameters.get("bias_ih"),
             recurrent_bias=parameters.get("bias_hh"),
             units={name: parameters[name] for name in self.cell.weights},
+            masks=self.masking.draw(x, self.hidden_size) if self.training else {},
         )
 
     def _state_out(self, states: tuple[Tensor, ...]) -> State:

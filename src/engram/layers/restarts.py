@@ -5,7 +5,7 @@ between starts become rows of their own, which any engine runs; what comes out i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -100,6 +100,7 @@ class Restarting:
             Outputs, final states and recording; no ``steps``.
         """
         at = self.at
+        masks = {name: mask.flatten(0, 1)[at.source] for name, mask in weights.masks.items()}
         carried = at.last if reverse else at.first
         before = {}
         for name, given in state.items():
@@ -110,7 +111,7 @@ class Restarting:
         result = self.choice.run(
             cell,
             x.flatten(0, 1)[at.source],
-            weights,
+            replace(weights, masks=masks),
             before,
             lengths=at.lengths,
             reverse=reverse,

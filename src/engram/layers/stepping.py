@@ -62,7 +62,13 @@ def quick_step(
         or not input.is_contiguous()
         or (
             layer.training
-            and (layer.dropout or layer.weight_drop or layer.dropout_input or layer.dropout_output)
+            and (
+                layer.dropout
+                or layer.weight_drop
+                or layer.dropout_input
+                or layer.dropout_output
+                or layer.masking.training.masks
+            )
         )
         or torch.is_autocast_enabled("cpu")
         or torch._C._are_functorch_transforms_active()
@@ -118,7 +124,8 @@ class _Streams:
         self.shape = dtype, batch
         sizes = [layer.input_size] + [layer.hidden_size] * (layer.num_layers - 1)
         self.layers = [
-            stream(layer.cell, dtype, size, layer.hidden_size, batch, layer.bias) for size in sizes
+            stream(layer.masking.evaluation, dtype, size, layer.hidden_size, batch, layer.bias)
+            for size in sizes
         ]
 
 

@@ -1,15 +1,15 @@
 """Settings of a model's recurrent layers, which every shape of model has."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engram.cells import CELLS, make_cell
 from engram.errors import did_you_mean
-from engram.layers import Recurrent
+from engram.layers import Recurrent, masks
 from engram.layers.initial import obstacles
-from engram.settings import Settings
+from engram.settings import Factors, Settings
 
 
 def _known_cell(name: str) -> str:
@@ -37,6 +37,15 @@ class RecurrentSettings(Settings):
     )
     weight_drop: float = Field(
         0.0, ge=0.0, lt=1.0, description="share of recurrent weights dropped in training"
+    )
+    zoneout: Factors = Field(
+        {},
+        description="share of units that keep a state at a step in training, by state (c=0.5 "
+        "h=0.05), or one number for all states",
+        json_schema_extra={"metavar": "STATE=X"},
+    )
+    recurrent_dropout: float = Field(
+        0.0, ge=0.0, lt=1.0, description="share of candidates dropped at a step in training"
     )
     residual: bool = Field(
         False, description="add to each layer's outputs, but the first's, those of the layer below"
@@ -66,6 +75,19 @@ class RecurrentSettings(Settings):
         "auto", description="what runs the cell; auto takes the fastest that can"
     )
 
+    @field_validator("zoneout", mode="before")
+    @classmethod
+    def _of_every_state(cls, value: Any, given: ValidationInfo) -> Any:
+        """One number means each state of the cell."""
+        number = value[0] if isinstance(value, list) and len(value) == 1 else value
+        try:
+            share = float(number)
+        except (TypeError, ValueError):
+            return value
+        if "cell" not in given.data:  # the fault is told of that
+            return {}
+        return dict.fromkeys(make_cell(given.data["cell"]).states, share)
+
     def contradictions(self) -> list[str]:
         """What does not go together, a sentence each."""
         faults = super().contradictions()
@@ -77,6 +99,7 @@ class RecurrentSettings(Settings):
             forget_bias=self.forget_bias,
             chrono=self.chrono,
         )
+        faults += masks.obstacles(cell, self.zoneout, self.recurrent_dropout)
         if self.weight_drop and not cell.recurrent:
             faults.append(
                 f"weight_drop={self.weight_drop} drops recurrent weights, and {cell!r} has none; "
@@ -103,6 +126,8 @@ def recurrent(
         bidirectional=bidirectional,
         dropout=settings.dropout,
         weight_drop=settings.weight_drop,
+        zoneout=settings.zoneout,
+        recurrent_dropout=settings.recurrent_dropout,
         dropout_input=settings.dropout_input,
         dropout_output=settings.dropout,
         variational=settings.variational,

@@ -92,6 +92,11 @@ class LanguageModelSettings(
     def contradictions(self) -> list[str]:
         """What does not go together, a sentence each."""
         faults = super().contradictions() + obstacles(make_cell(self.cell), self)
+        if self.omega and any(self.zoneout.values()):
+            faults.append(
+                "omega follows the only path from step to step of an Elman network, and zoneout "
+                "adds another; leave out one of them"
+            )
         if self.patience is not None and self.valid == 0.0:
             faults.append(
                 f"patience={self.patience} waits for the validation part, and valid=0 leaves "

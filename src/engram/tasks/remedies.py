@@ -66,6 +66,10 @@ def _is_recurrent(cell: Cell) -> bool:
     return bool(cell.recurrent)
 
 
+def _has_candidate(cell: Cell) -> bool:
+    return cell.candidate is not None
+
+
 REMEDIES = (
     # initial values
     Remedy(
@@ -274,6 +278,25 @@ REMEDIES = (
         "Wan et al. 2013; Merity, Keskar, Socher 2018",
         "drop recurrent weights, the same ones at all steps",
         _is_recurrent,
+    ),
+    Remedy(
+        "zoneout",
+        "overfitting",
+        ("zoneout",),
+        r"s_t = d_t \odot s_{t-1} + (1 - d_t) \odot \tilde s_t,\quad "
+        r"d_{t,i} \sim \text{Bernoulli}(p_s)",
+        "Krueger et al. 2017",
+        "let units keep a state at some steps, and never lose it",
+    ),
+    Remedy(
+        "recurrent dropout",
+        "overfitting",
+        ("recurrent_dropout",),
+        r"c_t = f_t \odot c_{t-1} + i_t \odot d_t \odot g_t / (1 - p),\quad "
+        r"d_{t,i} \sim \text{Bernoulli}(1 - p)",
+        "Semeniuta, Severyn, Barth 2016",
+        "drop new values on their way into the memory, and never the memory",
+        _has_candidate,
     ),
     Remedy(
         "L2 (ridge)",

@@ -1,33 +1,13 @@
 """Settings of the training loop."""
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from engram.errors import did_you_mean
 from engram.models.regions import KINDS, MATRICES, ORDER, ROLES
-from engram.settings import Settings
-
-
-def _names(value: Any) -> Any:
-    """Names from ``"a,b"`` or ``["a,b", "c"]``, as a command line brings them."""
-    parts = [value] if isinstance(value, str) else value
-    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-        return value
-    return [name.strip() for part in parts for name in part.split(",") if name.strip()]
-
-
-def _factors(value: Any) -> Any:
-    """Numbers by name from ``"a=1,b=2"``; what has no number is left for the type to refuse."""
-    pairs = _names(value)
-    if not isinstance(pairs, list):
-        return value
-    return {name.strip(): number for name, _, number in (pair.partition("=") for pair in pairs)}
-
-
-Names = Annotated[list[str], BeforeValidator(_names)]
-Factors = Annotated[dict[str, float], BeforeValidator(_factors)]
+from engram.settings import Factors, Names, Settings
 
 
 class TrainingSettings(Settings):

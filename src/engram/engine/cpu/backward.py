@@ -15,8 +15,9 @@ from engram.engine.cpu.tile import Factor, Tile
 def backward_arguments(plan: Plan) -> list[str]:
     """The arguments of the backward kernel besides the common ones.
 
-    ``gates``, ``initial.<s>``, ``state.<s>``, ``stride.<s>``, ``weight.<w>`` and ``extra.<i>`` and
-    ``row.<i>`` as the forward kernel left them; ``aside`` as there. ``output_gradient``:
+    ``gates``, ``initial.<s>``, ``state.<s>``, ``stride.<s>``, ``weight.<w>``, ``mask.<m>``,
+    ``extra.<i>`` and ``row.<i>`` as the forward kernel left them; ``aside`` as there.
+    ``output_gradient``:
     ``(N, H)``. ``carry.<s>``: ``(B, H)``, the gradient of each final state, which becomes that of
     the initial state. Written:
     ``input_gradient`` and ``recurrent_gradient`` ``(N, G·H)``, of the gates' two parts (one buffer
@@ -32,6 +33,7 @@ def backward_arguments(plan: Plan) -> list[str]:
         "recurrent_panel",
         *(f"{word}.{state}" for state in plan.states for word in ("initial", "state", "stride")),
         *(f"weight.{name}" for name in plan.weights),
+        *(f"mask.{name}" for name in plan.masks),
         *(f"extra.{index}" for index in range(plan.extras)),
         *(f"row.{index}" for index in range(plan.rows)),
         "aside",
@@ -153,6 +155,8 @@ class _Backward:
                 kind, _, name = node.name.partition(".")
                 if kind == "w" and index not in known:
                     known[index] = code.load(self._at(f"weight.{name}", unit), mask)
+                elif kind == "m":
+                    known[index] = code.load(self._at(f"mask.{name}", line, unit), mask)
                 elif kind == "s" and index not in known:
                     value = code.load(code.pointer_at(before[name], unit), mask)
                     known[index] = frame.masked_by_reset(value, keeps)
@@ -188,7 +192,7 @@ class _Backward:
         given = [
             index
             for index, node in enumerate(graph.nodes)
-            if node.name.startswith(("w.", "s.", "d."))
+            if node.name.startswith(("w.", "m.", "s.", "d."))
         ]
         given += [index for index, place in plan.kept.items() if place.kind != "row"]
         roots = list(graph.outputs.values())

@@ -46,9 +46,9 @@ def forward_arguments(plan: Plan) -> list[str]:
     both parts, and the kernel makes both products, the first holds both. ``input_bias`` and
     ``recurrent_bias``: ``(G·H,)``. For each state, ``initial.<s>`` ``(B, H)``, ``state.<s>``
     ``(N, H)``, and ``stride.<s>``: 1, or 0 to write each step over the one before.
-    ``weight.<w>`` ``(H,)``; ``extra.<i>`` ``(N, H)`` and ``row.<i>`` ``(N,)``. For a cell that
-    looks at all units of a row, ``sums`` ``(B, G·H)`` takes the recurrent products of a step, and
-    ``aside`` values of one row, ``(parts, nodes, H)``.
+    ``weight.<w>`` ``(H,)``; ``mask.<m>`` ``(N, H)``; ``extra.<i>`` ``(N, H)`` and ``row.<i>``
+    ``(N,)``. For a cell that looks at all units of a row, ``sums`` ``(B, G·H)`` takes the recurrent
+    products of a step, and ``aside`` values of one row, ``(parts, nodes, H)``.
     """
     return [
         "gates",
@@ -58,6 +58,7 @@ def forward_arguments(plan: Plan) -> list[str]:
         "input_bias",
         "recurrent_bias",
         *(f"weight.{name}" for name in plan.weights),
+        *(f"mask.{name}" for name in plan.masks),
         *(f"{word}.{state}" for state in plan.states for word in ("initial", "state", "stride")),
         *(f"extra.{index}" for index in range(plan.extras)),
         *(f"row.{index}" for index in range(plan.rows)),
@@ -167,9 +168,19 @@ class _Forward:
         place = code.product(code.sum(line, gate), self.hidden)
         return code.pointer_at(self.frame.address("gates"), place)
 
-    def _extra_line(self, row: ir.Value, index: int) -> ir.Value:
+    def _line(self, word: str, row: ir.Value) -> ir.Value:
+        """Where the numbers of a row of this step begin in a buffer ``(N, H)``."""
         place = self.code.product(self.code.sum(self.step.now, row), self.hidden)
-        return self.code.pointer_at(self.frame.address(f"extra.{index}"), place)
+        return self.code.pointer_at(self.frame.address(word), place)
+
+    def _masks(self, row: ir.Value, unit: ir.Value, mask: ir.Value) -> dict[str, ir.Value]:
+        """The cell's masks, by the names of their inputs."""
+        return {
+            f"m.{name}": self.code.load(
+                self.code.pointer_at(self._line(f"mask.{name}", row), unit), mask
+            )
+            for name in self.plan.masks
+        }
 
     def _state_line(self, state: str, row: ir.Value) -> ir.Value:
         """Where a state of this step is written."""
@@ -215,6 +226,7 @@ class _Forward:
             for name in plan.weights:
                 address = code.pointer_at(frame.address(f"weight.{name}"), unit)
                 values[f"w.{name}"] = code.load(address, mask)
+            values |= self._masks(row, unit, mask)
             for gate, name in enumerate(plan.gates):
                 block = code.product(self.hidden, gate)
                 line = code.pointer_at(self._gate_line(row, gate), unit)
@@ -269,6 +281,7 @@ class _Forward:
             row = code.sum(start, loop.index)
             keeps = frame.keeps(self.step, row) if frame.resets else None
             values = weights | self._gate_values(row, loop.index, inside, unit, mask, biases, keeps)
+            values |= self._masks(row, unit, mask)
             for state in plan.states:
                 line = code.pointer_at(frame.state_before(state, row, self.step), unit)
                 values[f"s.{state}"] = frame.masked_by_reset(code.load(line, mask), keeps)
@@ -335,7 +348,8 @@ class _Forward:
             if place.kind == "gate":
                 self._keep(value, code.pointer_at(self._gate_line(row, place.index), unit), mask)
             elif place.kind == "extra":
-                self._keep(value, code.pointer_at(self._extra_line(row, place.index), unit), mask)
+                line = self._line(f"extra.{place.index}", row)
+                self._keep(value, code.pointer_at(line, unit), mask)
 
     def _keep(self, value: ir.Value, address: ir.Value, mask: ir.Value) -> None:
         if self.kind.streaming:

@@ -15,7 +15,7 @@ class Inputs:
 
     Attributes:
         x: ``(N, I)`` packed rows.
-        weights: Of the layer and direction.
+        weights: Of the layer and direction; its masks are ``(N, H)`` packed rows.
         initial: Initial states by name, ``(B, H)`` in the order of the rows.
         keep: ``(N,)`` uint8, 0 where a row's state is cleared before its step; or None.
         schedule: Which rows run when.

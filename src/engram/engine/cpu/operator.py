@@ -32,7 +32,7 @@ from engram.errors import ConfigError
 
 _SIGNATURE = (
     "(Tensor x, Tensor input, Tensor recurrent, Tensor? input_bias, Tensor? recurrent_bias, "
-    "Tensor[] units, Tensor[] states, Tensor? lengths, Tensor? reset, "
+    "Tensor[] units, Tensor[] states, Tensor[] masks, Tensor? lengths, Tensor? reset, "
 )
 
 
@@ -55,12 +55,13 @@ def run(
     biases = weights.input_bias, weights.recurrent_bias
     units = [weights.units[unit] for unit in cell.weights]
     states = [state[each] for each in cell.states]
+    masks = [weights.masks[each] for each in cell.masks]
     tensors = [x, weights.input, weights.recurrent, *biases, *units, *states]
     keeping = record or (
         torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
     )
     output, *rest = torch.ops.engram.run(
-        *tensors[:5], units, states, lengths, reset, reverse, keeping, name
+        *tensors[:5], units, states, masks, lengths, reset, reverse, keeping, name
     )
     count = len(cell.states)
     after = dict(zip(cell.states, rest[:count], strict=True))
@@ -104,6 +105,7 @@ def _run(
     recurrent_bias: Tensor | None,
     units: Sequence[Tensor],
     states: Sequence[Tensor],
+    masks: Sequence[Tensor],
     lengths: Tensor | None,
     reset: Tensor | None,
     reverse: bool,
@@ -116,7 +118,7 @@ def _run(
     With lengths, all states are among it, because the output is not in packed rows.
     """
     drawn = _plans[cell]
-    weights = _weights(drawn, input, recurrent, input_bias, recurrent_bias, units)
+    weights = _weights(drawn, input, recurrent, input_bias, recurrent_bias, units, masks)
     inputs = _inputs(drawn, x, weights, states, lengths, reset, reverse)
     schedule = inputs.schedule
     kept = run_forward(kernels_for(drawn, x.dtype), inputs, keeping=keeping)
@@ -137,6 +139,7 @@ def _run_backward(
     recurrent_bias: Tensor | None,
     units: Sequence[Tensor],
     states: Sequence[Tensor],
+    masks: Sequence[Tensor],
     lengths: Tensor | None,
     reset: Tensor | None,
     output: Tensor,
@@ -149,7 +152,7 @@ def _run_backward(
 ) -> list[Tensor]:
     """Gradients of weights, biases where there are some, units, and states; and of x if wanted."""
     drawn = _plans[cell]
-    weights = _weights(drawn, input, recurrent, input_bias, recurrent_bias, units)
+    weights = _weights(drawn, input, recurrent, input_bias, recurrent_bias, units, masks)
     inputs = _inputs(drawn, x, weights, states, lengths, reset, reverse)
     schedule = inputs.schedule
     gates, *rest = (tensor[: schedule.rows] for tensor in kept)
@@ -221,7 +224,8 @@ class _Run(torch.autograd.Function):
         )
         by_place: list[Tensor | None] = [None] * len(tensors)
         biases = [place for place in (3, 4) if tensors[place] is not None]
-        for place in [1, 2, *biases, *range(7, len(tensors))]:
+        with_gradient = len(tensors) - len(drawn.masks)
+        for place in [1, 2, *biases, *range(7, with_gradient)]:
             by_place[place] = next(found)
         if wants_x:
             by_place[0] = next(found)
@@ -234,8 +238,8 @@ def _differentiable_gradients(
     """Gradients that can be differentiated again: the reference engine's."""
     _say_once(type(_cells[ctx.name]).__name__)
     listed = _listed(drawn, tensors)
-    x, input, recurrent, input_bias, recurrent_bias, units, states, lengths, reset = listed
-    weights = _weights(drawn, input, recurrent, input_bias, recurrent_bias, units)
+    x, input, recurrent, input_bias, recurrent_bias, units, states, masks, lengths, reset = listed
+    weights = _weights(drawn, input, recurrent, input_bias, recurrent_bias, units, masks)
     result = reference.run(
         _cells[ctx.name],
         x,
@@ -274,11 +278,11 @@ def _say_once(cell: str) -> None:
 def _run_with_gradient(*arguments: Any) -> Any:
     """``engram::run`` where autograd looks on."""
     *listed, reverse, keeping, name = arguments
-    x, input, recurrent, input_bias, recurrent_bias, units, states, lengths, reset = listed
+    x, input, recurrent, input_bias, recurrent_bias, units, states, masks, lengths, reset = listed
     if keeping and torch.is_grad_enabled():
         weights = [input, recurrent, input_bias, recurrent_bias]
-        # lengths and reset stand before units and states, whose number differs by cell
-        row = [x, *weights, lengths, reset, *units, *states]
+        # lengths and reset stand before units, states and masks, whose number differs by cell
+        row = [x, *weights, lengths, reset, *units, *states, *masks]
         return list(_Run.apply(name, reverse, *row))
     with torch._C._AutoDispatchBelowAutograd():
         return torch.ops.engram.run(*arguments)
@@ -288,9 +292,11 @@ def _listed(drawn: Plan, row: Sequence[Any]) -> list[Any]:
     """The arguments of the operators, lists among them, from one row of tensors."""
     x, *weights = row[:5]
     lengths, reset = row[5:7]
-    units = list(row[7 : 7 + len(drawn.weights)])
-    states = list(row[7 + len(drawn.weights) :])
-    return [x, *weights, units, states, lengths, reset]
+    blocks, start = [], 7
+    for names in (drawn.weights, drawn.states, drawn.masks):
+        blocks.append(list(row[start : start + len(names)]))
+        start += len(names)
+    return [x, *weights, *blocks, lengths, reset]
 
 
 def _fake_run(
@@ -301,6 +307,7 @@ def _fake_run(
     recurrent_bias: Tensor | None,
     units: Sequence[Tensor],
     states: Sequence[Tensor],
+    masks: Sequence[Tensor],
     lengths: Tensor | None,
     reset: Tensor | None,
     reverse: bool,
@@ -328,6 +335,7 @@ def _fake_run_backward(
     recurrent_bias: Tensor | None,
     units: Sequence[Tensor],
     states: Sequence[Tensor],
+    masks: Sequence[Tensor],
     lengths: Tensor | None,
     reset: Tensor | None,
     output: Tensor,
@@ -364,9 +372,11 @@ def _weights(
     input_bias: Tensor | None,
     recurrent_bias: Tensor | None,
     units: Sequence[Tensor],
+    masks: Sequence[Tensor],
 ) -> Weights:
-    named = dict(zip(drawn.weights, units, strict=True))
-    return Weights(input, recurrent, input_bias, recurrent_bias, named)
+    by_unit = dict(zip(drawn.weights, units, strict=True))
+    by_row = dict(zip(drawn.masks, masks, strict=True))
+    return Weights(input, recurrent, input_bias, recurrent_bias, by_unit, by_row)
 
 
 def _inputs(
@@ -396,6 +406,7 @@ def _inputs(
         None if weights.input_bias is None else weights.input_bias.contiguous(),
         None if weights.recurrent_bias is None else weights.recurrent_bias.contiguous(),
         {name: value.contiguous() for name, value in weights.units.items()},
+        {name: packed(schedule, value) for name, value in weights.masks.items()},
     )
     initial = {
         name: in_order(schedule, state).contiguous()

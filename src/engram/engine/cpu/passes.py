@@ -267,6 +267,7 @@ def _common_words(inputs: Inputs, threads: int, by_units: bool) -> dict[str, Ten
         "thread_number": current.thread_number,
         "thread_count": current.thread_count,
         **{f"weight.{name}": value for name, value in inputs.weights.units.items()},
+        **{f"mask.{name}": value for name, value in inputs.weights.masks.items()},
     }
 
 

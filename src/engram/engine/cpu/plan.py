@@ -32,7 +32,7 @@ class Plan:
     """What the kernels of a cell compute.
 
     Attributes:
-        gates, states, recurrent, weights: The cell's blocks.
+        gates, states, recurrent, weights, masks: The cell's blocks.
         graph: The step and its reverse, in one; ``outputs`` are the gradients.
         after: The node of each state after the step.
         kept: Where the values are that the reverse and a recording start from.
@@ -45,6 +45,7 @@ class Plan:
     states: tuple[str, ...]
     recurrent: tuple[str, ...]
     weights: tuple[str, ...]
+    masks: tuple[str, ...]
     graph: Graph
     after: tuple[int, ...]
     kept: Mapping[int, Place]
@@ -76,7 +77,7 @@ class Plan:
     def key(self) -> str:
         """All that the kernels depend on, as text."""
         kept = sorted(self.kept.items(), key=lambda item: item[0])
-        blocks = self.gates, self.states, self.recurrent, self.weights
+        blocks = self.gates, self.states, self.recurrent, self.weights, self.masks
         return repr((blocks, self.graph.nodes, self.graph.outputs, self.after, kept))
 
     @cached_property
@@ -102,6 +103,7 @@ def plan(cell: Cell) -> Plan:
         states=cell.states,
         recurrent=cell.recurrent,
         weights=cell.weights,
+        masks=cell.masks,
         graph=graph,
         after=after,
         kept=_places(graph, cell.gates, after, seen, [*reverse.stored, *seen]),

@@ -57,7 +57,7 @@ class Penalties:
     def __init__(self, model: nn.Module, settings: TrainingSettings) -> None:
         self._model, self._settings = model, settings
         self._recurrent = [m for m in model.modules() if isinstance(m, Recurrent)]
-        faults = [f for m in self._recurrent for f in obstacles(m.cell, settings)]
+        faults = [f for m in self._recurrent for f in obstacles(m.masking.training, settings)]
         if settings.activation_penalty and not isinstance(getattr(model, "head", None), nn.Module):
             faults.append("activation_penalty looks at what model.head is given; this has no head")
         if faults:
