@@ -7,7 +7,7 @@ import re
 import pytest
 import yaml
 
-from engram.cli import train
+from engram.cli import language_model
 from engram.cli.flags import Parser, settings_from, shipped_configurations
 from engram.cli.main import main
 from engram.errors import ConfigError
@@ -16,7 +16,7 @@ from engram.tasks.language_model import LanguageModelSettings
 
 def _settings(*argv):
     """The settings that ``engram train language-model`` makes of flags."""
-    flags = train.parser()
+    flags = language_model.parser()
     given, unknown = flags.parse_known_args(list(argv))
     values = {n: v for n, v in vars(given).items() if n in LanguageModelSettings.model_fields}
     faults = flags.unknown_faults(unknown)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from engram.cli import train
+from engram.cli import language_model
 from engram.cli.flags import Parser, settings_from
 from engram.cli.sample import write_sample
 from engram.tasks.language_model import LanguageModelSettings, load_model
@@ -27,7 +27,7 @@ def main(argv: list[str]) -> int:
     settings = settings_from(LanguageModelSettings, {}, "demo", [])
     print("Training a recurrent network on the sources of Python's standard library.")
     print("Ctrl-C stops it at any time, and nothing is lost.\n", flush=True)
-    status = train.start(settings, path, ["engram", "demo", *argv], overwrite=True)
+    status = language_model.start(settings, path, ["engram", "demo", *argv], overwrite=True)
     if status:
         return status
     trained = load_model(RunFolder.open(path).model)

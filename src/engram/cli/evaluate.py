@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from engram.cli import views
+from engram.cli import tasks, views
 from engram.cli.flags import Parser
 from engram.data.text import read_text
 from engram.tasks.language_model import LanguageModelSettings, load_model, score
+from engram.tasks.registry import TASKS
+from engram.tasks.running import task_of
 from engram.training.run_folder import RunFolder
 
 
@@ -15,8 +17,11 @@ def main(argv: list[str]) -> int:
     flags = Parser(
         prog="engram eval",
         description=(
-            "Measure how well the best weights of a run predict text.\n\n"
-            "  engram eval runs/notes --data other.txt"
+            "Measure how well the best weights of a run do on other data.\n\n"
+            "  engram eval runs/notes --data other.txt\n"
+            "  engram eval runs/reviews --data more.csv\n\n"
+            "The flags below are those of a language model; 'engram eval RUN --help' shows "
+            "those of another run."
         ),
     )
     flags.add_argument("run", metavar="RUN", help="the folder of the run")
@@ -25,6 +30,8 @@ def main(argv: list[str]) -> int:
     )
     for name in ("encoding", "errors"):
         flags.add_argument(f"--{name}", metavar="TEXT", help=fields[name].description)
+    if argv and not argv[0].startswith("-") and _task(argv[0]) in TASKS:
+        return tasks.evaluate(RunFolder.open(Path(argv[0])), argv[1:])
     given = flags.parse(argv)
     run = RunFolder.open(Path(given.run))
     trained = load_model(run.model)
@@ -49,3 +56,9 @@ def main(argv: list[str]) -> int:
         },
     )
     return 0
+
+
+def _task(folder: str) -> str:
+    """The task of a run that is there; else nothing, and the parser tells the fault."""
+    path = RunFolder(Path(folder)).model
+    return task_of(path) if path.exists() else ""

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from engram.cli.flags import Parser, add_settings, settings_from
-from engram.cli.train import GROUPS, start
+from engram.cli.language_model import GROUPS, start
 from engram.models.storage import CONFIG
 from engram.tasks.fine_tuning import FIXED, OWN, RATE_SHARE, fine_tuning_values
 from engram.tasks.language_model import LanguageModelSettings, load_model

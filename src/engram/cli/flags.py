@@ -83,6 +83,7 @@ def add_settings(
             continue
         flag = "--" + name.replace("_", "-")
         default = "none" if field.default in (None, [], {}) else field.default
+        default = "must be given" if field.is_required() else default
         shown = " ".join(default) if isinstance(default, list) else default
         shown = defaults.get(name, shown)
         text = f"{field.description} (default: {shown})".replace("%", "%%")
@@ -113,6 +114,7 @@ def settings_from(
     faults: list[str],
     *,
     base: Mapping[str, Any] = MappingProxyType({}),
+    task: str = "language-model",
 ) -> S:
     """Join defaults, a configuration file and flags, each over the one before.
 
@@ -122,11 +124,12 @@ def settings_from(
         config: A YAML file, the name of a shipped configuration, or None.
         faults: What was already found wrong, to be reported together.
         base: Values that take the place of defaults.
+        task: Whose configurations are looked at.
 
     Raises:
         ConfigError: With all faults of file and flags.
     """
-    values = dict(base) | ({} if config is None else _read_config(config))
+    values = dict(base) | ({} if config is None else _read_config(config, task))
     none_words = {name: None for name, v in flags.items() if v in ("none", "None")}
     values |= flags | none_words
     try:
@@ -138,14 +141,14 @@ def settings_from(
     return checked
 
 
-def shipped_configurations() -> dict[str, Path]:
-    """The configurations that come with Engram, by name."""
-    folder = Path(__file__).parent.parent / "configurations"
+def shipped_configurations(task: str) -> dict[str, Path]:
+    """The configurations that come with Engram for a task, by name."""
+    folder = Path(__file__).parent.parent / "configurations" / task
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def _read_config(given: str) -> dict[str, Any]:
-    shipped = shipped_configurations()
+def _read_config(given: str, task: str) -> dict[str, Any]:
+    shipped = shipped_configurations(task)
     path = Path(given)
     if not path.exists() and given in shipped:
         path = shipped[given]
@@ -162,4 +165,7 @@ def _read_config(given: str) -> dict[str, Any]:
         raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}; mend it") from None
     if not isinstance(value, dict):
         raise ConfigError(f"{path} holds no settings; write lines such as 'hidden: 256'")
+    of = value.pop("task", task)  # that of a run says it
+    if of != task:
+        raise ConfigError(f"{path} is of task '{of}', and this is '{task}'; name another file")
     return value

@@ -9,13 +9,15 @@ from rich.console import Console
 from engram.cells import CELLS
 from engram.cli import views
 from engram.cli.flags import Parser
+from engram.cli.outcome import RESULT
 from engram.cli.remedies import show_remedies
-from engram.cli.train import RESULT
 from engram.diagnosis.language_model import read_memory
 from engram.errors import ConfigError
 from engram.files import read_json
-from engram.tasks.language_model import LanguageModelSettings
+from engram.tasks.language_model import NAME, LanguageModelSettings
+from engram.tasks.registry import TASKS
 from engram.training.run_folder import RunFolder
+from engram.training.settings import TrainingSettings
 
 
 def main(argv: list[str]) -> int:
@@ -59,8 +61,33 @@ LISTS: dict[str, tuple[str, Callable[[Console], None]]] = {
 
 
 def _show_run(out: Console, run: RunFolder) -> None:
-    settings = LanguageModelSettings.checked(run.settings(), str(run.config))
+    values = run.settings()
+    name = values.pop("task", NAME)
+    if name in TASKS:
+        settings: Any = TASKS[name].settings.checked(values, str(run.config))
+        of = _task_settings(name, settings) | _progress(run, settings, TASKS[name].unit)
+        views.show_facts(out, of | _measures(run))
+        return
+    settings = LanguageModelSettings.checked(values, str(run.config))
     views.show_facts(out, _settings(settings) | _progress(run, settings) | _memory(run))
+
+
+def _task_settings(name: str, s: Any) -> dict[str, Any]:
+    return {
+        "task": name,
+        "data": ", ".join(getattr(s, "data", [])) or None,
+        "model": f"{s.layers} × {s.hidden} {s.cell}, dropout {s.dropout}",
+        "training": f"{s.optimizer} at {s.rate} ({s.schedule})",
+    }
+
+
+def _measures(run: RunFolder) -> dict[str, Any]:
+    result = run.read_record(RESULT) or {}
+    return {
+        f"{part} part": ", ".join(f"{name} {value:,.4g}" for name, value in result[part].items())
+        for part in ("valid", "test")
+        if part in result
+    }
 
 
 def _settings(s: LanguageModelSettings) -> dict[str, Any]:
@@ -74,7 +101,7 @@ def _settings(s: LanguageModelSettings) -> dict[str, Any]:
     }
 
 
-def _progress(run: RunFolder, settings: LanguageModelSettings) -> dict[str, Any]:
+def _progress(run: RunFolder, settings: TrainingSettings, unit: str = "tokens") -> dict[str, Any]:
     lines = run.read_metrics()
     timings = run.read_timings()
     trained = [line for line in lines if line["kind"] == "train"]
@@ -94,7 +121,7 @@ def _progress(run: RunFolder, settings: LanguageModelSettings) -> dict[str, Any]
         facts["test"] = f"{result['test_loss']:.4f} nats, {bits:.3f} bits a character"
     if timings:
         speeds = sorted(line["tokens_per_second"] for line in timings)
-        facts["speed"] = f"{speeds[len(speeds) // 2]:,.0f} tokens a second (median)"
+        facts["speed"] = f"{speeds[len(speeds) // 2]:,.0f} {unit} a second (median)"
     if result:
         facts["parameters"] = f"{result['parameters']:,}"
     facts["made with"] = (

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+from engram.cli import tasks
 from engram.cli.flags import Parser
-from engram.cli.train import RESULT, go
+from engram.cli.language_model import go
+from engram.cli.outcome import RESULT
 from engram.errors import RunError
-from engram.tasks.language_model import LanguageModelSettings
+from engram.tasks.language_model import NAME, LanguageModelSettings
+from engram.tasks.registry import task_by_name
 from engram.training.run_folder import RunFolder
 
 
@@ -22,10 +25,14 @@ def main(argv: list[str]) -> int:
     flags.add_argument("run", metavar="RUN", help="the folder of the run")
     run = RunFolder.open(Path(flags.parse(argv).run))
     given = run.settings()
+    name = given.pop("task", NAME)
+    if name != NAME and run.read_record(RESULT) is None:
+        return tasks.resume(task_by_name(name), run, given)
+    if name != NAME:
+        return _finished(run)
     settings = LanguageModelSettings.checked(given, str(run.config))
     if run.read_record(RESULT) is not None:
-        print(f"{run.path} is finished; look at it with:\n  engram info {run.path}")
-        return 0
+        return _finished(run)
     if given.get("weight_decay") and "regularise" not in given:
         raise RunError(
             f"{run.config} is of a version in which weight_decay={given['weight_decay']} meant "
@@ -33,3 +40,8 @@ def main(argv: list[str]) -> int:
             "--weight-decay"
         )
     return go(run, settings)
+
+
+def _finished(run: RunFolder) -> int:
+    print(f"{run.path} is finished; look at it with:\n  engram info {run.path}")
+    return 0

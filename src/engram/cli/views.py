@@ -4,12 +4,14 @@ import math
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from engram.diagnosis.context_use import ContextUse
 from engram.diagnosis.gradient_reach import Decay, GradientReach
 from engram.models.anatomy import Anatomy, Region
+from engram.tasks.task import Report
 
 _BAR = 28
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -169,3 +171,19 @@ def _log_bar(share: float) -> str:
 def _bar(share: float) -> str:
     eighths = round(min(1.0, share) * _BAR * 8)
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+
+
+def show_report(out: Console, title: str, report: Report, *, tables: bool = True) -> None:
+    """Figures of an evaluation, and its tables."""
+    figures = "  ".join(f"{name} {_figure(value)}" for name, value in report.measures.items())
+    out.print(f"[bold]{escape(title)}[/]: {figures}", soft_wrap=True)
+    for heading, table in report.tables.items() if tables else ():
+        out.print(f"\n{heading}")
+        rows = [[_figure(value) for value in row] for row in table.rows]
+        show_table(out, table.columns, rows)
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

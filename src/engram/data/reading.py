@@ -1,0 +1,178 @@
+"""Reading examples: files and folders of every kind that has one answer a text or series."""
+
+import glob
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from engram.data.class_folders import read_class_folders
+from engram.data.labelled import Examples
+from engram.data.labelled_lines import read_labelled_lines
+from engram.data.sequences import Sequences
+from engram.data.tables.examples import examples_of, leaks
+from engram.data.tables.roles import Roles, find_roles
+from engram.data.tables.table import SUFFIXES, read_table
+from engram.data.ts_files import read_ts
+from engram.errors import DataError
+from engram.files import cannot
+from engram.settings import Names, Settings
+
+KINDS = ", ".join(
+    [*sorted(SUFFIXES), ".ts", "a folder of folders, one a class", ".txt (label text)"]
+)
+
+
+class ReadingSettings(Settings):
+    """Which data are read, and what their columns are for."""
+
+    data: list[str] = Field(min_length=1, description=f"files, globs, a folder: {KINDS}")
+    encoding: str = Field("utf-8", description="encoding of text files")
+    target: str | None = Field(
+        None, description="tables: column that is asked for; default by its name, or the last"
+    )
+    text: str | None = Field(None, description="tables: column of texts; default the longest ones")
+    values: Names = Field(
+        [],
+        description="tables: columns of numbers; default all that have no other role",
+        json_schema_extra={"metavar": "COLUMN"},
+    )
+    series: str | None = Field(
+        None, description="tables: column that says which series a row belongs to"
+    )
+    time: str | None = Field(None, description="tables: column that orders the rows of a series")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was read.
+
+    Attributes:
+        examples: All of it.
+        about: What it is, a line each.
+        warnings: What a person should look at, a sentence each.
+        roles: What columns are for, as settings; empty where there are no columns.
+    """
+
+    examples: Examples
+    about: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    roles: dict[str, Any] = field(default_factory=dict)
+
+
+def read_examples(
+    paths: Sequence[str],
+    settings: ReadingSettings,
+    *,
+    numbers: bool,
+    answered: bool = True,
+    labels: Collection[str] = (),
+) -> Found:
+    """Read examples from files, globs and folders of one kind.
+
+    Args:
+        paths: What is read, one after the other.
+        settings: Encoding, and the roles of columns.
+        numbers: Whether targets are numbers, not labels.
+        answered: Whether there have to be targets; where not, those of columns that are named are
+            read where they exist.
+        labels: Of a classifier; lines that do not all begin with one are texts without labels.
+
+    Raises:
+        DataError: For what does not exist, or cannot be read as examples.
+    """
+    parts: list[Examples] = []
+    about: dict[str, None] = {}
+    used: dict[str, Any] = {}
+    for path in _expanded(paths):
+        suffix = path.suffix.lower()
+        try:
+            if suffix in SUFFIXES:
+                found, roles = _read_table(path, settings, numbers, answered)
+                about[roles.about()] = None
+                used = roles.settings()
+            elif suffix == ".ts":
+                found = read_ts(path, numbers=numbers, answered=answered)
+            elif path.is_dir():
+                found = read_class_folders(path, encoding=settings.encoding)
+            else:
+                given = None if answered else labels
+                found = read_labelled_lines(path, encoding=settings.encoding, labels=given)
+        except OSError as error:
+            raise DataError(cannot("read", path, error)) from error
+        if numbers and answered and isinstance(found.targets, list):
+            raise DataError(
+                f"{path} has labels, and numbers are asked for; give a table or a .ts file"
+            )
+        parts.append(found)
+    examples = _joined(parts)
+    kind = "series" if isinstance(examples.inputs, Sequences) else "texts"
+    lines = [f"{len(examples):,} {kind} from {', '.join(paths)}", *about]
+    return Found(examples, lines, leaks(examples) if answered else [], used)
+
+
+def with_roles(settings: ReadingSettings, roles: Mapping[str, Any]) -> ReadingSettings:
+    """The settings, with the roles of another reading where they name none themselves."""
+    open_ones = {name: role for name, role in roles.items() if not getattr(settings, name)}
+    return settings.model_copy(update=open_ones)
+
+
+def _expanded(paths: Sequence[str]) -> list[Path]:
+    found: list[Path] = []
+    for given in paths:
+        matches = [Path(given)] if Path(given).exists() else sorted(map(Path, glob.glob(given)))
+        if not matches:
+            raise DataError(f"{given} does not exist; name files, globs or a folder")
+        found += matches
+    return found
+
+
+def _read_table(
+    path: Path, settings: ReadingSettings, numbers: bool, answered: bool
+) -> tuple[Examples, Roles]:
+    table = read_table(path, encoding=settings.encoding)
+    target = settings.target
+    if not answered and target not in table.columns:
+        target = None
+    roles = find_roles(
+        table,
+        next(table.blocks()),
+        target=target,
+        text=settings.text,
+        values=settings.values,
+        series=settings.series,
+        time=settings.time,
+        answered=answered,
+        numbers=numbers,
+    )
+    if not answered and settings.target is not None:
+        roles = replace(roles, target=None)  # what is there is no matter, and may be missing
+    return examples_of(table, roles, numbers=numbers), roles
+
+
+def _joined(parts: Sequence[Examples]) -> Examples:
+    if len(parts) == 1:
+        return parts[0]
+    names = [name for part in parts for name in part.names]
+    series = [part.inputs for part in parts if isinstance(part.inputs, Sequences)]
+    if len(series) not in (0, len(parts)):
+        raise DataError("some files hold texts and others series; give files of one kind")
+    if len({each.columns for each in series}) > 1:
+        raise DataError("the files have differing columns; give files with the same ones")
+    targets = [part.targets for part in parts if part.targets is not None]
+    if len(targets) not in (0, len(parts)):
+        raise DataError("some files have targets and others none; give files of one kind")
+    inputs: list[str] | Sequences
+    if series:
+        inputs = Sequences.of([each for part in series for each in part], series[0].columns)
+    else:
+        inputs = [text for part in parts for text in part.inputs if isinstance(text, str)]
+    joined: list[str] | np.ndarray | None = None
+    if targets and isinstance(targets[0], list):
+        joined = [label for part in targets for label in part]
+    elif targets:
+        joined = np.concatenate([np.asarray(part) for part in targets])
+    return Examples(inputs, joined, names)

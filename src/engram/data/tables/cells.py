@@ -1,0 +1,118 @@
+"""Cells: the values of a column as numbers or texts."""
+
+import re
+from typing import Any
+
+import numpy as np
+
+from engram.errors import DataError
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
+# what float() accepts beyond this (underscores, "infinity") is text to a person
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf", re.ASCII | re.IGNORECASE)
+
+
+def number(cell: Any) -> float | None:
+    """The number of a cell, NaN where it is missing, None where it is something else."""
+    if cell is None:
+        return float("nan")
+    if isinstance(cell, int | float):  # bool among them
+        return float(cell)
+    if isinstance(cell, str):
+        text = cell.strip()
+        if text.lower() in MISSING:
+            return float("nan")
+        if _NUMBER.fullmatch(text):
+            return float(text)
+    return None
+
+
+# what float() accepts beyond this (underscores, "infinity") is text to a person
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf", re.ASCII | re.IGNORECASE)
+
+
+def numbers(column: Any) -> tuple[np.ndarray, int | None]:
+    """A column as numbers, as far as it is made of them.
+
+    Args:
+        column: An arrow array, or a list.
+
+    Returns:
+        ``(n,)`` float64, NaN where a value is missing; and the place of the first cell that holds
+        something else, or None.
+    """
+    quick = _quick_numbers(column)
+    if quick is not None:
+        return quick, None
+    found = np.full(len(column), np.nan)
+    for place, cell in enumerate(values(column)):
+        value = number(cell)
+        if value is None:
+            return found, place
+        found[place] = value
+    return found, None
+
+
+def texts(column: Any) -> list[str | None]:
+    """A column as texts; None where a value is missing, and numbers as they are written."""
+    return [None if cell is None else _text(cell) for cell in values(column)]
+
+
+def values(column: Any) -> list[Any]:
+    """A column as Python values."""
+    return column if isinstance(column, list) else column.to_pylist()
+
+
+def is_list(column: Any) -> bool:
+    """Whether cells of a column are lists: series within a row."""
+    first = next((cell for cell in values(column) if cell is not None), None)
+    return isinstance(first, list)
+
+
+def array(cell: Any, place: str) -> np.ndarray:
+    """The series that a cell holds: a list of numbers, or of lists of as many numbers each.
+
+    Args:
+        cell: The list.
+        place: Where it stands, for a message.
+
+    Returns:
+        ``(T, F)`` float32; None is NaN.
+
+    Raises:
+        DataError: For anything else.
+    """
+    rows = cell if isinstance(cell, list) else None
+    if rows is not None and not any(isinstance(row, list) for row in rows):
+        rows = [[row] for row in rows]
+    if rows is None or not all(isinstance(row, list) for row in rows):
+        raise DataError(f"{place} holds {str(cell)[:40]!r}; a series is a list of numbers")
+    if len({len(row) for row in rows}) > 1:
+        raise DataError(f"{place} has steps with differing numbers of values; give each the same")
+    found = [[number(value) for value in row] for row in rows]
+    for step, row in enumerate(found):
+        for value, given in zip(row, rows[step], strict=True):
+            if value is None:
+                raise DataError(f"{place}, step {step + 1}, holds {given!r}; write a number")
+    return np.array(found, dtype=np.float32).reshape(len(found), -1)
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell)
+
+
+def _quick_numbers(column: Any) -> np.ndarray | None:
+    """A column as numbers where arrow reads all of its cells as such; None where it does not."""
+    if isinstance(column, list):
+        return None
+    import pyarrow
+
+    try:
+        cast = column.cast(pyarrow.float64())
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError):
+        return None
+    return cast.to_numpy(zero_copy_only=False)

@@ -1,0 +1,160 @@
+"""Roles: what each column of a table is for, as a person says, or as its name and values tell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engram.data.tables import cells
+from engram.data.tables.table import Block, Table
+from engram.errors import DataError, did_you_mean
+
+TARGETS = ("label", "class", "target", "category", "sentiment", "tag", "y", "output", "score")
+SERIES = ("series", "series_id", "id", "sequence", "sequence_id", "unique_id", "group", "sample")
+TIMES = ("time", "timestamp", "date", "datetime", "ds", "step", "t", "index")
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What each column is for; columns that stand in none of these are left out.
+
+    Attributes:
+        target: What is asked, or None.
+        text: What is read, where that is a text.
+        cell: What is read, where a cell holds a whole series.
+        values: What is read, where each row is a step.
+        series: Tells which series a row belongs to, where each row is a step.
+        time: Orders the steps of a series.
+        left_out: The others.
+    """
+
+    target: str | None
+    text: str | None = None
+    cell: str | None = None
+    values: tuple[str, ...] = ()
+    series: str | None = None
+    time: str | None = None
+    left_out: tuple[str, ...] = ()
+
+    def settings(self) -> dict[str, Any]:
+        """The roles as a person would name them."""
+        return {
+            "target": self.target,
+            "text": self.text or self.cell,
+            "values": list(self.values),
+            "series": self.series,
+            "time": self.time,
+        }
+
+    def about(self) -> str:
+        """The roles in words."""
+        named = [
+            ("target", self.target),
+            ("text", self.text or None),
+            ("series in cells of", self.cell),
+            ("series", self.series),
+            ("time", self.time),
+            ("values", ", ".join(self.values) or None),
+            ("left out", ", ".join(self.left_out) or None),
+        ]
+        return "columns: " + "; ".join(f"{role} '{name}'" for role, name in named if name)
+
+
+def find_roles(
+    table: Table,
+    first: Block,
+    *,
+    target: str | None = None,
+    text: str | None = None,
+    values: Sequence[str] = (),
+    series: str | None = None,
+    time: str | None = None,
+    answered: bool = True,
+    numbers: bool = False,
+) -> Roles:
+    """Decide what each column is for.
+
+    What is not said is guessed: the target by its name (`TARGETS`), else it is the last column; the
+    text is the column with the longest texts in the mean; and where there is none, each row is a
+    step of the series that a column called like one of `SERIES` names, at a time of one called like
+    `TIMES`, and the other columns of numbers are its values.
+
+    Args:
+        table: Its columns.
+        first: Its first rows.
+        target, text, values, series, time: Columns that a person named.
+        answered: Whether there has to be a target.
+        numbers: Whether targets are numbers.
+
+    Raises:
+        DataError: For a column that does not exist or stands in two roles, and where nothing is
+            left to read, or to answer.
+    """
+    columns = table.columns
+    said = [name for name in (target, text, series, time, *values) if name is not None]
+    for name in said:
+        if name not in columns:
+            raise DataError(f"{table.path} has no column '{name}': {did_you_mean(name, columns)}")
+        if said.count(name) > 1:
+            raise DataError(f"the column '{name}' is named for two roles; name each for one")
+    free = [name for name in columns if name not in said]
+    numeric = {name for name in columns if cells.numbers(first[name])[1] is None}
+    lists = [name for name in columns if cells.is_list(first[name])]
+    if target is None:
+        target = _named(TARGETS, free)
+        if target is None and answered:
+            rest = [name for name in free if name not in lists]
+            suited = [name for name in rest if name in numeric] if numbers else rest
+            if len(columns) < 2 or not suited:
+                raise DataError(
+                    f"{table.path} has the columns {', '.join(columns)}, and none that is asked "
+                    "for; name it with --target"
+                )
+            target = suited[-1]
+        free = [name for name in free if name != target]
+    cell = next((name for name in lists if name in (text, *values)), None)
+    if text is None and not values and cell is None:
+        cell = next((name for name in lists if name in free), None)
+        if cell is None:
+            wordy = [n for n in free if n not in numeric and n not in lists]
+            named_series = series or _named(SERIES, free)
+            steps = any(n in numeric for n in free if n not in (named_series, time))
+            if wordy and not (named_series and steps and _repeats(first[named_series])):
+                text = max(wordy, key=lambda name: _mean_length(first[name]))
+    if cell is not None or text is not None:
+        left = tuple(name for name in free if name not in (cell, text))
+        return Roles(target, None if cell else text, cell, left_out=left)
+    if series is None:
+        series = _named(SERIES, free)
+        free = [name for name in free if name != series]
+    if time is None:
+        time = _named(TIMES, free)
+        free = [name for name in free if name != time]
+    chosen = tuple(values) or tuple(name for name in free if name in numeric)
+    if not chosen:
+        raise DataError(
+            f"{table.path} has the columns {', '.join(columns)}, and none to read: neither texts "
+            "nor numbers; name them with --text or --values"
+        )
+    if series is None:
+        raise DataError(
+            f"{table.path} has columns of numbers, and none that says which series a row belongs "
+            "to; name it with --series"
+        )
+    left = tuple(name for name in free if name not in chosen)
+    return Roles(target, values=chosen, series=series, time=time, left_out=left)
+
+
+def _named(known: Sequence[str], columns: Sequence[str]) -> str | None:
+    """The first column whose name is among the known ones, in the order of these."""
+    plain = {name.strip().lower().replace(" ", "_"): name for name in reversed(columns)}
+    return next((plain[name] for name in known if name in plain), None)
+
+
+def _mean_length(column: object) -> float:
+    found = [len(text) for text in cells.texts(column) if text is not None]
+    return sum(found) / max(1, len(found))
+
+
+def _repeats(column: object) -> bool:
+    found = cells.texts(column)
+    return len(set(found)) < len(found)

@@ -1,0 +1,282 @@
+"""Table: a file of rows and named columns, read block by block."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from engram.data.tables.cells import number
+from engram.errors import DataError
+from engram.files import cannot
+
+BLOCK = 1 << 23  # bytes of a text file that are read at once
+_LONGEST = 1 << 30  # bytes of the longest row
+_ROWS = 50_000  # of a block of JSON lines
+SUFFIXES = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".tab": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+
+Block = dict[str, Any]
+"""Some rows by column: arrow arrays, or lists of Python values; `cells` reads both."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file of rows.
+
+    Attributes:
+        path: Of the file.
+        columns: Names, in their order.
+        blocks: Reads the rows anew, block after block.
+        first_row: What the first row is called in messages: line 2 behind a header, else 1.
+        word: What a row is called in messages, ``"line"`` or ``"row"``.
+    """
+
+    path: Path
+    columns: list[str]
+    blocks: Callable[[], Iterator[Block]]
+    first_row: int
+    word: str
+
+    def place(self, row: int) -> str:
+        """Where a row stands, numbered from 0, for a message."""
+        return f"{self.path} {self.word} {row + self.first_row}"
+
+
+def read_table(path: Path, *, encoding: str = "utf-8") -> Table:
+    """Open a table; its first block is read, the others when they are asked for.
+
+    CSV cells are separated by commas, semicolons, tabs or bars, whichever its first line holds most
+    of, and may be quoted. Its first line is a header where it holds no number; else columns are
+    called ``column 1``, … A cell that is empty, or says NA, NaN, null, none or ?, is missing.
+
+    Args:
+        path: A ``.csv``, ``.tsv``, ``.tab``, ``.parquet``, ``.pq``, ``.jsonl`` or ``.ndjson`` file.
+        encoding: Of text files. A byte order mark is dropped.
+
+    Raises:
+        DataError: For a file that cannot be read, is empty or damaged, has rows of differing
+            lengths, or two columns of one name; here or when the blocks are read.
+    """
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        raise DataError(
+            f"{path} is no table by its name; tables end in {', '.join(sorted(SUFFIXES))}"
+        )
+    try:
+        if path.stat().st_size == 0:
+            raise DataError(f"{path} is empty; name a file that holds a table")
+        if kind == "csv":
+            table = _csv(path, encoding)
+        elif kind == "jsonl":
+            table = _json_lines(path, encoding)
+        else:
+            table = _parquet(path)
+    except OSError as error:
+        raise DataError(cannot("read", path, error)) from error
+    twice = [name for name in table.columns if table.columns.count(name) > 1]
+    if twice:
+        raise DataError(f"{path} has two columns called '{twice[0]}'; rename one")
+    return table
+
+
+def _csv(path: Path, encoding: str) -> Table:
+    separator, cells = _first_line(path, encoding)
+    header = all(number(cell) is None for cell in cells)
+    names = [cell.strip() for cell in cells]
+    if not header:
+        names = [f"column {place + 1}" for place in range(len(cells))]
+    elif "" in names:
+        names = [name or f"column {place + 1}" for place, name in enumerate(names)]
+
+    def blocks() -> Iterator[Block]:
+        found = False
+        for block in _csv_blocks(path, encoding, separator, names, header):
+            found = True
+            yield block
+        if not found:
+            raise DataError(f"{path} holds a header and no rows; name a file that has some")
+
+    return Table(path, names, blocks, 2 if header else 1, "line")
+
+
+def _first_line(path: Path, encoding: str) -> tuple[str, list[str]]:
+    """The separator, and the cells of the first line."""
+    import csv
+
+    try:
+        with open(path, encoding=_with_mark(encoding), newline="") as lines:
+            start = lines.readline(BLOCK)
+            while start and not start.strip():
+                start = lines.readline(BLOCK)
+            lines.seek(0)
+            separator = max(",;\t|", key=start.count)
+            csv.field_size_limit(_LONGEST)
+            # a NUL in a row is told of by arrow, with its place
+            cells = next(
+                row for row in csv.reader(lines, delimiter=separator) if any(c.strip() for c in row)
+            )
+    except (UnicodeDecodeError, LookupError) as error:
+        raise DataError(not_text(path, encoding, error)) from None
+    except csv.Error as error:
+        raise DataError(f"{path} is no table of text: {error}; mend its first line") from None
+    except StopIteration:
+        raise DataError(f"{path} is empty; name a file that holds a table") from None
+    return separator, cells
+
+
+def _csv_blocks(
+    path: Path, encoding: str, separator: str, names: list[str], header: bool
+) -> Iterator[Block]:
+    import pyarrow
+    import pyarrow.csv as arrow
+
+    ragged: list[str] = []
+
+    def note(row: Any) -> str:
+        where = f"{path} line {row.number}" if row.number else f"a line of {path}"
+        ragged.append(
+            f"{where} has {row.actual_columns} cells, and the first has {row.expected_columns}: "
+            f"'{row.text[:60]}'; mend it"
+        )
+        return "error"
+
+    size, done = BLOCK, 0
+    while True:
+        options = {
+            "read_options": arrow.ReadOptions(
+                use_threads=False,
+                block_size=size,
+                skip_rows=int(header),
+                column_names=[str(place) for place in range(len(names))],
+                encoding=encoding,
+            ),
+            "parse_options": arrow.ParseOptions(
+                delimiter=separator, newlines_in_values=True, invalid_row_handler=note
+            ),
+            "convert_options": arrow.ConvertOptions(
+                column_types={str(place): pyarrow.string() for place in range(len(names))},
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                null_values=[""],
+            ),
+        }
+        seen = 0
+        try:
+            with arrow.open_csv(path, **options) as reader:
+                for batch in reader:
+                    rows = batch.num_rows
+                    if rows and seen >= done:
+                        yield dict(zip(names, batch.columns, strict=True))
+                        done += rows
+                    seen += rows
+            return
+        except pyarrow.ArrowInvalid as error:
+            if ragged:
+                raise DataError(ragged[0]) from None
+            if "straddl" in str(error) and size < _LONGEST and done == 0:
+                size *= 16  # a row longer than a block
+                continue
+            if "Empty CSV" in str(error):
+                return
+            raise DataError(f"{path} is no table in {encoding}: {_short(error)}; mend it") from None
+        except (UnicodeDecodeError, LookupError) as error:
+            raise DataError(not_text(path, encoding, error)) from None
+
+
+def _json_lines(path: Path, encoding: str) -> Table:
+    names: list[str] = []
+
+    def blocks() -> Iterator[Block]:
+        rows: list[dict[str, Any]] = []
+        for line, row in _json_rows(path, encoding):
+            if names and set(row) - set(names):
+                extra = min(set(row) - set(names))
+                raise DataError(
+                    f"{path} line {line} has '{extra}', which the lines before it have not; give "
+                    "every line the same names"
+                )
+            rows.append(row)
+            if len(rows) == _ROWS:
+                yield {name: [r.get(name) for r in rows] for name in names}
+                rows = []
+        if rows:
+            yield {name: [r.get(name) for r in rows] for name in names}
+
+    for _, row in islice(_json_rows(path, encoding), 1000):
+        names += [name for name in row if name not in names]
+    if not names:
+        raise DataError(f"{path} is empty; name a file that holds a table")
+    return Table(path, names, blocks, 1, "line")
+
+
+def _json_rows(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        with open(path, encoding=_with_mark(encoding)) as lines:
+            for line, text in enumerate(lines, start=1):
+                if not text.strip():
+                    continue
+                try:
+                    row = json.loads(text)
+                except (ValueError, RecursionError) as error:
+                    raise DataError(f"{path} line {line} is no JSON: {error}; mend it") from None
+                if not isinstance(row, dict):
+                    raise DataError(
+                        f"{path} line {line} holds {type(row).__name__}; each line takes one "
+                        'object, such as {"text": "…", "label": "…"}'
+                    )
+                yield line, row
+    except (UnicodeDecodeError, LookupError) as error:
+        raise DataError(not_text(path, encoding, error)) from None
+
+
+def _parquet(path: Path) -> Table:
+    import pyarrow
+    import pyarrow.parquet as parquet
+
+    def opened() -> Any:
+        try:
+            return parquet.ParquetFile(path)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise DataError(f"{path} is no Parquet file: {_short(error)}; mend it") from None
+
+    names = [str(name) for name in opened().schema_arrow.names]
+
+    def blocks() -> Iterator[Block]:
+        file = opened()
+        try:
+            for batch in file.iter_batches(batch_size=_ROWS):
+                if batch.num_rows:
+                    yield dict(zip(names, batch.columns, strict=True))
+        except (pyarrow.ArrowException, OSError) as error:
+            raise DataError(f"{path} is damaged: {_short(error)}; restore it") from None
+
+    if opened().metadata.num_rows == 0:
+        raise DataError(f"{path} holds no rows; name a file that has some")
+    return Table(path, names, blocks, 1, "row")
+
+
+def not_text(path: Path, encoding: str, error: Exception) -> str:
+    """What to say of bytes that are not text in an encoding."""
+    if isinstance(error, UnicodeDecodeError):
+        return (
+            f"{path} is not text in {encoding} (byte {error.start:,} of what was read is "
+            f"0x{error.object[error.start]:02x}); name its encoding with --encoding"
+        )
+    return f"the encoding '{encoding}' is not known; use one such as utf-8 or latin-1"
+
+
+def _with_mark(encoding: str) -> str:
+    return "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,105 @@
+"""Many-to-one: a whole sequence in, one answer out."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from engram.layers import Pooling, TemporalConvolution
+from engram.models.many_to_many import drop_embeddings
+from engram.models.settings import RecurrentSettings, recurrent
+
+
+class ManyToOneSettings(RecurrentSettings):
+    """What a model of whole sequences is made of."""
+
+    bidirectional: bool = Field(True, description="read each sequence in both directions")
+    pooling: Literal["last", "mean", "max", "attention"] = Field(
+        "last", description="how the steps' outputs become one vector"
+    )
+    dropout_head: float = Field(
+        0.0, ge=0.0, lt=1.0, description="share of that vector dropped in training"
+    )
+    embedding: int = Field(
+        0, ge=0, description="width of the vector that stands for a token; 0 takes --hidden"
+    )
+    dropout_embedding: float = Field(
+        0.0, ge=0.0, lt=1.0, description="share of tokens whose embedding is dropped in training"
+    )
+    convolution: int = Field(
+        0, ge=0, description="features of a convolution over time before the recurrent layers"
+    )
+    kernel: int = Field(5, ge=1, description="steps that the convolution looks at")
+    stride: int = Field(1, ge=1, description="steps from one output of the convolution to the next")
+
+
+class ManyToOne(nn.Module):
+    """Embedding or values, convolution where asked for, recurrent layers, pooling, head.
+
+    Args:
+        inputs: V, how many tokens there are, or F, how many values a step has.
+        outputs: O, numbers of an answer: scores of classes, or values.
+        settings: Sizes and kinds.
+        tokens: Whether steps are tokens.
+
+    Raises:
+        ConfigError: For settings that contradict each other.
+    """
+
+    by_token: ClassVar[set[str]] = {"embedding.weight"}
+
+    def __init__(
+        self, inputs: int, outputs: int, settings: ManyToOneSettings, *, tokens: bool
+    ) -> None:
+        super().__init__()
+        settings.require_consistent()
+        width = inputs
+        self.embedding: nn.Embedding | None = None
+        if tokens:
+            width = settings.embedding or settings.hidden
+            self.embedding = nn.Embedding(inputs, width)
+        self.dropout_embedding = settings.dropout_embedding
+        self.convolution: TemporalConvolution | None = None
+        if settings.convolution:
+            self.convolution = TemporalConvolution(
+                width,
+                settings.convolution,
+                settings.kernel,
+                stride=settings.stride,
+                padding="same" if settings.bidirectional else "causal",
+            )
+            width = settings.convolution
+        self.layers = recurrent(settings, width, bidirectional=settings.bidirectional)
+        features = settings.hidden * (2 if settings.bidirectional else 1)
+        self.pooling = Pooling(settings.pooling, features, bidirectional=settings.bidirectional)
+        self.dropout_head = nn.Dropout(settings.dropout_head)
+        self.head = nn.Linear(features, outputs)
+
+    def forward(
+        self, inputs: Tensor, lengths: Tensor | Sequence[int] | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Answer a batch of sequences.
+
+        Args:
+            inputs: Tokens ``(T, B)`` int64, or values ``(T, B, F)``.
+            lengths: Valid steps of each row, ``(B,)`` in 1…T, or None for all.
+
+        Returns:
+            ``(B, O)``, and with attention the weights of the steps, ``(B, T)``, else None.
+
+        Raises:
+            ConfigError: For lengths that do not fit.
+        """
+        x = inputs
+        if self.embedding is not None:
+            x = self.embedding(inputs)
+            if self.training and self.dropout_embedding:
+                vocabulary = self.embedding.num_embeddings
+                x = drop_embeddings(x, inputs, vocabulary, self.dropout_embedding)
+        if self.convolution is not None:
+            x, lengths = self.convolution(x, lengths=lengths)
+            x = x.relu()
+        output, _ = self.layers(x, lengths=lengths)
+        pooled, weights = self.pooling(output, lengths=lengths)
+        return self.head(self.dropout_head(pooled)), weights

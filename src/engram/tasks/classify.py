@@ -1,0 +1,261 @@
+"""Classification: one label for each text or series."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from engram.data.buckets import Buckets
+from engram.data.encoding import Encoding, encoding_from_plain, learn_encoding
+from engram.data.labelled import Examples
+from engram.data.reading import ReadingSettings, read_examples, with_roles
+from engram.errors import DataError
+from engram.models.many_to_many import State
+from engram.models.many_to_one import ManyToOne
+from engram.tasks.examples import (
+    GROUPS,
+    ExampleBatch,
+    ExampleSettings,
+    Part,
+    answers,
+    mean_cost,
+    read_split,
+    source,
+)
+from engram.tasks.task import Data, Report, Table, Task, Trained
+from engram.training.losses import LabelSmoothing, cross_entropy
+from engram.training.source import Objective
+
+NAME = "classify"
+
+
+class ClassifySettings(ExampleSettings, LabelSmoothing):
+    """Everything that can be set for training a classifier."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """How inputs become numbers, and answers labels.
+
+    Attributes:
+        encoding: Of the inputs.
+        classes: The labels of the training part, sorted.
+        roles: What the columns of its tables were for, as settings.
+    """
+
+    encoding: Encoding
+    classes: list[str]
+    roles: dict[str, Any]
+
+    def part(self, examples: Examples) -> Part:
+        """Examples as numbers; a label that training had not is -1."""
+        targets = None
+        if isinstance(examples.targets, list):
+            place = {label: index for index, label in enumerate(self.classes)}
+            targets = torch.tensor([place.get(label, -1) for label in examples.targets])
+        return Part(examples, self.encoding.encode(examples), targets)
+
+    def plain(self) -> dict[str, Any]:
+        """As values that JSON holds."""
+        return {
+            "inputs": self.encoding.plain(),
+            "classes": self.classes,
+            "roles": self.roles,
+        }
+
+    @classmethod
+    def from_plain(cls, value: dict[str, Any]) -> "Labels":
+        """Undo `plain`.
+
+        Raises:
+            DataError: For anything else.
+        """
+        classes = value.get("classes")
+        if not isinstance(classes, list) or len(classes) < 2:
+            raise DataError("the list of classes is damaged; restore the model folder")
+        names = [str(label) for label in classes]
+        return cls(encoding_from_plain(value.get("inputs")), names, dict(value.get("roles") or {}))
+
+
+def make_data(
+    settings: ClassifySettings,
+    parts: Sequence[Examples | None],
+    about: Sequence[str] = (),
+    warnings: Sequence[str] = (),
+    roles: Mapping[str, Any] = MappingProxyType({}),
+) -> Data:
+    """Learn classes and encoding on the training part, and turn all parts into numbers.
+
+    Args:
+        settings: How inputs become numbers.
+        parts: To train, to validate and to test; the first is needed.
+        about, warnings: See `Data`.
+        roles: See `Labels`.
+
+    Raises:
+        DataError: For examples without labels, one class only, a class that only the other parts
+            have, and inputs that cannot be read.
+    """
+    train, valid, test = parts
+    if train is None or not len(train):
+        raise DataError("there is nothing to train on; give at least two examples")
+    if not isinstance(train.targets, list):
+        raise DataError("the examples have no labels; name their column with --target")
+    counts = Counter(train.targets)
+    if len(counts) < 2:
+        only = next(iter(counts))
+        raise DataError(
+            f"all {len(train):,} examples have the label '{only}'; give at least two classes"
+        )
+    labels = Labels(learn_encoding(train, settings), sorted(counts), dict(roles))
+    for name, part in (("validate", valid), ("test", test)):
+        _check_known(part, labels.classes, name)
+    made = [None if part is None else labels.part(part) for part in (train, valid, test)]
+    digest = ".".join(part.digest() for part in parts if part is not None)
+    lengths = made[0].sequences.lengths  # type: ignore[union-attr]
+    lines = [
+        *about,
+        f"{len(counts)} classes: " + ", ".join(f"{c} ({n:,})" for c, n in counts.most_common(8)),
+        f"{lengths.min():,} to {lengths.max():,} steps, {lengths.mean():,.0f} in the mean",
+    ]
+    return Data(made[0], made[1], made[2], labels, digest, lines, list(warnings))
+
+
+def read(settings: ClassifySettings) -> Data:
+    """Read all data that the settings name.
+
+    Raises:
+        DataError: As `make_data` and `read_examples`.
+    """
+    parts, found = read_split(settings, settings.seed, numbers=False)
+    return make_data(settings, parts, found.about, found.warnings, found.roles)
+
+
+def evaluate(trained: Trained, part: Part) -> Report:
+    """Accuracy, macro F1, loss and confusion on a part.
+
+    Macro F1 is the mean over the classes that occur, as labels or as answers, of 2·TP / (2·TP + FP
+    + FN).
+    """
+    scores, _ = answers(trained.model, part, trained.settings)
+    classes = trained.preprocess.classes
+    assert part.targets is not None
+    given, wanted = scores.argmax(1), part.targets
+    confusion = torch.zeros(len(classes), len(classes), dtype=torch.int64)
+    confusion.index_put_((wanted, given), torch.ones_like(wanted), accumulate=True)
+    right, asked, answered = confusion.diag(), confusion.sum(1), confusion.sum(0)
+    occurs = asked + answered > 0
+    f1 = (2.0 * right / (asked + answered).clamp(min=1))[occurs].mean().item()
+    rows = [[label, *row] for label, row in zip(classes, confusion.tolist(), strict=True)]
+    return Report(
+        {
+            "accuracy": right.sum().item() / len(wanted),
+            "macro F1": f1,
+            "loss": cross_entropy(scores, wanted).item(),
+            "examples": len(wanted),
+        },
+        {"confusion (rows: true labels)": Table(["", *classes], rows)},
+    )
+
+
+def _check_known(part: Examples | None, classes: Sequence[str], purpose: str) -> None:
+    """Refuse labels that the training part lacks."""
+    if part is None:
+        return
+    if not isinstance(part.targets, list):
+        raise DataError(f"the examples to {purpose} have no labels; name a file that has them")
+    known = set(classes)
+    for index, label in enumerate(part.targets):
+        if label not in known:
+            raise DataError(
+                f"{part.name(index)}: the label '{label}' is among those to {purpose} alone; "
+                "training needs at least one example of it"
+            )
+
+
+def _build(settings: ClassifySettings, labels: Labels) -> nn.Module:
+    encoding = labels.encoding
+    tokens = "tokenizer" in encoding.plain()
+    return ManyToOne(encoding.width, len(labels.classes), settings, tokens=tokens)
+
+
+def _source(settings: ClassifySettings, data: Data) -> Buckets:
+    return source(settings, data.train)
+
+
+def _objective(settings: ClassifySettings, _: Data) -> Objective:
+    def objective(model: nn.Module, batch: ExampleBatch, _: State | None) -> tuple[Tensor, None]:
+        scores, _ = model(batch.inputs, batch.lengths)
+        assert batch.targets is not None
+        return cross_entropy(scores, batch.targets, smoothing=settings.label_smoothing), None
+
+    return objective
+
+
+def _loss(model: nn.Module, settings: ClassifySettings, data: Data) -> float:
+    def cost(scores: Tensor, targets: Tensor) -> Tensor:
+        return cross_entropy(scores, targets, reduction="sum")
+
+    return mean_cost(model, data.valid, settings, cost)
+
+
+def predict(trained: Trained, examples: Examples) -> Iterator[dict[str, Any]]:
+    """For each example: the label, its probability, and the probability of every label."""
+    labels: Labels = trained.preprocess
+    part = labels.part(examples)
+    scores, _ = answers(trained.model, part, trained.settings)
+    for index, row in enumerate(scores.softmax(1).numpy()):
+        best = int(np.argmax(row))
+        every = {f"p({label})": float(p) for label, p in zip(labels.classes, row, strict=True)}
+        name = examples.name(index)
+        yield {"name": name, "label": labels.classes[best], "probability": float(row[best])} | every
+
+
+def _predict(trained: Trained, asking: ReadingSettings) -> Iterator[dict[str, Any]]:
+    found = read_examples(
+        asking.data,
+        with_roles(asking, trained.preprocess.roles),
+        numbers=False,
+        answered=False,
+        labels=trained.preprocess.classes,
+    )
+    return predict(trained, found.examples)
+
+
+def _judge(trained: Trained, judging: ReadingSettings) -> Report:
+    labels: Labels = trained.preprocess
+    examples = read_examples(
+        judging.data, with_roles(judging, labels.roles), numbers=False
+    ).examples
+    _check_known(examples, labels.classes, "evaluate")
+    return evaluate(trained, labels.part(examples))
+
+
+TASK = Task(
+    name=NAME,
+    summary="one label for each text or series",
+    settings=ClassifySettings,
+    groups=GROUPS | {"labels": LabelSmoothing},
+    help=(
+        "  engram train classify --data reviews.csv --run-dir runs/reviews\n"
+        "  engram train classify --data letters/ --test-data others/ --pooling attention\n"
+        "  engram train classify --data gestures_TRAIN.ts --test-data gestures_TEST.ts"
+    ),
+    unit="steps",
+    read=read,
+    build=_build,
+    source=_source,
+    objective=_objective,
+    loss=_loss,
+    preprocess_from=Labels.from_plain,
+    evaluate=evaluate,
+    asking=ReadingSettings,
+    predict=_predict,
+    judging=ReadingSettings,
+    judge=_judge,
+)

@@ -1,0 +1,186 @@
+"""What tasks with one answer for each text or series share: settings, parts, batches, answers."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from engram.cells import make_cell
+from engram.data.buckets import Buckets, BucketSettings, in_order
+from engram.data.encoding import EncodingSettings
+from engram.data.labelled import Examples, split
+from engram.data.padding import padded
+from engram.data.reading import Found, ReadingSettings, read_examples, with_roles
+from engram.data.sequences import Sequences
+from engram.models.many_to_one import ManyToOneSettings
+from engram.settings import Settings
+from engram.training.penalties import obstacles
+from engram.training.settings import TrainingSettings
+
+
+class PartSettings(ReadingSettings):
+    """Which data are read, and what is held out of them."""
+
+    valid: float = Field(
+        0.1, ge=0.0, lt=1.0, description="share of the examples, drawn by the seed, to validate"
+    )
+    test: float = Field(0.0, ge=0.0, lt=1.0, description="share of the examples to test once")
+    valid_data: list[str] = Field([], description="files to validate on, in place of a share")
+    test_data: list[str] = Field([], description="files to test on, in place of a share")
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        faults = super().contradictions()
+        for part in ("valid", "test"):
+            files, share = getattr(self, f"{part}_data"), getattr(self, part)
+            if files and part in self.model_fields_set and share:
+                faults.append(
+                    f"{part}={share} takes a share of --data, and {part}_data names files; give one"
+                )
+        return faults
+
+
+class ExampleSettings(
+    PartSettings, EncodingSettings, BucketSettings, ManyToOneSettings, TrainingSettings
+):
+    """Everything that can be set for training a model with one answer for each sequence."""
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        return super().contradictions() + obstacles(make_cell(self.cell), self)
+
+
+GROUPS: dict[str, type[Settings]] = {
+    "data": PartSettings,
+    "inputs": EncodingSettings,
+    "batches": BucketSettings,
+    "model": ManyToOneSettings,
+    "training": TrainingSettings,
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some examples, as numbers.
+
+    Attributes:
+        examples: As they were read.
+        sequences: What the model reads.
+        targets: What is asked, ``(n,)``; None where nothing is.
+    """
+
+    examples: Examples
+    sequences: Sequences
+    targets: Tensor | None
+
+
+@dataclass(frozen=True)
+class ExampleBatch:
+    """Sequences side by side.
+
+    Attributes:
+        inputs: ``(T, B)`` int64, or ``(T, B, F)`` float32.
+        lengths: ``(B,)`` int64.
+        targets: ``(B,)``, or None.
+        rows: Which sequences, ``(B,)`` int64.
+        count: Steps of all rows, without padding.
+        share: See `training.source.Batch`.
+    """
+
+    inputs: Tensor
+    lengths: Tensor
+    targets: Tensor | None
+    rows: np.ndarray
+    count: int
+    share: float = 1.0
+
+
+def read_split(
+    settings: PartSettings, seed: int, numbers: bool
+) -> tuple[tuple[Examples, Examples | None, Examples | None], Found]:
+    """Read training, validation and test part.
+
+    Args:
+        settings: Which files, and which shares.
+        seed: Of the split.
+        numbers: Whether targets are numbers, not labels.
+
+    Returns:
+        The parts, and what was found in the files to train on.
+
+    Raises:
+        DataError: As `read_examples` does.
+    """
+    found = read_examples(settings.data, settings, numbers=numbers)
+    train = found.examples
+    parts: dict[str, Examples | None] = {"valid": None, "test": None}
+    for part, salt in (("test", 1), ("valid", 2)):
+        files, share = getattr(settings, f"{part}_data"), getattr(settings, part)
+        if files:
+            same = with_roles(settings, found.roles)
+            parts[part] = read_examples(files, same, numbers=numbers).examples
+        elif share:
+            train, taken = split(train, share, seed + salt)
+            parts[part] = taken if len(taken) else None
+    valid, test = parts["valid"], parts["test"]
+    sizes = [0 if part is None else len(part) for part in (train, valid, test)]
+    shares = f"{sizes[0]:,} to train, {sizes[1]:,} to validate, {sizes[2]:,} to test"
+    return (train, valid, test), replace(found, about=[*found.about, shares])
+
+
+def batch_of(part: Part, rows: np.ndarray) -> ExampleBatch:
+    """The sequences with these numbers side by side."""
+    inputs, lengths = padded(part.sequences, rows)
+    targets = None if part.targets is None else part.targets[torch.from_numpy(rows)]
+    return ExampleBatch(inputs, lengths, targets, rows, int(lengths.sum()))
+
+
+def source(settings: Any, part: Part) -> Buckets:
+    """Batches of the training part."""
+    own = BucketSettings(batch=settings.batch, batch_steps=settings.batch_steps)
+    return Buckets(part.sequences.lengths, lambda rows, _: batch_of(part, rows), own, settings.seed)
+
+
+@torch.inference_mode()
+def mean_cost(
+    model: nn.Module, part: Part, settings: Any, cost: Callable[[Tensor, Any], Tensor]
+) -> float:
+    """The mean over a part of a cost that adds up over rows; dropout is off."""
+    was_training = model.training
+    model.eval()
+    total, count = 0.0, 0
+    for batch in _in_order(part, settings):
+        outputs, _ = model(batch.inputs, batch.lengths)
+        total += cost(outputs, batch.targets).item()
+        count += len(batch.rows)
+    model.train(was_training)
+    return total / count
+
+
+@torch.inference_mode()
+def answers(model: nn.Module, part: Part, settings: Any) -> tuple[Tensor, list[Tensor | None]]:
+    """What a model answers, in the order of the examples.
+
+    Returns:
+        ``(n, O)``, and for each the attention on its steps, ``(T_i,)``, or None.
+    """
+    model.eval()
+    outputs: dict[int, Tensor] = {}
+    attention: dict[int, Tensor | None] = {}
+    for batch in _in_order(part, settings):
+        given, weights = model(batch.inputs, batch.lengths)
+        for place, row in enumerate(batch.rows.tolist()):
+            outputs[row] = given[place]
+            length = int(batch.lengths[place])
+            attention[row] = None if weights is None else weights[place, :length]
+    order = range(len(part.sequences))
+    return torch.stack([outputs[row] for row in order]), [attention[row] for row in order]
+
+
+def _in_order(part: Part, settings: Any) -> Iterator[ExampleBatch]:
+    own = BucketSettings(batch=max(64, settings.batch), batch_steps=settings.batch_steps)
+    return in_order(part.sequences.lengths, lambda rows: batch_of(part, rows), own)

@@ -1,0 +1,116 @@
+"""A task: what a model is fitted to do, as the parts that bind data, model, loss and measures.
+
+`running` trains, saves and loads any of them; the command line knows them by `registry`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import nn
+
+from engram.settings import Settings
+from engram.training.source import Objective, Source
+
+
+class Preprocess(Protocol):
+    """What was learnt from the training part besides weights: vocabulary, classes, scaling, …"""
+
+    def plain(self) -> dict[str, Any]:
+        """As values that JSON holds."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a task read.
+
+    Attributes:
+        train, valid, test: The parts, each of the task's own type; None where there is none.
+        preprocess: Learnt on the training part.
+        digest: To recognise the same data again.
+        about: What was read, a line each.
+        warnings: What a person should know of it, a sentence each.
+    """
+
+    train: Any
+    valid: Any
+    test: Any
+    preprocess: Any
+    digest: str
+    about: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model with all that using it needs."""
+
+    task: str
+    model: nn.Module
+    preprocess: Any
+    settings: Any
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under headings."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """How good a model is on some data.
+
+    Attributes:
+        measures: Figures by name, the most telling first.
+        tables: More, by title.
+    """
+
+    measures: dict[str, float]
+    tables: dict[str, Table] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task.
+
+    Attributes:
+        name: As it is typed.
+        summary: What it does, in a line.
+        settings: Everything that can be set for its training.
+        groups: The same by heading, for flags.
+        help: Commands to start from, a line each.
+        unit: What counts in its speed, such as ``"steps"``.
+        read: ``read(settings)``: all data that the settings name.
+        build: ``build(settings, preprocess)``: the untrained model, from the global random state.
+        source: ``source(settings, data)``: batches of the training part.
+        objective: ``objective(settings, data)``: the loss of a batch.
+        loss: ``loss(model, settings, data)``: of the validation part; less is better.
+        preprocess_from: ``preprocess_from(plain)``: undoes `Preprocess.plain`; a DataError tells of
+            what is damaged.
+        evaluate: ``evaluate(trained, part)``: on a part as `read` gives it.
+        asking: Settings of a prediction, whose ``data`` names what is read.
+        predict: ``predict(trained, asking)``: rows of answers, names to values.
+        judging: Settings of an evaluation, whose ``data`` names what is read.
+        judge: ``judge(trained, judging)``: on other data.
+    """
+
+    name: str
+    summary: str
+    settings: type[Settings]
+    groups: Mapping[str, type[Settings]]
+    help: str
+    unit: str
+    read: Callable[[Any], Data]
+    build: Callable[[Any, Any], nn.Module]
+    source: Callable[[Any, Data], Source]
+    objective: Callable[[Any, Data], Objective]
+    loss: Callable[[nn.Module, Any, Data], float]
+    preprocess_from: Callable[[dict[str, Any]], Preprocess]
+    evaluate: Callable[[Trained, Any], Report]
+    asking: type[Settings]
+    predict: Callable[[Trained, Any], Iterator[dict[str, Any]]]
+    judging: type[Settings]
+    judge: Callable[[Trained, Any], Report]
