@@ -157,9 +157,9 @@ def test_unknown_configuration():
     )
 
 
-@pytest.mark.parametrize("name", shipped_configurations())
+@pytest.mark.parametrize("name", shipped_configurations("language-model"))
 def test_shipped_configurations_are_valid(name):
-    path = shipped_configurations()[name]
+    path = shipped_configurations("language-model")[name]
     assert _settings("--config", name) == LanguageModelSettings.checked(
         yaml.safe_load(path.read_text(encoding="utf-8"))
     )

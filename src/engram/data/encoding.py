@@ -68,7 +68,7 @@ class TextEncoding:
         arrays = []
         for index, text in enumerate(examples.inputs):
             tokens = self._tokens(text)
-            if len(tokens) == 0:
+            if len(tokens) == 0 or not text.strip():
                 raise DataError(f"{examples.name(index)}: the text is empty; leave it out")
             arrays.append(tokens)
         return Sequences.of(arrays)

@@ -53,6 +53,12 @@ def numbers(column: Any) -> tuple[np.ndarray, int | None]:
     return found, None
 
 
+def is_numeric(column: Any) -> bool:
+    """Whether a column holds numbers and nothing else, some of which may be missing."""
+    found, bad = numbers(column)
+    return bad is None and not np.isnan(found).all()
+
+
 def texts(column: Any) -> list[str | None]:
     """A column as texts; None where a value is missing, and numbers as they are written."""
     return [None if cell is None else _text(cell) for cell in values(column)]

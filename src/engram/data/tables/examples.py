@@ -42,7 +42,7 @@ def _rows(table: Table, roles: Roles, numbers: bool) -> Examples:
             targets += _targets(table, roles.target, block, start, numbers)
         if roles.cell is not None:
             found = enumerate(cells.values(block[read]))
-            arrays += [cells.array(c, f"{table.place(start + n)}, '{read}',") for n, c in found]
+            arrays += [cells.array(c, f"{table.name(start + n)}, '{read}'") for n, c in found]
         else:
             for place, text in enumerate(cells.texts(block[read])):
                 if text is None or not text.strip():
@@ -50,7 +50,7 @@ def _rows(table: Table, roles: Roles, numbers: bool) -> Examples:
                         f"{table.place(start + place)}: '{read}' is empty; leave the row out"
                     )
                 inputs.append(text)
-        names += [table.place(start + place) for place in range(len(block[read]))]
+        names += [table.name(start + place) for place in range(len(block[read]))]
     made = Sequences.of(arrays) if roles.cell is not None else inputs
     return Examples(made, _joined(targets, roles, numbers), names)
 

@@ -97,7 +97,7 @@ def find_roles(
         if said.count(name) > 1:
             raise DataError(f"the column '{name}' is named for two roles; name each for one")
     free = [name for name in columns if name not in said]
-    numeric = {name for name in columns if cells.numbers(first[name])[1] is None}
+    numeric = {name for name in columns if cells.is_numeric(first[name])}
     lists = [name for name in columns if cells.is_list(first[name])]
     if target is None:
         target = _named(TARGETS, free)

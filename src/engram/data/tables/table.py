@@ -36,19 +36,22 @@ class Table:
         path: Of the file.
         columns: Names, in their order.
         blocks: Reads the rows anew, block after block.
-        first_row: What the first row is called in messages: line 2 behind a header, else 1.
-        word: What a row is called in messages, ``"line"`` or ``"row"``.
+        line: The line of a text file on which a row begins, both numbered from 0 and 1; None where
+            rows have no lines. It reads the file anew.
     """
 
     path: Path
     columns: list[str]
     blocks: Callable[[], Iterator[Block]]
-    first_row: int
-    word: str
+    line: Callable[[int], int] | None = None
+
+    def name(self, row: int) -> str:
+        """What an example of this row, numbered from 0, is called."""
+        return f"{self.path} row {row + 1}"
 
     def place(self, row: int) -> str:
-        """Where a row stands, numbered from 0, for a message."""
-        return f"{self.path} {self.word} {row + self.first_row}"
+        """Where a row stands, numbered from 0, for the message of a fault."""
+        return self.name(row) if self.line is None else f"{self.path} line {self.line(row)}"
 
 
 def read_table(path: Path, *, encoding: str = "utf-8") -> Table:
@@ -89,7 +92,7 @@ def read_table(path: Path, *, encoding: str = "utf-8") -> Table:
 
 
 def _csv(path: Path, encoding: str) -> Table:
-    separator, cells = _first_line(path, encoding)
+    separator, cells, lines = _first_line(path, encoding)
     header = all(number(cell) is None for cell in cells)
     names = [cell.strip() for cell in cells]
     if not header:
@@ -99,17 +102,21 @@ def _csv(path: Path, encoding: str) -> Table:
 
     def blocks() -> Iterator[Block]:
         found = False
-        for block in _csv_blocks(path, encoding, separator, names, header):
+        for block in _csv_blocks(path, encoding, separator, names, lines if header else 0):
             found = True
             yield block
         if not found:
             raise DataError(f"{path} holds a header and no rows; name a file that has some")
 
-    return Table(path, names, blocks, 2 if header else 1, "line")
+    def line(row: int) -> int:
+        rows = _python_rows(path, encoding, separator)
+        return next(islice(rows, row + int(header), None))[0]
+
+    return Table(path, names, blocks, line)
 
 
-def _first_line(path: Path, encoding: str) -> tuple[str, list[str]]:
-    """The separator, and the cells of the first line."""
+def _first_line(path: Path, encoding: str) -> tuple[str, list[str], int]:
+    """The separator, the cells of the first line that holds some, and the lines up to its end."""
     import csv
 
     try:
@@ -121,20 +128,20 @@ def _first_line(path: Path, encoding: str) -> tuple[str, list[str]]:
             separator = max(",;\t|", key=start.count)
             csv.field_size_limit(_LONGEST)
             # a NUL in a row is told of by arrow, with its place
-            cells = next(
-                row for row in csv.reader(lines, delimiter=separator) if any(c.strip() for c in row)
-            )
+            reader = csv.reader(lines, delimiter=separator)
+            cells = next(row for row in reader if any(cell.strip() for cell in row))
+            ended = reader.line_num
     except (UnicodeDecodeError, LookupError) as error:
         raise DataError(not_text(path, encoding, error)) from None
     except csv.Error as error:
         raise DataError(f"{path} is no table of text: {error}; mend its first line") from None
     except StopIteration:
         raise DataError(f"{path} is empty; name a file that holds a table") from None
-    return separator, cells
+    return separator, cells, ended
 
 
 def _csv_blocks(
-    path: Path, encoding: str, separator: str, names: list[str], header: bool
+    path: Path, encoding: str, separator: str, names: list[str], skipped: int
 ) -> Iterator[Block]:
     import pyarrow
     import pyarrow.csv as arrow
@@ -142,11 +149,7 @@ def _csv_blocks(
     ragged: list[str] = []
 
     def note(row: Any) -> str:
-        where = f"{path} line {row.number}" if row.number else f"a line of {path}"
-        ragged.append(
-            f"{where} has {row.actual_columns} cells, and the first has {row.expected_columns}: "
-            f"'{row.text[:60]}'; mend it"
-        )
+        ragged.append(row.text)
         return "error"
 
     size, done = BLOCK, 0
@@ -155,7 +158,7 @@ def _csv_blocks(
             "read_options": arrow.ReadOptions(
                 use_threads=False,
                 block_size=size,
-                skip_rows=int(header),
+                skip_rows=skipped,
                 column_names=[str(place) for place in range(len(names))],
                 encoding=encoding,
             ),
@@ -181,7 +184,7 @@ def _csv_blocks(
             return
         except pyarrow.ArrowInvalid as error:
             if ragged:
-                raise DataError(ragged[0]) from None
+                raise DataError(_ragged(path, encoding, separator, len(names), ragged[0])) from None
             if "straddl" in str(error) and size < _LONGEST and done == 0:
                 size *= 16  # a row longer than a block
                 continue
@@ -190,6 +193,27 @@ def _csv_blocks(
             raise DataError(f"{path} is no table in {encoding}: {_short(error)}; mend it") from None
         except (UnicodeDecodeError, LookupError) as error:
             raise DataError(not_text(path, encoding, error)) from None
+
+
+def _ragged(path: Path, encoding: str, separator: str, width: int, text: str) -> str:
+    """What to say of the first row that has more or fewer cells than the others."""
+    rows = _python_rows(path, encoding, separator)
+    line, count = next(((at, len(row)) for at, row in rows if len(row) != width), (None, 0))
+    where = f"{path} line {line} has {count} cells" if line else f"{path} has a row of other cells"
+    return f"{where}, and the first has {width}: '{text.strip()[:60]}'; mend it"
+
+
+def _python_rows(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows that hold something, and the line on which each begins; slower than arrow."""
+    import csv
+
+    with open(path, encoding=_with_mark(encoding), newline="") as lines:
+        reader = csv.reader(lines, delimiter=separator)
+        begins = 1
+        for row in reader:
+            if row:
+                yield begins, row
+            begins = reader.line_num + 1
 
 
 def _json_lines(path: Path, encoding: str) -> Table:
@@ -215,7 +239,11 @@ def _json_lines(path: Path, encoding: str) -> Table:
         names += [name for name in row if name not in names]
     if not names:
         raise DataError(f"{path} is empty; name a file that holds a table")
-    return Table(path, names, blocks, 1, "line")
+
+    def line(row: int) -> int:
+        return next(islice(_json_rows(path, encoding), row, None))[0]
+
+    return Table(path, names, blocks, line)
 
 
 def _json_rows(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -261,7 +289,7 @@ def _parquet(path: Path) -> Table:
 
     if opened().metadata.num_rows == 0:
         raise DataError(f"{path} holds no rows; name a file that has some")
-    return Table(path, names, blocks, 1, "row")
+    return Table(path, names, blocks)
 
 
 def not_text(path: Path, encoding: str, error: Exception) -> str:
