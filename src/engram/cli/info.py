@@ -75,7 +75,7 @@ def _show_run(out: Console, run: RunFolder) -> None:
 def _task_settings(name: str, s: Any) -> dict[str, Any]:
     return {
         "task": name,
-        "data": ", ".join(getattr(s, "data", [])) or None,
+        "data": s.data if isinstance(s.data, str) else ", ".join(s.data),
         "model": f"{s.layers} × {s.hidden} {s.cell}, dropout {s.dropout}",
         "training": f"{s.optimizer} at {s.rate} ({s.schedule})",
     }

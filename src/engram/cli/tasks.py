@@ -152,7 +152,8 @@ def evaluate(run: RunFolder, argv: list[str]) -> int:
     path = values.pop("json")
     judging = settings_from(task.judging, values, None, flags.unknown_faults(unknown))
     report: Report = task.judge(trained, judging)
-    views.show_report(views.console(), ", ".join(values.get("data", [])), report)
+    data = values["data"]
+    views.show_report(views.console(), data if isinstance(data, str) else ", ".join(data), report)
     if path is not None:
         write_json(Path(path), report.measures)
     return 0
@@ -216,11 +217,13 @@ def _plain(value: Any) -> Any:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def _absolute(settings: Any) -> dict[str, list[str]]:
+def _absolute(settings: Any) -> dict[str, str | list[str]]:
     """Paths that also hold in another folder, so that a run can be resumed from anywhere."""
     given = {name: getattr(settings, name, []) for name in _PATHS}
     return {
-        name: [str(Path(path).absolute()) for path in paths]
+        name: str(Path(paths).absolute())
+        if isinstance(paths, str)
+        else [str(Path(path).absolute()) for path in paths]
         for name, paths in given.items()
-        if isinstance(paths, list) and paths
+        if paths
     }

@@ -24,6 +24,9 @@ class ManyToOneSettings(RecurrentSettings):
     embedding: int = Field(
         0, ge=0, description="width of the vector that stands for a token; 0 takes --hidden"
     )
+    embedding_scale: float = Field(
+        0.1, gt=0.0, description="deviation of the embedding's initial values"
+    )
     dropout_embedding: float = Field(
         0.0, ge=0.0, lt=1.0, description="share of tokens whose embedding is dropped in training"
     )
@@ -59,6 +62,7 @@ class ManyToOne(nn.Module):
         if tokens:
             width = settings.embedding or settings.hidden
             self.embedding = nn.Embedding(inputs, width)
+            nn.init.normal_(self.embedding.weight, 0.0, settings.embedding_scale)
         self.dropout_embedding = settings.dropout_embedding
         self.convolution: TemporalConvolution | None = None
         if settings.convolution:

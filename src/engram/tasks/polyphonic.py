@@ -1,0 +1,270 @@
+"""Polyphonic music: predict which keys sound at the next step.
+
+The measure is the negative log-likelihood of a step, the sum over its 88 keys, in nats, as in
+Boulanger-Lewandowski, Bengio, Vincent 2012; as in Bai, Kolter, Koltun 2018 it is the mean over all
+steps of all pieces but the first of each.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from engram.cells import make_cell
+from engram.data.buckets import Buckets, BucketSettings, in_order
+from engram.data.padding import padded
+from engram.data.piano_rolls import COLUMNS, KEYS, LOWEST, read_piano_rolls, transposed
+from engram.data.sequences import Sequences
+from engram.errors import DataError
+from engram.models.aligned import Aligned, AlignedSettings
+from engram.models.many_to_many import State
+from engram.settings import Settings
+from engram.tasks.task import Data, Report, Task, Trained
+from engram.training.losses import binary_cross_entropy
+from engram.training.penalties import obstacles
+from engram.training.settings import TrainingSettings
+from engram.training.source import Objective
+
+NAME = "polyphonic"
+
+
+class RollSettings(Settings):
+    """Which pieces are read."""
+
+    data: str = Field(description="a .mat or .json file of piano rolls with its parts")
+
+
+class TranspositionSettings(Settings):
+    """How pieces are changed in training."""
+
+    transpose: int = Field(
+        0, ge=0, le=12, description="move each piece by up to so many keys, another way each epoch"
+    )
+
+
+class PolyphonicSettings(
+    RollSettings, TranspositionSettings, BucketSettings, AlignedSettings, TrainingSettings
+):
+    """Everything that can be set for training on piano rolls."""
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        return super().contradictions() + obstacles(make_cell(self.cell), self)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What the inputs are: 88 keys, always."""
+
+    def plain(self) -> dict[str, Any]:
+        """As values that JSON holds."""
+        return {"keys": KEYS, "lowest": LOWEST}
+
+    @classmethod
+    def from_plain(cls, value: dict[str, Any]) -> "Keys":
+        """Undo `plain`.
+
+        Raises:
+            DataError: For other keys.
+        """
+        if value != cls().plain():
+            raise DataError(f"the keys are {value}, and this version reads {cls().plain()}")
+        return cls()
+
+
+@dataclass(frozen=True)
+class RollBatch:
+    """Pieces side by side.
+
+    Attributes:
+        inputs: All steps but the last, ``(T - 1, B, 88)``.
+        targets: All but the first, the same shape.
+        lengths: Steps that are asked for, ``(B,)``.
+        count: Their sum.
+        share: See `training.source.Batch`.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    lengths: Tensor
+    count: int
+    share: float = 1.0
+
+
+def read(settings: PolyphonicSettings) -> Data:
+    """Read the parts of a file.
+
+    Raises:
+        DataError: As `read_piano_rolls`.
+    """
+    return make_data(read_piano_rolls(Path(settings.data)), [f"pieces from {settings.data}"])
+
+
+def make_data(parts: dict[str, Sequences], about: list[str]) -> Data:
+    """Pieces by part, as a task's data."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts.values():
+        digest.update(part.offsets.tobytes() + part.values.astype(np.uint8).tobytes())
+    lines = [
+        f"{len(part):,} pieces of {part.lengths.min():,} to {part.lengths.max():,} steps: {name}"
+        for name, part in parts.items()
+    ]
+    return Data(
+        parts["train"],
+        parts.get("valid"),
+        parts.get("test"),
+        Keys(),
+        digest.hexdigest(),
+        about + lines,
+    )
+
+
+def batch_of(rolls: Sequences, rows: np.ndarray) -> RollBatch:
+    """The pieces with these numbers side by side."""
+    laid, lengths = padded(rolls, rows)
+    return RollBatch(laid[:-1], laid[1:], lengths - 1, int((lengths - 1).sum()))
+
+
+def loss_of(model: nn.Module, batch: RollBatch, reduction: str = "mean") -> Tensor:
+    """The negative log-likelihood of a batch's steps."""
+    outputs, _ = model(batch.inputs, batch.lengths)
+    return binary_cross_entropy(outputs, batch.targets, lengths=batch.lengths, reduction=reduction)
+
+
+@torch.inference_mode()
+def mean_loss(model: nn.Module, rolls: Sequences) -> float:
+    """The negative log-likelihood of a step, nats; dropout is off."""
+    was_training = model.training
+    model.eval()
+    settings = BucketSettings(batch=64)
+    total, count = 0.0, 0
+    for batch in in_order(rolls.lengths, lambda rows: batch_of(rolls, rows), settings):
+        total += loss_of(model, batch, "sum").item()
+        count += batch.count
+    model.train(was_training)
+    return total / count
+
+
+def evaluate(trained: Trained, rolls: Sequences) -> Report:
+    """The negative log-likelihood of a step on some pieces, and how often keys are right.
+
+    Frame accuracy is Bay et al.'s (2009): TP / (TP + FP + FN) over all keys and steps, a key being
+    predicted where its probability is above a half.
+    """
+    nll = mean_loss(trained.model, rolls)
+    hits, others = 0, 0
+    with torch.inference_mode():
+        for batch in in_order(
+            rolls.lengths, lambda rows: batch_of(rolls, rows), BucketSettings(batch=64)
+        ):
+            outputs, _ = trained.model(batch.inputs, batch.lengths)
+            inside = torch.arange(len(outputs)).unsqueeze(1) < batch.lengths
+            given, wanted = (outputs > 0)[inside], (batch.targets > 0)[inside]
+            hits += int((given & wanted).sum())
+            others += int((given ^ wanted).sum())
+    return Report(
+        {
+            "NLL per step": nll,
+            "frame accuracy": hits / max(1, hits + others),
+            "pieces": len(rolls),
+            "steps": int(rolls.lengths.sum()) - len(rolls),
+        }
+    )
+
+
+class AskingSettings(RollSettings):
+    """What is predicted."""
+
+    part: str = Field("test", description="which part of the file: train, valid or test")
+
+
+def _part(given: AskingSettings) -> Sequences:
+    parts = read_piano_rolls(Path(given.data))
+    if given.part not in parts:
+        raise DataError(
+            f"{given.data} has no part '{given.part}'; it has {', '.join(parts)}: name one with "
+            "--part"
+        )
+    return parts[given.part]
+
+
+@torch.inference_mode()
+def predict(trained: Trained, asking: AskingSettings) -> Iterator[dict[str, Any]]:
+    """For each piece, the keys that are likeliest to sound next, with their probabilities."""
+    rolls = _part(asking)
+    for number, roll in enumerate(rolls, start=1):
+        outputs, _ = trained.model(torch.from_numpy(roll).unsqueeze(1))
+        chances = outputs[-1, 0].sigmoid()
+        likely = [key for key in chances.argsort(descending=True).tolist() if chances[key] > 0.05]
+        yield {
+            "piece": number,
+            "steps": len(roll),
+            "next": " ".join(f"{LOWEST + key}:{chances[key]:.2f}" for key in likely),
+        }
+
+
+def _build(settings: PolyphonicSettings, _: Keys) -> nn.Module:
+    return Aligned(KEYS, KEYS, settings, tokens=False)
+
+
+def _source(settings: PolyphonicSettings, data: Data) -> Buckets:
+    rolls: Sequences = data.train
+    own = BucketSettings(batch=settings.batch, batch_steps=settings.batch_steps)
+
+    def make(rows: np.ndarray, epoch: int) -> RollBatch:
+        if not settings.transpose:
+            return batch_of(rolls, rows)
+        moved = [
+            transposed(
+                rolls[int(row)],
+                settings.transpose,
+                np.random.default_rng([settings.seed, epoch, int(row)]),
+            )
+            for row in rows
+        ]
+        return batch_of(Sequences.of(moved, COLUMNS), np.arange(len(rows)))
+
+    return Buckets(rolls.lengths, make, own, settings.seed)
+
+
+def _objective(_: PolyphonicSettings, __: Data) -> Objective:
+    def objective(model: nn.Module, batch: RollBatch, _: State | None) -> tuple[Tensor, None]:
+        return loss_of(model, batch), None
+
+    return objective
+
+
+TASK = Task(
+    name=NAME,
+    summary="which keys sound next in polyphonic music",
+    settings=PolyphonicSettings,
+    groups={
+        "data": RollSettings,
+        "augmentation": TranspositionSettings,
+        "batches": BucketSettings,
+        "model": AlignedSettings,
+        "training": TrainingSettings,
+    },
+    help=(
+        "  engram train polyphonic --data JSB_Chorales.mat --config chorales --run-dir runs/jsb\n"
+        "  engram eval runs/jsb --data Nottingham.mat"
+    ),
+    unit="steps",
+    read=read,
+    build=_build,
+    source=_source,
+    objective=_objective,
+    loss=lambda model, settings, data: mean_loss(model, data.valid),
+    preprocess_from=Keys.from_plain,
+    evaluate=evaluate,
+    asking=AskingSettings,
+    predict=predict,
+    judging=AskingSettings,
+    judge=lambda trained, judging: evaluate(trained, _part(judging)),
+)
