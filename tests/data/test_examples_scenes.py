@@ -27,7 +27,7 @@ def test_captions_say_what_is_drawn():
 
 def _middle(image, colour):
     """Row and column of the middle of what has a colour."""
-    names = [name for name in COLOURS]
+    names = list(COLOURS)
     known = np.array([COLOURS[name] for name in names])
     pixels = image.reshape(3, -1).T.astype(float)
     bright = pixels.max(1) > 130
