@@ -569,4 +569,5 @@ TASK = Task(
     predict=_predict,
     judging=CaptionsSettings,
     judge=_judge,
+    makes=(SCENES,),
 )

@@ -457,4 +457,5 @@ TASK = Task(
     predict=_predict,
     judging=PairSettings,
     judge=_judge,
+    makes=(DATES,),
 )
