@@ -84,7 +84,7 @@ def add_settings(
         flag = "--" + name.replace("_", "-")
         default = "none" if field.default in (None, [], {}) else field.default
         default = "must be given" if field.is_required() else default
-        shown = " ".join(default) if isinstance(default, list) else default
+        shown = " ".join(map(str, default)) if isinstance(default, list) else default
         shown = defaults.get(name, shown)
         text = f"{field.description} (default: {shown})".replace("%", "%%")
         options: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": text}

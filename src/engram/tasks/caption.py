@@ -77,7 +77,7 @@ class CaptionPartSettings(CaptionsSettings):
     )
     height: int = Field(32, ge=1, description="height that images are brought to, in pixels")
     width: int = Field(32, ge=1, description="width that images are brought to, in pixels")
-    channels: Literal[1, 3] = Field(3, description="3 reads images in colour, 1 in grey")
+    grey: bool = Field(False, description="read images without colours")
     valid: float = Field(
         0.05, ge=0.0, lt=1.0, description="share of the examples, drawn by the seed, to validate"
     )
@@ -313,13 +313,23 @@ def read(settings: CaptionSettings) -> Data:
         parts = [_scenes(count, settings.seed, part) for count, part in made]
         return make_data(settings, parts, ["scenes of shapes, drawn from the seed"])
     whole = _read(settings.data[0], settings, _kind_of(settings))
-    order = np.random.default_rng([settings.seed, 1]).permutation(len(whole))
     warnings = []
     if whole.skipped:
         warnings.append(
             f"{len(whole.skipped):,} images could not be read and were left out, the first of "
             f"them {whole.skipped[0]}"
         )
+    columns = [f"{' and '.join(whole.columns[:-1])} in, {whole.columns[-1]} out"]
+    return make_data(settings, split(settings, whole), columns, warnings)
+
+
+def split(settings: CaptionSettings, whole: Captions) -> list[Captions | None]:
+    """The parts to train, to validate and to test: shares drawn by the seed, or own tables.
+
+    Raises:
+        DataError: As `read_captions`.
+    """
+    order = np.random.default_rng([settings.seed, 1]).permutation(len(whole))
     held: list[Captions | None] = []
     for files, share in (
         (settings.valid_data, settings.valid),
@@ -331,8 +341,7 @@ def read(settings: CaptionSettings) -> Data:
             held.append(_read(files[0], settings, _kind_of(settings)))
         else:
             held.append(whole.take(taken) if count else None)
-    columns = [f"{' and '.join(whole.columns[:-1])} in, {whole.columns[-1]} out"]
-    return make_data(settings, [whole.take(np.sort(order)), *held], columns, warnings)
+    return [whole.take(np.sort(order)), *held]
 
 
 def evaluate(trained: Trained, part: Part) -> Report:
@@ -378,6 +387,7 @@ def caption(
     meaning: Meaning = trained.preprocess
     found = answers(trained, meaning.numbers(given), asking)
     image: Any = trained.model.image
+    places = None if image is None else image.places
     for name, each in zip(names, found, strict=True):
         row = {
             "name": name,
@@ -386,8 +396,8 @@ def caption(
             "ended": each.ended,
         }
         seen = each.attention
-        if asking is not None and asking.attention and seen is not None and image is not None:
-            grids = seen.view(len(seen), image.rows, image.columns)
+        if asking is not None and asking.attention and seen is not None and places is not None:
+            grids = seen.view(len(seen), places.rows, places.columns)
             steps = [*each.tokens, *([0] if each.ended else [])]
             row["written"] = [meaning.tokenizer.decode([i]) for i in steps]
             row["attention"] = [
@@ -456,7 +466,7 @@ def _judge(trained: Trained, judging: CaptionsSettings) -> Report:
 
 
 def _kind_of(settings: CaptionPartSettings) -> tuple[Kind, tuple[int, int, int]]:
-    return settings.about, (settings.channels, settings.height, settings.width)
+    return settings.about, (1 if settings.grey else 3, settings.height, settings.width)
 
 
 def _read(
@@ -483,7 +493,7 @@ def _check_scenes(settings: CaptionPartSettings) -> None:
     if _kind_of(settings) != ("images", (3, 32, 32)):
         raise ConfigError(
             "scenes are images of 32 by 32 pixels in colour; leave out --about, --height, --width "
-            "and --channels"
+            "and --grey"
         )
 
 

@@ -245,13 +245,22 @@ def read(settings: TranslateSettings) -> Data:
         ]
         return make_data(settings, parts, ["dates of many languages; no day is in two parts"])
     whole = _read(settings.data, settings)
-    order = np.random.default_rng([settings.seed, 1]).permutation(len(whole))
     warnings = []
     if whole.skipped:
         warnings.append(
             f"{len(whole.skipped):,} lines have an empty side and were left out, the first of them "
             f"line {whole.skipped[0]:,}"
         )
+    return make_data(settings, split(settings, whole), [], warnings)
+
+
+def split(settings: TranslateSettings, whole: Pairs) -> list[Pairs | None]:
+    """The parts to train, to validate and to test: shares drawn by the seed, or files of their own.
+
+    Raises:
+        DataError: As `read_pairs`.
+    """
+    order = np.random.default_rng([settings.seed, 1]).permutation(len(whole))
     held: list[Pairs | None] = []
     for files, share in (
         (settings.valid_data, settings.valid),
@@ -260,7 +269,7 @@ def read(settings: TranslateSettings) -> Data:
         count = 0 if files else round(share * len(whole))
         order, taken = order[count:], order[:count]
         held.append(_read(files, settings) if files else _chosen(whole, taken))
-    return make_data(settings, [_chosen(whole, order), *held], [], warnings)
+    return [_chosen(whole, order), *held]
 
 
 def evaluate(trained: Trained, part: Part) -> Report:
