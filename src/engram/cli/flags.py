@@ -150,7 +150,7 @@ def shipped_configurations(task: str) -> dict[str, Path]:
 def _read_config(given: str, task: str) -> dict[str, Any]:
     shipped = shipped_configurations(task)
     path = Path(given)
-    if not path.exists() and given in shipped:
+    if not path.is_file() and given in shipped:
         path = shipped[given]
     if not path.exists():
         raise ConfigError(

@@ -222,11 +222,11 @@ def _absolute(settings: Any, makes: Collection[str]) -> dict[str, str | list[str
 
     Args:
         settings: Which name paths.
-        makes: Names that are no paths, unless there is a file of that name.
+        makes: Names that are no paths.
     """
 
     def absolute(path: str) -> str:
-        return path if path in makes and not Path(path).exists() else str(Path(path).absolute())
+        return path if path in makes else str(Path(path).absolute())
 
     given = {name: getattr(settings, name, []) for name in _PATHS}
     return {

@@ -53,7 +53,7 @@ class CaptionsSettings(Settings):
         min_length=1,
         max_length=1,
         description="a folder of images with a table of captions, or the table (CSV, TSV, JSON, "
-        "JSON Lines); 'scenes' draws shapes",
+        "JSON Lines); 'scenes' draws shapes (a folder of that name is ./scenes)",
     )
     columns: list[str] = Field(
         [],
@@ -486,7 +486,7 @@ def _read(
 
 
 def _is_scenes(data: Sequence[str]) -> bool:
-    return list(data) == [SCENES] and not Path(SCENES).exists()
+    return list(data) == [SCENES]
 
 
 def _check_scenes(settings: CaptionPartSettings) -> None:
@@ -521,8 +521,11 @@ def _build(settings: CaptionSettings, meaning: Meaning) -> nn.Module:
 
 def _source(settings: CaptionSettings, data: Data) -> Buckets:
     part: Part = data.train
+    lengths = part.targets.lengths
     return Buckets(
-        part.targets.lengths,
+        # as if all were of one length: what captions are about costs more than padding, and batches
+        # of short captions alone would be batches of like images
+        np.full_like(lengths, round(lengths.mean())),
         lambda rows, epoch: _batch(part, rows, drawn_in(epoch, settings)),
         BucketSettings(batch=settings.batch, batch_steps=settings.batch_steps),
         settings.seed,

@@ -95,7 +95,8 @@ class Task:
         predict: ``predict(trained, asking)``: rows of answers, names to values.
         judging: Settings of an evaluation, whose ``data`` names what is read.
         judge: ``judge(trained, judging)``: on other data.
-        makes: Names in ``data`` that are no files, but examples made on this machine.
+        makes: Names in ``data`` that mean examples made on this machine; a file of such a name is
+            given as ``./NAME``.
     """
 
     name: str

@@ -51,7 +51,7 @@ class PairSettings(Settings):
     data: list[str] = Field(
         min_length=1,
         description="a file with a tab in each line, or two files whose lines belong together; "
-        "'dates' makes dates of many languages and their ISO form",
+        "'dates' makes dates of many languages and their ISO form (a file of that name is ./dates)",
     )
     columns: list[str] = Field(
         ["1", "2"],
@@ -371,7 +371,7 @@ def _read(files: Sequence[str], settings: PairSettings) -> Pairs:
 
 
 def _is_dates(data: Sequence[str]) -> bool:
-    return list(data) == [DATES] and not Path(DATES).exists()
+    return list(data) == [DATES]
 
 
 def _dates(count: int, part: str, seed: int) -> Pairs:
