@@ -46,6 +46,7 @@ def test_bleu_is_sacrebleus():
     assert several == pytest.approx(sacrebleu.corpus_bleu(outputs, [first, [second, None]]).score)
     assert several > bleu(outputs, [[text] for text in first])
     assert bleu(outputs, [[text] for text in outputs]) == pytest.approx(100.0)
+    assert bleu(["17", "4"], [["17"], ["5"]]) == pytest.approx(50.0)  # runs of one word alone
 
 
 def test_reports():

@@ -130,7 +130,12 @@ def settings_from(
         ConfigError: With all faults of file and flags.
     """
     values = dict(base) | ({} if config is None else _read_config(config, task))
-    none_words = {name: None for name, v in flags.items() if v in ("none", "None")}
+    fields = settings.model_fields
+    none_words = {
+        name: None
+        for name, v in flags.items()
+        if v in ("none", "None") and v not in typing.get_args(fields[name].annotation)
+    }
     values |= flags | none_words
     try:
         checked = settings.checked(values, "settings")

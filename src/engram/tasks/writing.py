@@ -213,7 +213,8 @@ def judged(
 def bleu(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
     """BLEU of a corpus, 0 to 100, by sacrebleu with its own settings (tokens 13a, smoothing exp).
 
-    Papineni et al. 2002; Post 2018, "A call for clarity in reporting BLEU scores".
+    Papineni et al. 2002; Post 2018, "A call for clarity in reporting BLEU scores". Where no output
+    has four words, it is that of the longest runs that there are (sacrebleu's effective order).
 
     Args:
         outputs: What was written.
@@ -224,4 +225,4 @@ def bleu(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
     most = max(len(known) for known in references)
     # sacrebleu leaves out references that are None
     columns = [[known[n] if n < len(known) else None for known in references] for n in range(most)]
-    return float(BLEU().corpus_score(list(outputs), columns).score)
+    return float(BLEU(effective_order=True).corpus_score(list(outputs), columns).score)
