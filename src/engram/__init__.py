@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from engram.errors import EngramError as EngramError
     from engram.errors import NumericsError as NumericsError
     from engram.errors import RunError as RunError
+    from engram.estimators import Captioner as Captioner
     from engram.estimators import EchoState as EchoState
     from engram.estimators import LanguageModel as LanguageModel
+    from engram.estimators import Translator as Translator
     from engram.layers import GRU as GRU
     from engram.layers import LSTM as LSTM
     from engram.layers import RNN as RNN
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Captioner": "engram.estimators",
     "CellReport": "engram.engine.check",
     "ConfigError": "engram.errors",
     "DataError": "engram.errors",
@@ -44,6 +47,7 @@ _HOMES = {
     "Recurrent": "engram.layers",
     "Reservoir": "engram.layers",
     "RunError": "engram.errors",
+    "Translator": "engram.estimators",
     "anatomy": "engram.models.anatomy",
     "check_cell": "engram.engine.check",
     "engine_of": "engram.layers",

@@ -62,6 +62,7 @@ def test_defaults():
         (["--tied", "--no-shift"], {"tied": True, "shift": False}),
         (["--no-tied", "--shift"], {"tied": False, "shift": True}),
         (["--clip-norm", "none"], {"clip_norm": None}),
+        (["--averaging", "none"], {"averaging": "none"}),
         (["--clip-norm", "None", "--patience", "3"], {"clip_norm": None, "patience": 3}),
         (["--forget-bias", "-1.5"], {"forget_bias": -1.5}),
         (["--hidden", "3", "--hidden", "4"], {"hidden": 4}),

@@ -84,7 +84,7 @@ def add_settings(
         flag = "--" + name.replace("_", "-")
         default = "none" if field.default in (None, [], {}) else field.default
         default = "must be given" if field.is_required() else default
-        shown = " ".join(default) if isinstance(default, list) else default
+        shown = " ".join(map(str, default)) if isinstance(default, list) else default
         shown = defaults.get(name, shown)
         text = f"{field.description} (default: {shown})".replace("%", "%%")
         options: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": text}
@@ -130,7 +130,12 @@ def settings_from(
         ConfigError: With all faults of file and flags.
     """
     values = dict(base) | ({} if config is None else _read_config(config, task))
-    none_words = {name: None for name, v in flags.items() if v in ("none", "None")}
+    fields = settings.model_fields
+    none_words = {
+        name: None
+        for name, v in flags.items()
+        if v in ("none", "None") and v not in typing.get_args(fields[name].annotation)
+    }
     values |= flags | none_words
     try:
         checked = settings.checked(values, "settings")
@@ -150,7 +155,7 @@ def shipped_configurations(task: str) -> dict[str, Path]:
 def _read_config(given: str, task: str) -> dict[str, Any]:
     shipped = shipped_configurations(task)
     path = Path(given)
-    if not path.exists() and given in shipped:
+    if not path.is_file() and given in shipped:
         path = shipped[given]
     if not path.exists():
         raise ConfigError(

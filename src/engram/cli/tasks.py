@@ -4,7 +4,7 @@ import csv
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -60,7 +60,7 @@ def train(task: Task, argv: list[str]) -> int:
     if print_config:
         print(yaml.safe_dump(settings.plain(), sort_keys=False, allow_unicode=True), end="")
         return 0
-    settings = settings.model_copy(update=_absolute(settings))
+    settings = settings.model_copy(update=_absolute(settings, task.makes))
     path = Path(run_dir or f"runs/{task.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     command = ["engram", "train", task.name, *argv]
 
@@ -217,13 +217,20 @@ def _plain(value: Any) -> Any:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def _absolute(settings: Any) -> dict[str, str | list[str]]:
-    """Paths that also hold in another folder, so that a run can be resumed from anywhere."""
+def _absolute(settings: Any, makes: Collection[str]) -> dict[str, str | list[str]]:
+    """Paths that also hold in another folder, so that a run can be resumed from anywhere.
+
+    Args:
+        settings: Which name paths.
+        makes: Names that are no paths.
+    """
+
+    def absolute(path: str) -> str:
+        return path if path in makes else str(Path(path).absolute())
+
     given = {name: getattr(settings, name, []) for name in _PATHS}
     return {
-        name: str(Path(paths).absolute())
-        if isinstance(paths, str)
-        else [str(Path(path).absolute()) for path in paths]
+        name: absolute(paths) if isinstance(paths, str) else [absolute(path) for path in paths]
         for name, paths in given.items()
         if paths
     }

@@ -1,6 +1,8 @@
 """Fit and predict, for people who know scikit-learn."""
 
+from engram.estimators.captioner import Captioner
 from engram.estimators.echo_state import EchoState
 from engram.estimators.language_model import LanguageModel
+from engram.estimators.translator import Translator
 
-__all__ = ["EchoState", "LanguageModel"]
+__all__ = ["Captioner", "EchoState", "LanguageModel", "Translator"]

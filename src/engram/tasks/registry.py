@@ -1,10 +1,11 @@
 """The tasks by name; `language-model` has ways of its own beside them."""
 
 from engram.errors import ConfigError, did_you_mean
-from engram.tasks import classify, polyphonic
+from engram.tasks import caption, classify, polyphonic, translate
 from engram.tasks.task import Task
 
-TASKS: dict[str, Task] = {task.name: task for task in (classify.TASK, polyphonic.TASK)}
+_TASKS = (classify.TASK, polyphonic.TASK, translate.TASK, caption.TASK)
+TASKS: dict[str, Task] = {task.name: task for task in _TASKS}
 
 
 def task_by_name(name: str) -> Task:

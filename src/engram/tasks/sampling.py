@@ -7,6 +7,7 @@ from torch import Tensor
 
 from engram.data.tokens import END, UNKNOWN_TEXT
 from engram.errors import ConfigError, DataError
+from engram.models.decoding import check_sampling, probabilities
 from engram.tasks.language_model import TrainedModel
 
 
@@ -102,27 +103,12 @@ def _draw(
     """Draw a token from scores ``(V,)``."""
     if temperature == 0.0:
         return int(scores.argmax())
-    scores = (scores.double() - scores.max()) / temperature  # however cold, the largest is 0
-    if top_k is not None and top_k < len(scores):
-        scores[scores < scores.topk(top_k).values[-1]] = -torch.inf
-    probabilities = torch.softmax(scores, dim=0)
-    if top_p is not None and top_p < 1.0:
-        ranked, order = probabilities.sort(descending=True)
-        # kept: all whose better ones together hold less than top_p, so always the likeliest
-        dropped = order[ranked.cumsum(0) - ranked >= top_p]
-        probabilities[dropped] = 0.0
-    return int(torch.multinomial(probabilities, 1, generator=generator))
+    shares = probabilities(scores.unsqueeze(0), temperature=temperature, top_k=top_k, top_p=top_p)
+    return int(torch.multinomial(shares[0], 1, generator=generator))
 
 
 def _check(length: int, temperature: float, top_k: int | None, top_p: float | None) -> None:
-    faults = []
-    if length < 1:
-        faults.append(f"length is {length}, and takes a whole number from 1")
-    if not 0.0 <= temperature < float("inf"):
-        faults.append(f"temperature is {temperature}, and takes a number from 0")
-    if top_k is not None and top_k < 1:
-        faults.append(f"top_k is {top_k}, and takes a whole number from 1")
-    if top_p is not None and not 0.0 < top_p <= 1.0:
-        faults.append(f"top_p is {top_p}, and takes a number above 0 and up to 1")
+    faults = [] if length >= 1 else [f"length is {length}, and takes a whole number from 1"]
+    faults += check_sampling(temperature, top_k, top_p)
     if faults:
         raise ConfigError("; ".join(faults))

@@ -95,6 +95,8 @@ class Task:
         predict: ``predict(trained, asking)``: rows of answers, names to values.
         judging: Settings of an evaluation, whose ``data`` names what is read.
         judge: ``judge(trained, judging)``: on other data.
+        makes: Names in ``data`` that mean examples made on this machine; a file of such a name is
+            given as ``./NAME``.
     """
 
     name: str
@@ -114,3 +116,4 @@ class Task:
     predict: Callable[[Trained, Any], Iterator[dict[str, Any]]]
     judging: type[Settings]
     judge: Callable[[Trained, Any], Report]
+    makes: tuple[str, ...] = ()

@@ -1,0 +1,67 @@
+"""Dates to ISO and captions of scenes: what the shipped configurations reach, and how long it takes.
+
+python -m benchmarks.writing
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from engram.cli.flags import shipped_configurations
+from engram.data.examples.dates import LANGUAGES, date_pairs
+from engram.data.pairs import Pairs
+from engram.tasks import caption, running, translate
+from engram.tasks.task import Data, Task, Trained
+
+_BATCHES = 300  # that are made to time their making
+_EACH = 300  # dates of each language
+
+
+def main() -> None:
+    """Train both, and print a row of figures for each."""
+    jobs: list[tuple[Task, str, Callable[[Trained], str]]] = [
+        (translate.TASK, "dates", _languages),
+        (caption.TASK, "scenes", lambda trained: ""),
+    ]
+    for task, name, more in jobs:
+        path = shipped_configurations(task.name)[name]
+        settings: Any = task.settings.checked(yaml.safe_load(path.read_text(encoding="utf-8")))
+        started = time.perf_counter()
+        data = task.read(settings)
+        reading = time.perf_counter() - started
+        trained, outcome = running.fit(task, settings, data)
+        measures = task.evaluate(trained, data.test).measures
+        step = outcome.seconds / outcome.updates
+        making = _seconds_a_batch(task, settings, data)
+        print(
+            f"{name}: exact match {measures['exact match']:.2%} of {measures['examples']:,} tested, "
+            f"BLEU {measures['BLEU']:.1f}; trained in {outcome.seconds:.0f} s "
+            f"({outcome.updates:,} updates of {1e3 * step:.1f} ms, validation included), data made "
+            f"in {reading:.1f} s, a batch in {1e3 * making:.2f} ms: {making / step:.1%} of an update"
+            f"{more(trained)}",
+            flush=True,
+        )
+
+
+def _seconds_a_batch(task: Task, settings: Any, data: Data) -> float:
+    batches = task.source(settings, data).batches(0)
+    started = time.perf_counter()
+    made = sum(1 for _, _ in zip(range(_BATCHES), batches, strict=False))
+    return (time.perf_counter() - started) / made
+
+
+def _languages(trained: Trained) -> str:
+    """The language that comes out worst, on dates of its own."""
+    shares = {}
+    for language in LANGUAGES:
+        pairs = date_pairs(_EACH, "test", seed=7, language=language)
+        part = trained.preprocess.part(Pairs(*(list(side) for side in zip(*pairs, strict=True))))
+        shares[language] = translate.evaluate(trained, part).measures["exact match"]
+    worst = min(shares, key=lambda language: shares[language])
+    return f"; the worst of {len(shares)} languages, {worst}: {shares[worst]:.2%} of {_EACH}"
+
+
+if __name__ == "__main__":
+    main()

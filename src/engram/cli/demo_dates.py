@@ -1,0 +1,36 @@
+"""``engram demo dates``: dates of many languages to one form, and where the model looks."""
+
+from pathlib import Path
+
+from engram.cli import tasks
+from engram.cli.attention import alignment
+from engram.data.examples.dates import date_pairs
+from engram.tasks.translate import TASK, TranslateAsking, translate
+from engram.training.run_folder import RunFolder
+
+LANGUAGES = ("fr", "ru", "ja")
+
+
+def run(path: Path) -> int:
+    """Train, measure on days that training never saw, and show what was looked at.
+
+    Args:
+        path: Where the run is recorded; a run that is there is replaced.
+    """
+    print("Training an encoder and a decoder with attention on dates in 22 languages.")
+    print("Ctrl-C stops it at any time, and nothing is lost.\n", flush=True)
+    status = tasks.train(TASK, ["--config", "dates", "--run-dir", str(path), "--overwrite"])
+    if status:
+        return status
+    _, trained = tasks.trained_of(RunFolder.open(path))
+    texts = [date_pairs(1, "test", seed=5, language=language)[0][0] for language in LANGUAGES]
+    print("\nWhere it looked for each character that it wrote:")
+    for row in translate(trained, texts, TranslateAsking(attention=True)):
+        print(f"\n{row['source']} → {row['translation']}")
+        print(alignment(row["read"], row["written"], row["attention"]))
+    print(
+        "\nNow with a date of your own, or pairs of your own:\n"
+        f'  engram predict {path} --text "3. Oktober 1990"\n'
+        "  engram train translate --data YOUR.tsv --run-dir runs/mine"
+    )
+    return 0

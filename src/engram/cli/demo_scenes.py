@@ -1,0 +1,35 @@
+"""``engram demo scenes``: sentences about drawn shapes, and where the model looks."""
+
+from pathlib import Path
+
+from engram.cli import tasks
+from engram.cli.attention import glances
+from engram.data.examples.scenes import scenes
+from engram.tasks.caption import TASK, CaptionAsking, caption
+from engram.training.run_folder import RunFolder
+
+SHOWN = 3
+
+
+def run(path: Path) -> int:
+    """Train, measure on scenes that training never saw, and show what was looked at.
+
+    Args:
+        path: Where the run is recorded; a run that is there is replaced.
+    """
+    print("Training a convolutional encoder and a decoder with attention on scenes of shapes.")
+    print("Ctrl-C stops it at any time, and nothing is lost.\n", flush=True)
+    status = tasks.train(TASK, ["--config", "scenes", "--run-dir", str(path), "--overwrite"])
+    if status:
+        return status
+    _, trained = tasks.trained_of(RunFolder.open(path))
+    images, captions = scenes(SHOWN, seed=6)
+    print("\nWhere it looked in the image for each word that it wrote:")
+    for row in caption(trained, captions, images, CaptionAsking(attention=True)):
+        print(f"\n{row['name']}\n{glances(row['written'], row['attention'])}")
+    print(
+        "\nNow with images of your own:\n"
+        "  engram train caption --data FOLDER --height 64 --width 64 --run-dir runs/mine\n"
+        "  engram predict runs/mine --data IMAGE.png"
+    )
+    return 0

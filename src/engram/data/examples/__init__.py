@@ -1,0 +1,1 @@
+"""Examples that come with Engram or are made on this machine, so that nothing is downloaded."""

@@ -1,0 +1,160 @@
+"""One-to-many: an image, a class or a vector in, a sequence of tokens out."""
+
+from typing import ClassVar
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+
+from engram.errors import ConfigError
+from engram.layers import FrameConvolution
+from engram.models.decoder import Carried, Decoder, DecoderSettings
+
+
+class CaptionerSettings(DecoderSettings):
+    """What a model that writes about an image is made of."""
+
+    filters: list[PositiveInt] = Field(
+        [32, 64],
+        min_length=1,
+        description="channels after each stage of convolution; each halves height and width",
+        json_schema_extra={"metavar": "N"},
+    )
+    features: int = Field(
+        128, ge=1, description="width of the vector that the start state is made of"
+    )
+
+
+class Places(nn.Module):
+    """Turn maps of channels into a memory with a step for each place.
+
+    Channels alone do not say where they are, so that a learnt vector is added to each place.
+
+    Args:
+        channels: M.
+        rows, columns: Y' and X', size of the maps.
+    """
+
+    anatomy: ClassVar = {"": "occipital"}
+
+    def __init__(self, channels: int, rows: int, columns: int) -> None:
+        super().__init__()
+        self.rows, self.columns = rows, columns
+        self.vectors = nn.Parameter(torch.zeros(rows * columns, 1, channels))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """``(B, M, Y', X')`` to ``(Y'·X', B, M)``, row by row."""
+        return maps.flatten(2).permute(2, 0, 1) + self.vectors
+
+
+class ImageEncoder(nn.Module):
+    """An image as one vector, and as a memory of its places.
+
+    The vector is that of `FrameConvolution` (Vinyals et al. 2015, "Show and tell"); the memory has
+    a step for each place of the last stage, with the channels there (Xu et al. 2015, "Show, attend
+    and tell").
+
+    Args:
+        shape: (C, Y, X) of an image.
+        settings: Sizes; without attention there is no memory.
+
+    Raises:
+        ConfigError: For images too small for so many stages.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], settings: CaptionerSettings) -> None:
+        super().__init__()
+        channels, height, width = shape
+        self.convolution = FrameConvolution(
+            channels, (height, width), settings.features, filters=settings.filters
+        )
+        self.memory = settings.filters[-1]
+        scale = 2 ** len(settings.filters)
+        self.places: Places | None = None
+        if settings.attention != "none":
+            self.places = Places(self.memory, height // scale, width // scale)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Look at images.
+
+        Args:
+            images: ``(B, C, Y, X)`` float32 from 0 to 1.
+
+        Returns:
+            Vectors ``(B, F)`` after a rectifier, and places ``(Y'·X', B, M)``, or None without
+            attention.
+        """
+        # channels innermost: a step of training takes two thirds of the time
+        maps = self.convolution.stages(images.contiguous(memory_format=torch.channels_last))
+        features = torch.relu(self.convolution.head(maps.flatten(1)))
+        return features, None if self.places is None else self.places(maps)
+
+
+class Captioner(nn.Module):
+    """Write a sequence about something that is no sequence.
+
+    The given thing becomes a vector, of which the decoder's start state is made; from images a
+    decoder with attention also looks at places.
+
+    Args:
+        given: (C, Y, X) for images, the number of classes, or ``None`` with ``width`` for vectors.
+        vocabulary: V.
+        settings: Sizes and kinds.
+        width: F of vectors.
+
+    Raises:
+        ConfigError: For settings that contradict each other or what is given.
+    """
+
+    def __init__(
+        self,
+        given: tuple[int, int, int] | int | None,
+        vocabulary: int,
+        settings: CaptionerSettings,
+        *,
+        width: int | None = None,
+    ) -> None:
+        super().__init__()
+        settings.require_consistent()
+        self.image: ImageEncoder | None = None
+        self.vector: nn.Module | None = None
+        memory = 0
+        if isinstance(given, tuple):
+            self.image = ImageEncoder(given, settings)
+            memory = self.image.memory
+        elif settings.attention != "none":
+            raise ConfigError(
+                f"attention={settings.attention} looks over places of an image, and classes and "
+                "vectors have none; set attention=none"
+            )
+        elif given is not None:
+            self.vector = nn.Embedding(given, settings.features)
+        else:
+            self.vector = nn.Sequential(nn.Linear(width or 1, settings.features), nn.ReLU())
+        self.decoder = Decoder(vocabulary, settings, features=settings.features, memory=memory)
+
+    def begin(self, given: Tensor) -> Carried:
+        """Take in what is written about.
+
+        Args:
+            given: Images ``(B, C, Y, X)``, classes ``(B,)`` int64, or vectors ``(B, F)``.
+
+        Returns:
+            What the decoder starts from.
+        """
+        if self.image is not None:
+            features, places = self.image(given)
+            return self.decoder.begin(features, places)
+        assert self.vector is not None
+        return self.decoder.begin(self.vector(given))
+
+    def step(self, tokens: Tensor, carried: Carried) -> tuple[Tensor, Carried, Tensor | None]:
+        """Score what follows one token of each row; see `Decoder.step`."""
+        return self.decoder.step(tokens, carried)
+
+    def forward(
+        self, given: Tensor, inputs: Tensor, *, drawn: float = 0.0
+    ) -> tuple[Tensor, Tensor | None]:
+        """Score a known output; arguments as in `begin` and `Decoder.forward`."""
+        scores, weights = self.decoder(inputs, self.begin(given), drawn=drawn)
+        return scores, weights

@@ -1,0 +1,236 @@
+"""A decoder: writes a sequence of tokens from a start state, and looks over a memory as it does."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from engram.layers import AdditiveAttention, MultiplicativeAttention
+from engram.layers.attention.memory import Memory
+from engram.models.settings import RecurrentSettings, recurrent
+
+
+class DecoderSettings(RecurrentSettings):
+    """What writes the output is made of."""
+
+    embedding: int = Field(
+        0, ge=0, description="width of the vector that stands for a token; 0 takes --hidden"
+    )
+    attention: Literal["general", "additive", "dot", "scaled", "none"] = Field(
+        "general",
+        description="how the decoder compares its state with what was read; none: it sees only "
+        "the start state",
+    )
+    attend: Literal["after", "before"] = Field(
+        "after",
+        description="look after the recurrent step (Luong; quick, as all steps of training run at "
+        "once), or before it, with what was seen as an input (Bahdanau; step by step)",
+    )
+    input_feeding: bool = Field(
+        False,
+        description="what was seen after a step is an input of the next (Luong; step by step)",
+    )
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        faults = super().contradictions()
+        if self.attention == "none" and (self.attend == "before" or self.input_feeding):
+            faults.append(
+                "attention=none looks at nothing, and attend=before and input_feeding say what "
+                "becomes of what was seen; leave them out, or choose an attention"
+            )
+        if self.attend == "before" and self.input_feeding:
+            faults.append(
+                "attend=before already brings what was seen into the step; leave out "
+                "--input-feeding"
+            )
+        return faults
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a decoder carries from one token to the next, for a batch of rows.
+
+    Attributes:
+        state: Of the recurrent layers, ``(L, B, H)`` each.
+        memory: What attention looks over; None without attention.
+        fed: With input feeding, what was made of the last step, ``(B, H)``; else None.
+    """
+
+    state: tuple[Tensor, ...]
+    memory: Memory | None
+    fed: Tensor | None = None
+
+    def rows(self, index: Tensor, *, same_memory: bool = False) -> Self:
+        """Those rows, in that order.
+
+        Args:
+            index: ``(R,)`` int64.
+            same_memory: Each new row attends to what the row in its place attends to already.
+        """
+        memory = self.memory
+        if memory is not None and not same_memory:
+            outside = None if memory.outside is None else memory.outside[index]
+            memory = Memory(memory.keys[index], memory.values[index], outside)
+        state = tuple(each[:, index] for each in self.state)
+        return replace(
+            self, state=state, memory=memory, fed=None if self.fed is None else self.fed[index]
+        )
+
+
+class Decoder(nn.Module):
+    """Write tokens: embedding, recurrent layers, attention over a memory, head.
+
+    Attention after the step (Luong, Pham, Manning 2015, "Effective approaches to attention-based
+    neural machine translation", equations (5) and (6)), for what was written y, memory M::
+
+        h_t = cell(E y_{t−1}, h_{t−1})      c_t = attention(h_t, M)
+        h̃_t = tanh(W [h_t; c_t])           p(y_t) = softmax(V h̃_t + b)
+
+    Nothing of c_t enters the recurrence, so all steps of a known target run as one call of the
+    layers. With input feeding (their section 3.3) h̃_{t−1} is joined to E y_{t−1}. Attention before
+    the step (Bahdanau, Cho, Bengio 2015, "Neural machine translation by jointly learning to align
+    and translate", appendix A.2.2) asks with the state before it, and reads what it finds::
+
+        c_t = attention(h_{t−1}, M)         h_t = cell([E y_{t−1}; c_t], h_{t−1})
+
+    with the same output as above in place of the paper's maxout layer. Both go step by step.
+
+    The start state is made of what was read: the emitted state is tanh(W f + b), and the state c of
+    a cell with h and c is W f + b; other states start at zero.
+
+    Args:
+        vocabulary: V.
+        settings: Sizes and kinds.
+        features: F, width of what the start state is made of.
+        memory: M, width of what attention looks over.
+
+    Raises:
+        ConfigError: For settings that contradict each other.
+    """
+
+    def __init__(
+        self, vocabulary: int, settings: DecoderSettings, *, features: int, memory: int
+    ) -> None:
+        super().__init__()
+        settings.require_consistent()
+        hidden, width = settings.hidden, settings.embedding or settings.hidden
+        self.before = settings.attend == "before"
+        self.feeding = settings.input_feeding
+        self.by_steps = self.before or self.feeding
+        self.embedding = nn.Embedding(vocabulary, width)
+        read = width + (memory if self.before else hidden if self.feeding else 0)
+        # the start state is made, not learnt
+        self.layers = recurrent(settings.model_copy(update={"learn_initial_state": False}), read)
+        states = self.layers.cell.states
+        made = states if set(states) <= {"h", "c"} else states[:1]
+        count = settings.layers * hidden
+        self.start = nn.ModuleDict({name: nn.Linear(features, count) for name in made})
+        self.attention = _attention(settings, memory)
+        self.seen = None if self.attention is None else nn.Linear(hidden + memory, hidden)
+        self.head = nn.Linear(hidden, vocabulary)
+
+    def begin(
+        self, features: Tensor, values: Tensor | None = None, lengths: Tensor | None = None
+    ) -> Carried:
+        """What the first step starts from.
+
+        Args:
+            features: ``(B, F)``, which the start state is made of.
+            values: ``(T, B, M)``, which attention looks over; not needed without attention.
+            lengths: Valid steps of each row of the values, ``(B,)``, or None for all.
+        """
+        layers, batch = self.layers, len(features)
+        shape = (batch, layers.num_layers, layers.hidden_size)
+        state = []
+        for place, name in enumerate(layers.cell.states):
+            if name not in self.start:
+                state.append(features.new_zeros(shape[1], batch, shape[2]))
+                continue
+            made = self.start[name](features).view(shape).transpose(0, 1)
+            state.append(torch.tanh(made) if place == 0 else made)
+        memory = None
+        if self.attention is not None:
+            assert values is not None
+            memory = self.attention.prepare(values, lengths)
+        fed = features.new_zeros(batch, layers.hidden_size) if self.feeding else None
+        return Carried(tuple(each.contiguous() for each in state), memory, fed)
+
+    def forward(
+        self, inputs: Tensor, carried: Carried, *, drawn: float = 0.0
+    ) -> tuple[Tensor, Tensor | None]:
+        """Score what follows each token of a known target (teacher forcing).
+
+        Args:
+            inputs: Tokens, ``(S, B)`` int64: END, then the target without its last token.
+            carried: From `begin`.
+            drawn: Probability with which a token, but for the first, is not the target's but drawn
+                from what the model itself says there (scheduled sampling; Bengio et al. 2015,
+                "Scheduled sampling for sequence prediction with recurrent neural networks"). No
+                gradient flows through the choice.
+
+        Returns:
+            Scores before softmax, ``(S, B, V)``, and the weights of attention, ``(S, B, T)``.
+        """
+        if not self.by_steps and drawn == 0.0:
+            output, _ = self.layers(self.embedding(inputs), self._state_in(carried))
+            output, weights = self._look(output, carried.memory)
+            return self.head(output), weights
+        scores: list[Tensor] = []
+        looks: list[Tensor] = []
+        for place, tokens in enumerate(inputs):
+            if place > 0 and drawn > 0.0:
+                own = torch.multinomial(torch.softmax(scores[-1].detach(), dim=1), 1).squeeze(1)
+                tokens = torch.where(torch.rand(tokens.shape) < drawn, own, tokens)
+            score, carried, weight = self.step(tokens, carried)
+            scores.append(score)
+            if weight is not None:
+                looks.append(weight)
+        return torch.stack(scores), torch.stack(looks) if looks else None
+
+    def step(self, tokens: Tensor, carried: Carried) -> tuple[Tensor, Carried, Tensor | None]:
+        """Score what follows one token of each row.
+
+        Args:
+            tokens: ``(B,)`` int64.
+            carried: From `begin`, or the step before.
+
+        Returns:
+            Scores ``(B, V)``, what is carried on, and the weights of attention ``(B, T)``.
+        """
+        x, weights = self.embedding(tokens), None
+        if self.attention is not None and self.before:
+            seen, weights = self.attention(carried.state[0][-1], carried.memory)
+            x = torch.cat([x, seen], dim=1)
+        elif carried.fed is not None:
+            x = torch.cat([x, carried.fed], dim=1)
+        output, after = self.layers.step(x, self._state_in(carried))
+        state = (after,) if isinstance(after, Tensor) else after
+        if self.seen is not None and self.before:
+            output = torch.tanh(self.seen(torch.cat([output, seen], dim=-1)))
+        else:
+            output, weights = self._look(output, carried.memory)
+        fed = output if self.feeding else None
+        return self.head(output), replace(carried, state=state, fed=fed), weights
+
+    def _look(self, output: Tensor, memory: Memory | None) -> tuple[Tensor, Tensor | None]:
+        """Look over the memory after the step, for one step ``(B, H)`` or several ``(S, B, H)``."""
+        if self.attention is None or self.seen is None:
+            return output, None
+        found, weights = self.attention(output, memory)
+        return torch.tanh(self.seen(torch.cat([output, found], dim=-1))), weights
+
+    def _state_in(self, carried: Carried) -> Tensor | tuple[Tensor, ...]:
+        return carried.state[0] if len(carried.state) == 1 else carried.state
+
+
+def _attention(
+    settings: DecoderSettings, memory: int
+) -> AdditiveAttention | MultiplicativeAttention | None:
+    if settings.attention == "none":
+        return None
+    if settings.attention == "additive":
+        return AdditiveAttention(settings.hidden, memory, settings.hidden)
+    return MultiplicativeAttention(settings.hidden, memory, settings.attention)

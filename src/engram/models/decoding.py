@@ -1,0 +1,309 @@
+"""Decoding: from what a model says follows each token to a whole sequence.
+
+All functions work on a batch of rows at once, and on anything that steps: a function
+``step(tokens (R,), carried) -> (scores (R, V), carried, weights (R, T) or None)``, such as that of
+a decoder, and what it carries, whose ``rows`` gives some of its rows. A sequence begins
+after END, and ends with it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from engram.errors import ConfigError
+from engram.settings import Settings
+
+END = 0
+
+
+class Rows(Protocol):
+    """What is carried from step to step."""
+
+    def rows(self, index: Tensor, *, same_memory: bool = False) -> Self:
+        """Those rows, in that order; what they attend to stays where it is ``same_memory``."""
+
+
+class Step(Protocol):
+    """One step of a model: scores of what follows, what is carried on, where it looked."""
+
+    def __call__(self, tokens: Tensor, carried: Any, /) -> tuple[Tensor, Any, Tensor | None]:
+        """Step on, for all rows."""
+
+
+class DecodingSettings(Settings):
+    """How an output is found among all that could be written."""
+
+    beam: int = Field(
+        1, ge=1, description="hypotheses that are followed at once; 1 takes the likeliest token"
+    )
+    length_penalty: float = Field(
+        1.0, ge=0.0, description="α: 0 favours short outputs, larger ones longer outputs"
+    )
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One sequence that a model wrote.
+
+    Attributes:
+        tokens: Without END.
+        log_probability: Of the tokens, in nats, END included where it was written.
+        ended: Whether the model wrote END, and was not cut off.
+        attention: Where it looked at each token, and at END where it was written, ``(S, T)``; None
+            without attention.
+    """
+
+    tokens: list[int]
+    log_probability: float
+    ended: bool
+    attention: Tensor | None
+
+    def score(self, length_penalty: float) -> float:
+        """Log-probability over the length penalty of Wu et al. 2016.
+
+        "Google's neural machine translation system", equation (14), without the term for coverage:
+        ln p(Y) / ((5 + |Y|) / 6)^α; END counts where it was written.
+        """
+        length = len(self.tokens) + self.ended
+        return self.log_probability / ((5 + length) / 6) ** length_penalty
+
+
+def probabilities(
+    scores: Tensor,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+) -> Tensor:
+    """What a token is drawn by, ``(R, V)`` float64 for scores ``(R, V)``.
+
+    Args:
+        scores: Before softmax.
+        temperature: Scores are divided by it; above 0.
+        top_k: Only the so many likeliest can be drawn.
+        top_p: Only the likeliest that together hold this probability (Holtzman et al. 2020, "The
+            curious case of neural text degeneration", nucleus sampling).
+    """
+    # however cold, the largest is 0
+    scores = (scores.double() - scores.amax(1, keepdim=True)) / temperature
+    if top_k is not None and top_k < scores.shape[1]:
+        least = scores.topk(top_k, dim=1).values[:, -1:]
+        scores = scores.masked_fill(scores < least, -torch.inf)
+    shares = torch.softmax(scores, dim=1)
+    if top_p is not None and top_p < 1.0:
+        ranked, order = shares.sort(dim=1, descending=True)
+        # kept: all whose better ones together hold less than top_p, so always the likeliest
+        dropped = torch.zeros_like(shares, dtype=torch.bool)
+        dropped.scatter_(1, order, ranked.cumsum(1) - ranked >= top_p)
+        shares = shares.masked_fill(dropped, 0.0)
+    return shares
+
+
+def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> list[str]:
+    """What is out of range, a sentence each."""
+    faults = []
+    if not 0.0 <= temperature < float("inf"):
+        faults.append(f"temperature is {temperature}, and takes a number from 0")
+    if top_k is not None and top_k < 1:
+        faults.append(f"top_k is {top_k}, and takes a whole number from 1")
+    if top_p is not None and not 0.0 < top_p <= 1.0:
+        faults.append(f"top_p is {top_p}, and takes a number above 0 and up to 1")
+    return faults
+
+
+def greedy(
+    step: Step, carried: Rows, longest: Sequence[int], *, banned: Sequence[int] = ()
+) -> list[Hypothesis]:
+    """Write the likeliest token, again and again.
+
+    Args:
+        step: Of the model.
+        carried: What its first step starts from, for R rows.
+        longest: Most tokens of each row, R of them.
+        banned: Tokens that are never written.
+    """
+    return sample(step, carried, longest, temperature=0.0, banned=banned)
+
+
+@torch.inference_mode()
+def sample(
+    step: Step,
+    carried: Rows,
+    longest: Sequence[int],
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+    banned: Sequence[int] = (),
+) -> list[Hypothesis]:
+    """Draw one token after the other.
+
+    Args:
+        step, carried, longest, banned: As in `greedy`.
+        temperature, top_k, top_p: As in `probabilities`; temperature 0 is `greedy`.
+        seed: The same seed gives the same draws for the same rows.
+
+    Raises:
+        ConfigError: For settings out of range.
+    """
+    faults = check_sampling(temperature, top_k, top_p)
+    if faults:
+        raise ConfigError("; ".join(faults))
+    generator = torch.Generator().manual_seed(seed)
+    limits = torch.tensor(list(longest))
+    tokens = torch.full((len(limits),), END)
+    closed = limits <= 0
+    total = torch.zeros(len(limits), dtype=torch.float64)
+    written: list[Tensor] = []
+    looks: list[Tensor] = []
+    while not bool(closed.all()):
+        scores, carried, weights = step(tokens, carried)
+        scores = without(scores, banned)
+        if temperature == 0.0:
+            tokens = scores.argmax(dim=1)
+        else:
+            shares = probabilities(scores, temperature=temperature, top_k=top_k, top_p=top_p)
+            tokens = torch.multinomial(shares, 1, generator=generator).squeeze(1)
+        gained = torch.log_softmax(scores.double(), dim=1)
+        gained = gained.gather(1, tokens.unsqueeze(1)).squeeze(1)
+        total += gained.masked_fill(closed, 0.0)
+        tokens = tokens.masked_fill(closed, END)
+        written.append(tokens)
+        if weights is not None:
+            looks.append(weights)
+        closed = closed | (tokens == END) | (limits <= len(written))
+    rows = torch.stack(written, dim=1) if written else torch.zeros(len(limits), 0)
+    seen = torch.stack(looks, dim=1) if looks else None
+    return [
+        _hypothesis(rows[row], float(total[row]), limit, None if seen is None else seen[row])
+        for row, limit in enumerate(longest)
+    ]
+
+
+@torch.inference_mode()
+def beam_search(
+    step: Step,
+    carried: Rows,
+    longest: Sequence[int],
+    *,
+    width: int,
+    length_penalty: float = 0.0,
+    banned: Sequence[int] = (),
+) -> list[list[Hypothesis]]:
+    """Follow the best hypotheses of each row at once, for all rows together.
+
+    At each step the best continuations of the hypotheses that are open are followed; one that has
+    ended keeps its place among the ``width``, and the search ends when all have, or are as long as
+    they may be (as in Sutskever, Vinyals, Le 2014, where each that ends leaves one place less). All
+    open ones are of one length, so that the length penalty only ranks what was found. A width of 1
+    is `greedy`; one as large as the number of all sequences finds the best of them.
+
+    Args:
+        step, carried, longest, banned: As in `greedy`.
+        width: K, hypotheses a row.
+        length_penalty: α, see `Hypothesis.score`.
+
+    Returns:
+        Hypotheses of each row, best first, those that ended before those that were cut off; fewer
+        than K where there are no more.
+
+    Raises:
+        ConfigError: For a width below 1.
+    """
+    if width < 1:
+        raise ConfigError(f"width is {width}; it takes a whole number from 1")
+    limits = torch.tensor(list(longest))
+    batch = len(limits)
+    first = torch.arange(batch) * width
+    carried = carried.rows(torch.arange(batch).repeat_interleave(width))
+    tokens = torch.full((batch, width), END)
+    totals = torch.full((batch, width), -torch.inf, dtype=torch.float64)
+    totals[:, 0] = 0.0  # all places are the same at first
+    closed = (limits <= 0).unsqueeze(1).expand(batch, width)
+    written: list[Tensor] = []
+    origins: list[Tensor] = []
+    looks: list[Tensor] = []
+    while not bool(closed.all()):
+        scores, carried, weights = step(tokens.flatten(), carried)
+        logs = torch.log_softmax(without(scores, banned).double(), dim=1)
+        size = logs.shape[1]
+        reached = totals.unsqueeze(2) + logs.view(batch, width, size)
+        # what is closed goes on with END at no cost, and nothing takes its place
+        reached = reached.masked_fill(closed.unsqueeze(2), -torch.inf)
+        reached[..., END] = torch.where(closed, totals, reached[..., END])
+        kept = closed & totals.isfinite()
+        rank = reached.clone()
+        rank[..., END] = rank[..., END].masked_fill(kept, torch.inf)
+        chosen = rank.flatten(1).topk(width, dim=1).indices
+        origin, tokens = chosen // size, chosen % size
+        totals = reached.flatten(1).gather(1, chosen)
+        over = (limits <= len(written) + 1).unsqueeze(1)
+        closed = closed.gather(1, origin) | (tokens == END) | over | totals.isinf()
+        carried = carried.rows((first.unsqueeze(1) + origin).flatten(), same_memory=True)
+        written.append(tokens)
+        origins.append(origin)
+        if weights is not None:
+            looks.append(weights.view(batch, width, -1))
+    return _ranked(written, origins, looks, totals, longest, length_penalty)
+
+
+def without(scores: Tensor, banned: Sequence[int]) -> Tensor:
+    """Scores ``(R, V)`` by which some tokens cannot be."""
+    if not banned:
+        return scores
+    scores = scores.clone()
+    scores[:, list(banned)] = -torch.inf
+    return scores
+
+
+def _ranked(
+    written: list[Tensor],
+    origins: list[Tensor],
+    looks: list[Tensor],
+    totals: Tensor,
+    longest: Sequence[int],
+    length_penalty: float,
+) -> list[list[Hypothesis]]:
+    """Follow each place back to the start, and rank what was written on the way."""
+    batch, width = totals.shape
+    place = torch.arange(width).expand(batch, width)
+    tokens: list[Tensor] = []
+    seen: list[Tensor] = []
+    for step in reversed(range(len(written))):
+        tokens.insert(0, written[step].gather(1, place))
+        place = origins[step].gather(1, place)
+        if looks:
+            index = place.unsqueeze(2).expand(-1, -1, looks[step].shape[2])
+            seen.insert(0, looks[step].gather(1, index))
+    rows = torch.stack(tokens, dim=2) if tokens else torch.zeros(batch, width, 0)
+    attention = torch.stack(seen, dim=2) if seen else None
+    found = []
+    for row, limit in enumerate(longest):
+        hypotheses = [
+            _hypothesis(
+                rows[row, k],
+                float(totals[row, k]),
+                limit,
+                None if attention is None else attention[row, k],
+            )
+            for k in range(width)
+            if bool(totals[row, k].isfinite())
+        ]
+        found.append(
+            sorted(hypotheses, key=lambda h: (h.ended, h.score(length_penalty)), reverse=True)
+        )
+    return found
+
+
+def _hypothesis(tokens: Tensor, total: float, longest: int, attention: Tensor | None) -> Hypothesis:
+    """Cut a row of tokens ``(S,)`` at its END, or where it was cut off."""
+    ids = tokens[: max(0, longest)].tolist()
+    ended = END in ids
+    kept = ids[: ids.index(END)] if ended else ids
+    steps = len(kept) + ended
+    return Hypothesis(kept, total, ended, None if attention is None else attention[:steps])

@@ -1,0 +1,228 @@
+"""What tasks that write a sequence share: settings, targets, loss, decoding, measures."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from engram.data.lanes import IGNORED
+from engram.data.padding import padded
+from engram.data.sequences import Sequences
+from engram.data.tokens import END, Tokenizer
+from engram.models.decoding import (
+    DecodingSettings,
+    Hypothesis,
+    beam_search,
+    check_sampling,
+    sample,
+)
+from engram.settings import Settings
+from engram.tasks.task import Report, Table
+from engram.training.losses import cross_entropy
+
+_SHOWN = 8  # wrong outputs that a report shows
+
+
+class TokenSettings(Settings):
+    """How texts become tokens."""
+
+    tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
+        "characters", description="what the model reads and writes one at a time"
+    )
+    vocabulary: int = Field(10_000, ge=2, description="most entries of words or bpe")
+
+
+class TeacherSettings(Settings):
+    """What the decoder reads in training."""
+
+    scheduled_sampling: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="share of previous tokens that the model draws itself, in the last epoch; it "
+        "rises from 0 in the first (step by step, so slower)",
+    )
+
+
+class AskingSettings(Settings):
+    """How answers are found and shown."""
+
+    beam: int | None = Field(
+        None, ge=1, description="hypotheses that are followed at once; default as trained with"
+    )
+    length_penalty: float | None = Field(
+        None, ge=0.0, description="as in training; default as trained with"
+    )
+    temperature: float = Field(
+        0.0, ge=0.0, description="above 0 draws tokens, and no beam is used; 1 as the model says"
+    )
+    top_k: int | None = Field(None, ge=1, description="draw among the so many likeliest only")
+    top_p: float | None = Field(
+        None, gt=0.0, le=1.0, description="draw among those that together hold this probability"
+    )
+    seed: int = Field(0, ge=0, description="of what is drawn")
+    attention: bool = Field(False, description="tell where the model looked at each token")
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        faults = super().contradictions() + check_sampling(self.temperature, self.top_k, self.top_p)
+        if self.temperature == 0.0 and (self.top_k is not None or self.top_p is not None):
+            faults.append("top_k and top_p are for drawing; give a --temperature above 0 with them")
+        if self.temperature > 0.0 and self.beam is not None and self.beam > 1:
+            faults.append("a beam follows the likeliest and a temperature draws; give one of both")
+        return faults
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is to be written, as a decoder is taught it.
+
+    Attributes:
+        inputs: ``(S, B)`` int64: END, then the tokens.
+        targets: ``(S, B)`` int64: the tokens, then END; `IGNORED` behind it.
+        count: How many tokens count.
+        drawn: Share of inputs that the model draws itself.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    count: int
+    drawn: float = 0.0
+
+
+def encoded(tokenizer: Tokenizer, texts: Iterable[str]) -> Sequences:
+    """Tokens of each text, and END behind them."""
+    end = np.array([END], dtype=np.int32)
+    return Sequences.of([np.concatenate([tokenizer.encode(text), end]) for text in texts])
+
+
+def targets_of(sequences: Sequences, rows: np.ndarray, drawn: float = 0.0) -> Targets:
+    """Some sequences side by side, for a decoder."""
+    tokens, lengths = padded(sequences, rows, IGNORED)
+    # a token that is ignored is never read: what follows it is ignored too
+    inputs = torch.cat([torch.full_like(tokens[:1], END), tokens[:-1].clamp(min=END)])
+    return Targets(inputs, tokens, int(lengths.sum()), drawn)
+
+
+def drawn_in(epoch: int, settings: Any) -> float:
+    """Share of previous tokens that the model draws itself in an epoch.
+
+    Linear, from 0 in the first to `TeacherSettings.scheduled_sampling` in the last (Bengio et al.
+    2015, "Scheduled sampling for sequence prediction with recurrent neural networks", section 2.4).
+    """
+    if settings.epochs < 2:
+        return float(settings.scheduled_sampling)
+    return float(settings.scheduled_sampling) * min(1.0, epoch / (settings.epochs - 1))
+
+
+def loss_of(scores: Tensor, targets: Tensor, settings: Any) -> Tensor:
+    """What training lowers: nats a token, labels smoothed as the settings say."""
+    return cross_entropy(scores, targets, smoothing=settings.label_smoothing)
+
+
+@torch.inference_mode()
+def mean_loss(
+    model: nn.Module, batches: Iterable[Any], scores_of: Callable[[nn.Module, Any], Tensor]
+) -> float:
+    """Nats a token over batches that have `Targets`; dropout is off, and nothing is drawn."""
+    was_training = model.training
+    model.eval()
+    loss, count = 0.0, 0
+    for batch in batches:
+        scores = scores_of(model, batch)
+        loss += cross_entropy(scores, batch.written.targets, reduction="sum").item()
+        count += batch.written.count
+    model.train(was_training)
+    return loss / count
+
+
+@torch.inference_mode()
+def written(
+    model: Any,
+    begun: Any,
+    longest: Sequence[int],
+    settings: DecodingSettings,
+    tokenizer: Tokenizer,
+    asking: AskingSettings | None = None,
+) -> list[Hypothesis]:
+    """What a model writes for a batch that it has read.
+
+    Args:
+        model: Has ``step``.
+        begun: What its ``begin`` gave.
+        longest: Most tokens of each row.
+        settings: As trained with.
+        tokenizer: Whose "unknown" is never written.
+        asking: What is asked for instead.
+    """
+    banned = () if tokenizer.unknown is None else (tokenizer.unknown,)
+    asked = asking or AskingSettings()
+    if asked.temperature > 0.0:
+        return sample(
+            model.step,
+            begun,
+            longest,
+            temperature=asked.temperature,
+            top_k=asked.top_k,
+            top_p=asked.top_p,
+            seed=asked.seed,
+            banned=banned,
+        )
+    width = settings.beam if asked.beam is None else asked.beam
+    penalty = settings.length_penalty if asked.length_penalty is None else asked.length_penalty
+    found = beam_search(
+        model.step, begun, longest, width=width, length_penalty=penalty, banned=banned
+    )
+    return [hypotheses[0] for hypotheses in found]
+
+
+def judged(
+    given: Sequence[str], outputs: Sequence[str], references: Sequence[Sequence[str]], loss: float
+) -> Report:
+    """How good outputs are.
+
+    Args:
+        given: What each was written for, in words.
+        outputs: What was written.
+        references: What would have been right, one or more for each.
+        loss: Nats a token of the references.
+    """
+    right = [output in known for output, known in zip(outputs, references, strict=True)]
+    wrong = [
+        [what, output, known[0]]
+        for what, output, known, good in zip(given, outputs, references, right, strict=True)
+        if not good
+    ]
+    measures = {
+        "exact match": sum(right) / len(right),
+        "BLEU": bleu(outputs, references),
+        "loss": loss,
+        "examples": len(right),
+    }
+    tables = {}
+    if wrong:
+        title = f"wrong, {min(len(wrong), _SHOWN)} of {len(wrong):,}"
+        tables[title] = Table(["given", "written", "right"], wrong[:_SHOWN])
+    return Report(measures, tables)
+
+
+def bleu(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    """BLEU of a corpus, 0 to 100, by sacrebleu with its own settings (tokens 13a, smoothing exp).
+
+    Papineni et al. 2002; Post 2018, "A call for clarity in reporting BLEU scores". Where no output
+    has four words, it is that of the longest runs that there are (sacrebleu's effective order).
+
+    Args:
+        outputs: What was written.
+        references: What would have been right, one or more for each.
+    """
+    from sacrebleu.metrics import BLEU
+
+    most = max(len(known) for known in references)
+    # sacrebleu leaves out references that are None
+    columns = [[known[n] if n < len(known) else None for known in references] for n in range(most)]
+    return float(BLEU(effective_order=True).corpus_score(list(outputs), columns).score)
