@@ -1,7 +1,7 @@
 """Reading examples: files and folders of every kind that has one answer a text or series."""
 
 import glob
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ import numpy as np
 from pydantic import Field
 
 from engram.data.class_folders import read_class_folders
+from engram.data.examples.digits import digit_rows
+from engram.data.examples.reviews import reviews
 from engram.data.labelled import Examples
 from engram.data.labelled_lines import read_labelled_lines
 from engram.data.sequences import Sequences
@@ -21,6 +23,8 @@ from engram.errors import DataError
 from engram.files import cannot
 from engram.settings import Names, Settings
 
+# Examples that are made on this machine, by the name that stands in place of a path.
+MADE: dict[str, Callable[[], Examples]] = {"digits": digit_rows, "reviews": reviews}
 KINDS = ", ".join(
     [*sorted(SUFFIXES), ".ts", "a folder of folders, one a class", ".txt (label text)"]
 )
@@ -29,7 +33,10 @@ KINDS = ", ".join(
 class ReadingSettings(Settings):
     """Which data are read, and what their columns are for."""
 
-    data: list[str] = Field(min_length=1, description=f"files, globs, a folder: {KINDS}")
+    data: list[str] = Field(
+        min_length=1,
+        description=f"files, globs, a folder: {KINDS}; or {', '.join(MADE)}, made here",
+    )
     encoding: str = Field("utf-8", description="encoding of text files")
     target: str | None = Field(
         None, description="tables: column that is asked for; default by its name, or the last"
@@ -90,7 +97,9 @@ def read_examples(
     for path in _expanded(paths):
         suffix = path.suffix.lower()
         try:
-            if suffix in SUFFIXES:
+            if str(path) in MADE and not path.exists():
+                found = MADE[str(path)]()
+            elif suffix in SUFFIXES:
                 found, roles = _read_table(path, settings, numbers, answered)
                 about[roles.about()] = None
                 used = roles.settings()
@@ -123,7 +132,8 @@ def with_roles(settings: ReadingSettings, roles: Mapping[str, Any]) -> ReadingSe
 def _expanded(paths: Sequence[str]) -> list[Path]:
     found: list[Path] = []
     for given in paths:
-        matches = [Path(given)] if Path(given).exists() else sorted(map(Path, glob.glob(given)))
+        there = Path(given).exists() or given in MADE
+        matches = [Path(given)] if there else sorted(map(Path, glob.glob(given)))
         if not matches:
             raise DataError(f"{given} does not exist; name files, globs or a folder")
         found += matches

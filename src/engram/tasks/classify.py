@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from engram.data.buckets import Buckets
 from engram.data.encoding import Encoding, encoding_from_plain, learn_encoding
 from engram.data.labelled import Examples
-from engram.data.reading import ReadingSettings, read_examples, with_roles
+from engram.data.reading import MADE, ReadingSettings, read_examples, with_roles
 from engram.errors import DataError
 from engram.models.many_to_many import State
 from engram.models.many_to_one import ManyToOne
@@ -258,4 +258,5 @@ TASK = Task(
     predict=_predict,
     judging=ReadingSettings,
     judge=_judge,
+    makes=tuple(MADE),
 )

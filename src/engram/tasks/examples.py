@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engram.cells import make_cell
+from engram.data.augmentation.series import SeriesAugmentation, augment_series
 from engram.data.buckets import Buckets, BucketSettings, in_order
 from engram.data.encoding import EncodingSettings
 from engram.data.labelled import Examples, split
@@ -45,7 +46,12 @@ class PartSettings(ReadingSettings):
 
 
 class ExampleSettings(
-    PartSettings, EncodingSettings, BucketSettings, ManyToOneSettings, TrainingSettings
+    PartSettings,
+    EncodingSettings,
+    SeriesAugmentation,
+    BucketSettings,
+    ManyToOneSettings,
+    TrainingSettings,
 ):
     """Everything that can be set for training a model with one answer for each sequence."""
 
@@ -57,6 +63,7 @@ class ExampleSettings(
 GROUPS: dict[str, type[Settings]] = {
     "data": PartSettings,
     "inputs": EncodingSettings,
+    "augmentation of values": SeriesAugmentation,
     "batches": BucketSettings,
     "model": ManyToOneSettings,
     "training": TrainingSettings,
@@ -142,7 +149,31 @@ def batch_of(part: Part, rows: np.ndarray) -> ExampleBatch:
 def source(settings: Any, part: Part) -> Buckets:
     """Batches of the training part."""
     own = BucketSettings(batch=settings.batch, batch_steps=settings.batch_steps)
-    return Buckets(part.sequences.lengths, lambda rows, _: batch_of(part, rows), own, settings.seed)
+    names = SeriesAugmentation.model_fields
+    changes = SeriesAugmentation(**{name: getattr(settings, name) for name in names})
+    width = len(part.sequences.columns)
+    changing = width > 0 and changes != SeriesAugmentation()
+
+    def make(rows: np.ndarray, epoch: int) -> ExampleBatch:
+        batch = batch_of(part, rows)
+        return _changed(batch, width, changes, [settings.seed, epoch]) if changing else batch
+
+    return Buckets(part.sequences.lengths, make, own, settings.seed)
+
+
+def _changed(
+    batch: ExampleBatch, width: int, changes: SeriesAugmentation, seeds: list[int]
+) -> ExampleBatch:
+    """The batch with its values changed at random; what tells of missing ones moves with them."""
+    values, told = batch.inputs[..., :width], batch.inputs[..., width:]
+    if told.shape[2]:
+        values = values.masked_fill(told > 0, torch.nan)
+    drawn = np.random.SeedSequence([*seeds, *batch.rows.tolist()]).generate_state(1, np.uint64)
+    generator = torch.Generator().manual_seed(int(drawn[0] >> 1))
+    inputs, lengths = augment_series(values, batch.lengths, changes, generator)
+    if told.shape[2]:
+        inputs = torch.cat([inputs.nan_to_num(0.0), inputs.isnan().to(inputs.dtype)], dim=2)
+    return replace(batch, inputs=inputs, lengths=lengths)
 
 
 @torch.inference_mode()
