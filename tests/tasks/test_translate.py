@@ -82,6 +82,11 @@ def test_attention_is_on_the_tokens_of_the_text(trained):
         assert sum(row) == pytest.approx(1.0, abs=1e-3)
 
 
+def test_unknown_tokens_are_counted(trained):
+    rows = translate.translate(trained[0], ["abc", "aXbY", ""])
+    assert [row["unknown"] for row in rows] == [0, 2, 0]
+
+
 def test_a_beam_is_at_least_as_likely(trained):
     model, data = trained
     wide = translate.TranslateAsking(beam=5, length_penalty=0.0)
@@ -176,7 +181,9 @@ def test_commands(pairs, tmp_path, monkeypatch, capsys):
     assert len(rows[0]["attention"]) == len(rows[0]["written"])
     capsys.readouterr()
     assert main(["predict", "run", "--text", "abc", "--beam", "2"]) == 0
-    assert capsys.readouterr().out.startswith("source,translation,log_probability,ended\nabc,")
+    assert capsys.readouterr().out.startswith(
+        "source,translation,log_probability,ended,unknown\nabc,"
+    )
     assert main(["predict", "run"]) == 2
     assert "there is nothing to translate" in capsys.readouterr().err
 
