@@ -67,8 +67,14 @@ class Case:
 def sst2(data: Path) -> dict[str, Any]:
     files = {name: [str(data / f"stsa.binary.{end}")] for name, end in FILES.items()}
     return files | {
-        "lowercase": True, "vocabulary": 7500, "embedding": 100, "hidden": 64,
-        "pooling": "mean", "epochs": 6, "rate": 2e-3, "valid": 0.0,
+        "lowercase": True,
+        "vocabulary": 7500,
+        "embedding": 100,
+        "hidden": 64,
+        "pooling": "mean",
+        "epochs": 6,
+        "rate": 2e-3,
+        "valid": 0.0,
     }
 
 

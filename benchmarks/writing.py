@@ -1,17 +1,22 @@
-"""Dates to ISO and captions of scenes: what the shipped configurations reach, and how long it takes.
+"""Dates to ISO and captions of scenes: what the shipped configurations reach, and in what time.
 
-python -m benchmarks.writing
+python -m benchmarks.writing            # a row for each
+python -m benchmarks.writing --steps    # a step of training, by where attention looks
 """
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
+import torch
 import yaml
+from torch.nn import functional
 
 from engram.cli.flags import shipped_configurations
 from engram.data.examples.dates import LANGUAGES, date_pairs
 from engram.data.pairs import Pairs
+from engram.models.encoder_decoder import EncoderDecoder, EncoderDecoderSettings
 from engram.tasks import caption, running, translate
 from engram.tasks.task import Data, Task, Trained
 
@@ -36,11 +41,11 @@ def main() -> None:
         step = outcome.seconds / outcome.updates
         making = _seconds_a_batch(task, settings, data)
         print(
-            f"{name}: exact match {measures['exact match']:.2%} of {measures['examples']:,} tested, "
+            f"{name}: exact match {measures['exact match']:.2%} of {measures['examples']:,}, "
             f"BLEU {measures['BLEU']:.1f}; trained in {outcome.seconds:.0f} s "
-            f"({outcome.updates:,} updates of {1e3 * step:.1f} ms, validation included), data made "
-            f"in {reading:.1f} s, a batch in {1e3 * making:.2f} ms: {making / step:.1%} of an update"
-            f"{more(trained)}",
+            f"({outcome.updates:,} updates of {1e3 * step:.1f} ms, validation included); data made "
+            f"in {reading:.1f} s, a batch in {1e3 * making:.2f} ms, "
+            f"{making / step:.1%} of an update{more(trained)}",
             flush=True,
         )
 
@@ -63,5 +68,36 @@ def _languages(trained: Trained) -> str:
     return f"; the worst of {len(shares)} languages, {worst}: {shares[worst]:.2%} of {_EACH}"
 
 
+def steps() -> None:
+    """Time a forward and backward pass of one size, target known, by kind of decoder."""
+    kinds: dict[str, dict[str, Any]] = {
+        "attention after the step, all steps at once": {},
+        "the same, step by step": {},
+        "input feeding": {"input_feeding": True},
+        "attention before the step": {"attention": "additive", "attend": "before"},
+    }
+    for read, written in ((17, 11), (45, 40)):
+        models = []
+        for name, values in kinds.items():
+            settings = EncoderDecoderSettings.checked({"hidden": 128, "embedding": 64} | values)
+            model = EncoderDecoder(180, 13, settings)
+            model.decoder.by_steps |= name.startswith("the same")
+            models.append((name, model))
+        sources, lengths = torch.randint(180, (read, 64)), torch.full((64,), read)
+        inputs = torch.randint(13, (written, 64))
+        best = dict.fromkeys(kinds, float("inf"))
+        for _ in range(12):  # in turns
+            for name, model in models:
+                started = time.perf_counter()
+                scores, _ = model(sources, lengths, inputs)
+                functional.cross_entropy(scores.flatten(0, 1), inputs.flatten()).backward()
+                best[name] = min(best[name], time.perf_counter() - started)
+        first = next(iter(best.values()))
+        for name, seconds in best.items():
+            print(
+                f"{read} in, {written} out: {name}: {1e3 * seconds:.1f} ms, {seconds / first:.1f}"
+            )
+
+
 if __name__ == "__main__":
-    main()
+    steps() if "--steps" in sys.argv[1:] else main()

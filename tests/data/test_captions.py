@@ -188,6 +188,12 @@ def test_bad_tables(tmp_path, name, content, options, message):
     assert _refused(path, **options).startswith(message.format(path=path))
 
 
+def test_a_table_that_is_not_there(tmp_path):
+    path = tmp_path / "t.csv"
+    message = f"{path} does not exist; name a table of captions, or its folder"
+    assert _refused(path) == message
+
+
 def test_folders_with_no_or_several_tables(tmp_path):
     assert "has 0 tables of captions (none)" in _refused(tmp_path)
     _write(tmp_path, "a.csv", "x")

@@ -122,7 +122,9 @@ def test_bad_files(tmp_path, content, options, message):
 
 def test_other_paths(tmp_path):
     assert "is a folder" in _refused([tmp_path])
-    assert "does not exist" in _refused([tmp_path / "nothing.tsv"])
+    path = tmp_path / "nothing.tsv"
+    assert _refused([path]) == f"{path} does not exist; name a file of lines"
+    assert _refused(["stdlib"]) == "stdlib does not exist; name a file of lines"
     assert "3 files were named for pairs" in _refused(["a", "b", "c"])
 
 

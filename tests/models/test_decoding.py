@@ -114,6 +114,17 @@ def test_a_wider_beam_finds_what_a_greedy_step_misses():
     assert beam_search(step, table, [2], width=2)[0][0].tokens == [2]
 
 
+def test_what_has_ended_keeps_its_place():
+    """The empty output is the likeliest of all, though for a step two open ones look better."""
+    scores = torch.full((1, 3, 3, 3), -30.0)
+    scores[0, 0, END] = torch.tensor([0.25, 0.7, 0.05]).log()
+    scores[0, 1, 1] = torch.tensor([1e-6, 0.5, 0.5]).log()
+    scores[0, 2] = torch.tensor([0.1, 0.45, 0.45]).log()
+    (found,) = beam_search(step, Table(scores, 0, torch.arange(1)), [3], width=2)
+    assert found[0].tokens == []
+    assert found[0].log_probability == pytest.approx(math.log(0.25))
+
+
 def test_attention_is_that_of_the_tokens_that_were_written():
     for hypotheses in beam_search(step, _table(), [4] * 3, width=4):
         for hypothesis in hypotheses:

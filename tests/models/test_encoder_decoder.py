@@ -173,6 +173,11 @@ def test_start_states():
     other = _model(layers=2, learn_initial_state=True)
     assert other.encoder.learn_initial_state is True
     assert other.decoder.layers.learn_initial_state is False
+    with torch.no_grad():
+        for linear in model.decoder.start.values():
+            linear.weight.mul_(100.0)
+    emitted, kept = model.begin(sources, lengths).state
+    assert emitted.abs().max() <= 1.0 < kept.abs().max()
     stabilised = _model(cell="slstm").begin(sources, lengths).state
     assert (stabilised[0] != 0).any()
     assert all((each == 0).all() for each in stabilised[1:])

@@ -1,12 +1,16 @@
+import contextlib
 import json
 
 import numpy as np
 import pytest
+import torch
 
 from engram.cli.main import main
 from engram.errors import ConfigError, DataError, RunError
 from engram.tasks import running, translate
 from engram.tasks.translate import TASK, TranslateSettings
+from engram.training.reporting import Reporter
+from engram.training.run_folder import RunFolder
 
 SMALL = {"hidden": 24, "embedding": 12, "epochs": 3, "batch": 32, "rate": 0.01, "clip_norm": 1.0}
 
@@ -82,6 +86,11 @@ def test_attention_is_on_the_tokens_of_the_text(trained):
         assert sum(row) == pytest.approx(1.0, abs=1e-3)
 
 
+def test_unknown_tokens_are_counted(trained):
+    rows = translate.translate(trained[0], ["abc", "aXbY", ""])
+    assert [row["unknown"] for row in rows] == [0, 2, 0]
+
+
 def test_a_beam_is_at_least_as_likely(trained):
     model, data = trained
     wide = translate.TranslateAsking(beam=5, length_penalty=0.0)
@@ -124,7 +133,43 @@ def test_damaged_preprocessing_is_refused(trained, tmp_path, longest):
         running.load(TASK, tmp_path)
 
 
-@pytest.mark.parametrize("options", [{"scheduled_sampling": 0.3}, {"label_smoothing": 0.1}])
+class _StopAt(Reporter):
+    def __init__(self, update):
+        self._update = update
+
+    def update(self, update, loss):
+        if update == self._update:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("stop_at", [3, 13])
+def test_interrupted_and_resumed_is_uninterrupted(pairs, tmp_path, stop_at):
+    values = {"data": [str(pairs / "pairs.tsv")], "hidden": 8, "epochs": 2, "batch": 128}
+    chance = {"scheduled_sampling": 0.5, "dropout": 0.2, "zoneout": 0.1}
+    settings = TranslateSettings.checked(values | chance | {"checkpoint_every": 1})
+    data = translate.read(settings)
+    runs = {}
+    for kind in ("whole", "parted"):
+        runs[kind] = RunFolder.create(tmp_path / kind, settings.plain(), ["test"])
+    running.fit(TASK, settings, data, run=runs["whole"])
+    with contextlib.suppress(KeyboardInterrupt):
+        running.fit(TASK, settings, data, run=runs["parted"], reporter=_StopAt(stop_at))
+    running.fit(TASK, settings, data, run=runs["parted"], resume=True)
+    whole, parted = (running.load(TASK, run.model) for run in runs.values())
+    for name, weight in whole.model.state_dict().items():
+        assert torch.equal(weight, parted.model.state_dict()[name])
+    assert runs["whole"].metrics.read_bytes() == runs["parted"].metrics.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scheduled_sampling": 0.3},
+        {"label_smoothing": 0.1},
+        {"zoneout": 0.1, "recurrent_dropout": 0.1, "input_feeding": True},
+        {"attention": "none", "learn_initial_state": True, "layers": 2, "residual": True},
+    ],
+)
 def test_ways_of_teaching(pairs, options):
     values = SMALL | {"data": [str(pairs / "pairs.tsv")], "epochs": 2} | options
     settings = TranslateSettings.checked(values)
@@ -176,7 +221,9 @@ def test_commands(pairs, tmp_path, monkeypatch, capsys):
     assert len(rows[0]["attention"]) == len(rows[0]["written"])
     capsys.readouterr()
     assert main(["predict", "run", "--text", "abc", "--beam", "2"]) == 0
-    assert capsys.readouterr().out.startswith("source,translation,log_probability,ended\nabc,")
+    assert capsys.readouterr().out.startswith(
+        "source,translation,log_probability,ended,unknown\nabc,"
+    )
     assert main(["predict", "run"]) == 2
     assert "there is nothing to translate" in capsys.readouterr().err
 

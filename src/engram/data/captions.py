@@ -168,6 +168,8 @@ def _table_of(path: Path) -> Path:
                 f"{path} is no table of captions; name a folder, or a file that ends in "
                 f"{', '.join(TABLES)}"
             )
+        if not path.exists():
+            raise DataError(f"{path} does not exist; name a table of captions, or its folder")
         return path
     try:
         found = sorted(f for f in path.iterdir() if f.suffix.lower() in TABLES and f.is_file())

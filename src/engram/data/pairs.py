@@ -69,8 +69,9 @@ def read_lines(path: Path, encoding: str = "utf-8", errors: str = "strict") -> l
     Raises:
         DataError: For a file that cannot be read, is empty, or holds NUL.
     """
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; name a file of lines")
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise DataError(f"{path} {what}; name a file of lines")
     text = read_text([path], encoding=encoding, errors=errors).documents[0]
     # only line feeds end a line: U+2028 and the like stand within sentences
     lines = text.removesuffix("\n").split("\n")

@@ -317,7 +317,8 @@ def translate(
 
     Returns:
         For each its ``source``, ``translation`` and ``log_probability`` in nats, ``ended`` (false
-        where it was cut off); with ``asking.attention`` also the ``read`` and ``written`` tokens,
+        where it was cut off), and how many of its tokens are ``unknown``, as training had none of
+        them; with ``asking.attention`` also the ``read`` and ``written`` tokens,
         and for each that was written a row of ``attention`` on what was read.
     """
     vocabularies: Vocabularies = trained.preprocess
@@ -328,6 +329,7 @@ def translate(
             "translation": vocabularies.target.decode(found.tokens),
             "log_probability": found.log_probability,
             "ended": found.ended,
+            "unknown": _unknown(vocabularies.source, ids),
         }
         if asking is not None and asking.attention and found.attention is not None:
             row["read"] = [vocabularies.source.decode([i]) for i in ids.tolist()]
@@ -384,6 +386,11 @@ def _chosen(pairs: Pairs, rows: np.ndarray) -> Pairs | None:
         return None
     chosen = sorted(rows.tolist())
     return Pairs([pairs.sources[row] for row in chosen], [pairs.targets[row] for row in chosen])
+
+
+def _unknown(tokenizer: Tokenizer, ids: np.ndarray) -> int:
+    """How many tokens the vocabulary lacks."""
+    return 0 if tokenizer.unknown is None else int(np.count_nonzero(ids == tokenizer.unknown))
 
 
 def _short(text: str) -> str:
