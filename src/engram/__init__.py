@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from engram.estimators import Captioner as Captioner
     from engram.estimators import EchoState as EchoState
     from engram.estimators import LanguageModel as LanguageModel
+    from engram.estimators import SequenceClassifier as SequenceClassifier
     from engram.estimators import Translator as Translator
     from engram.layers import GRU as GRU
     from engram.layers import LSTM as LSTM
@@ -47,6 +48,7 @@ _HOMES = {
     "Recurrent": "engram.layers",
     "Reservoir": "engram.layers",
     "RunError": "engram.errors",
+    "SequenceClassifier": "engram.estimators",
     "Translator": "engram.estimators",
     "anatomy": "engram.models.anatomy",
     "check_cell": "engram.engine.check",

@@ -62,7 +62,7 @@ def test_values_are_scaled_by_the_training_part():
 
 def test_missing_values():
     train = _series([[1, np.nan], [3, 2]], [[np.nan, 4]])
-    with pytest.raises(DataError, match=r"sequence 0, step 1: 'b' is missing.*--missing"):
+    with pytest.raises(DataError, match=r"sequence 0, step 1: 'b' is missing .NaN.*--missing"):
         learn_encoding(train, EncodingSettings())
     imputed = learn_encoding(train, EncodingSettings(missing="impute")).encode(train).values
     np.testing.assert_allclose(imputed, [[-1, 0], [1, -1], [0, 1]])

@@ -202,8 +202,9 @@ def _check_values(examples: Examples, missing: Missing) -> None:
             step, column = (int(each) for each in np.argwhere(bad)[0])
             index = int(np.searchsorted(given.offsets, start + step, side="right")) - 1
             value = part[step, column]
+            said = "missing (NaN)" if np.isnan(value) else value
             hint = "fill it in, or use --missing impute or mask" if np.isnan(value) else "mend it"
             raise DataError(
                 f"{examples.name(index)}, step {start + step - given.offsets[index] + 1}: "
-                f"'{given.columns[column]}' is {'missing' if np.isnan(value) else value}; {hint}"
+                f"'{given.columns[column]}' is {said}; {hint}"
             )

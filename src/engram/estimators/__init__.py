@@ -3,6 +3,7 @@
 from engram.estimators.captioner import Captioner
 from engram.estimators.echo_state import EchoState
 from engram.estimators.language_model import LanguageModel
+from engram.estimators.sequence_classifier import SequenceClassifier
 from engram.estimators.translator import Translator
 
-__all__ = ["Captioner", "EchoState", "LanguageModel", "Translator"]
+__all__ = ["Captioner", "EchoState", "LanguageModel", "SequenceClassifier", "Translator"]

@@ -110,7 +110,8 @@ def make_data(
     if len(counts) < 2:
         only = next(iter(counts))
         raise DataError(
-            f"all {len(train):,} examples have the label '{only}'; give at least two classes"
+            f"all {len(train):,} examples have the label '{only}', which is one class; give at "
+            "least two"
         )
     labels = Labels(learn_encoding(train, settings), sorted(counts), dict(roles))
     for name, part in (("validate", valid), ("test", test)):
@@ -204,12 +205,17 @@ def _loss(model: nn.Module, settings: ClassifySettings, data: Data) -> float:
     return mean_cost(model, data.valid, settings, cost)
 
 
+def probabilities(trained: Trained, examples: Examples) -> np.ndarray:
+    """The probability of every class, ``(n, classes)`` float64, each row with the sum 1."""
+    part = trained.preprocess.part(examples)
+    scores, _ = answers(trained.model, part, trained.settings)
+    return scores.double().softmax(1).numpy()
+
+
 def predict(trained: Trained, examples: Examples) -> Iterator[dict[str, Any]]:
     """For each example: the label, its probability, and the probability of every label."""
     labels: Labels = trained.preprocess
-    part = labels.part(examples)
-    scores, _ = answers(trained.model, part, trained.settings)
-    for index, row in enumerate(scores.softmax(1).numpy()):
+    for index, row in enumerate(probabilities(trained, examples)):
         best = int(np.argmax(row))
         every = {f"p({label})": float(p) for label, p in zip(labels.classes, row, strict=True)}
         name = examples.name(index)
