@@ -36,7 +36,7 @@ def test_take(indices: list[int]) -> None:
 def test_faults() -> None:
     with pytest.raises(DataError, match="give at least one"):
         Sequences.of([])
-    with pytest.raises(DataError, match=r"shapes \(2, 1\), \(2, 3\)"):
+    with pytest.raises(DataError, match=r"shapes \(2, 1\) and \(2, 3\)"):
         Sequences.of([np.zeros((2, 1)), np.zeros((2, 3))])
     with pytest.raises(IndexError, match="sequence 1 of 1"):
         Sequences.of([np.zeros((2, 1))])[1]

@@ -9,6 +9,7 @@ from engram.data.labelled import Examples
 from engram.data.sequences import Sequences
 from engram.data.tables.table import SUFFIXES
 from engram.data.text import read_text
+from engram.data.texts import Texts
 from engram.errors import DataError
 
 
@@ -35,7 +36,7 @@ def read_class_folders(folder: Path, *, encoding: str) -> Examples:
     tables = [SUFFIXES.get(path.suffix.lower()) == "csv" for path in paths]
     names = [str(path) for path in paths]
     if not any(tables):
-        texts = [read_text([path], encoding=encoding).documents[0] for path in paths]
+        texts = Texts.of(read_text([path], encoding=encoding).documents[0] for path in paths)
         return Examples(texts, labels, names)
     if not all(tables):
         one, other = paths[tables.index(True)], paths[tables.index(False)]

@@ -1,5 +1,6 @@
 """Encoding: texts or values as the numbers that a model reads, as learnt on the training part."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -9,12 +10,12 @@ from pydantic import Field
 from engram.data.labelled import Examples
 from engram.data.scaling import Scaling
 from engram.data.sequences import Sequences
+from engram.data.spool import Spool, stretches
 from engram.data.tokens import Ids, Tokenizer, fit_tokenizer, tokenizer_from_plain
 from engram.errors import DataError
 from engram.settings import Settings
 
 Missing = Literal["refuse", "mask", "impute"]
-_STRETCH = 1_000_000
 
 
 class EncodingSettings(Settings):
@@ -65,13 +66,15 @@ class TextEncoding:
         """
         if isinstance(examples.inputs, Sequences):
             raise DataError("the model reads texts, and these are columns of numbers")
-        arrays = []
+        return Sequences.of(self._each(examples))
+
+    def _each(self, examples: Examples) -> Iterator[Ids]:
         for index, text in enumerate(examples.inputs):
+            assert isinstance(text, str)
             tokens = self._tokens(text)
             if len(tokens) == 0 or not text.strip():
                 raise DataError(f"{examples.name(index)}: the text is empty; leave it out")
-            arrays.append(tokens)
-        return Sequences.of(arrays)
+            yield tokens
 
     def words(self, text: str) -> list[str]:
         """What each step of a text reads."""
@@ -124,15 +127,18 @@ class ValueEncoding:
                 f"{', '.join(given.columns)}; give the same ones"
             )
         _check_values(examples, self.missing)
-        values = self.scale.apply(given.values)
-        gaps = np.isnan(values)
-        values = np.where(gaps, np.float32(0.0), values)
-        if self.missing == "mask":
-            values = np.concatenate([values, gaps.astype(np.float32)], axis=1)
-        encoded = Sequences(values, given.offsets, self.columns)
+        encoded = Spool(np.float32, (self.width,))
+        for stretch in stretches(len(given.values)):
+            values = self.scale.apply(given.values[stretch])
+            gaps = np.isnan(values)
+            values = np.where(gaps, np.float32(0.0), values)
+            if self.missing == "mask":
+                values = np.concatenate([values, gaps.astype(np.float32)], axis=1)
+            encoded.extend(values)
+        made = Sequences(encoded.finish(), given.offsets, self.columns)
         if self.max_steps is None or given.lengths.max() <= self.max_steps:
-            return encoded
-        return Sequences.of([each[: self.max_steps] for each in encoded], self.columns)
+            return made
+        return Sequences.of((each[: self.max_steps] for each in made), self.columns)
 
     def plain(self) -> dict[str, Any]:
         """As values that JSON holds."""
@@ -159,7 +165,7 @@ def learn_encoding(examples: Examples, settings: EncodingSettings) -> Encoding:
         values = examples.inputs.values
         scale = Scaling.learnt(values) if settings.scaling else Scaling.none(len(columns))
         return ValueEncoding(columns, scale, settings.missing, settings.max_steps)
-    texts = [normalised(text, settings.tokens, settings.lowercase) for text in examples.inputs]
+    texts = (normalised(text, settings.tokens, settings.lowercase) for text in examples.inputs)
     tokenizer = fit_tokenizer(settings.tokens, texts, settings.vocabulary)
     return TextEncoding(tokenizer, settings.lowercase, settings.max_steps)
 
@@ -195,16 +201,16 @@ def _check_values(examples: Examples, missing: Missing) -> None:
     empty = np.flatnonzero(given.lengths == 0)
     if len(empty):
         raise DataError(f"{examples.name(int(empty[0]))} has no steps; leave it out")
-    for start in range(0, len(given.values), _STRETCH):
-        part = given.values[start : start + _STRETCH]
+    for stretch in stretches(len(given.values)):
+        part = given.values[stretch]
         bad = ~np.isfinite(part) if missing == "refuse" else np.isinf(part)
         if bad.any():
             step, column = (int(each) for each in np.argwhere(bad)[0])
-            index = int(np.searchsorted(given.offsets, start + step, side="right")) - 1
+            index = int(np.searchsorted(given.offsets, stretch.start + step, side="right")) - 1
             value = part[step, column]
             said = "missing (NaN)" if np.isnan(value) else value
             hint = "fill it in, or use --missing impute or mask" if np.isnan(value) else "mend it"
             raise DataError(
-                f"{examples.name(index)}, step {start + step - given.offsets[index] + 1}: "
+                f"{examples.name(index)}, step {stretch.start + step - given.offsets[index] + 1}: "
                 f"'{given.columns[column]}' is {said}; {hint}"
             )

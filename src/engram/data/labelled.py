@@ -3,11 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
+from engram.data.places import Places
 from engram.data.sequences import Sequences
+from engram.data.texts import Texts
 from engram.errors import DataError
 
 Targets = list[str] | np.ndarray
@@ -25,9 +27,9 @@ class Examples:
             memory.
     """
 
-    inputs: list[str] | Sequences
+    inputs: Sequence[str] | Sequences
     targets: Targets | None = None
-    names: list[str] = field(default_factory=list)
+    names: Sequence[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.targets is not None and len(self.targets) != len(self.inputs):
@@ -45,19 +47,10 @@ class Examples:
 
     def take(self, indices: Sequence[int] | np.ndarray) -> Self:
         """Those examples, in that order."""
-        chosen = [int(index) for index in indices]
-        inputs, targets = self.inputs, self.targets
-        return type(self)(
-            inputs.take(chosen)
-            if isinstance(inputs, Sequences)
-            else [inputs[index] for index in chosen],
-            [targets[index] for index in chosen]
-            if isinstance(targets, list)
-            else None
-            if targets is None
-            else targets[chosen],
-            [self.names[index] for index in chosen] if self.names else [],
-        )
+        chosen = np.asarray(indices, dtype=np.int64)
+        targets = None if self.targets is None else taken(self.targets, chosen)
+        names = taken(self.names, chosen) if self.names else []
+        return type(self)(taken(self.inputs, chosen), targets, names)
 
     def digest(self) -> str:
         """Tells whether the same examples were read again."""
@@ -73,6 +66,15 @@ class Examples:
         return digest.hexdigest()
 
 
+def taken(given: Any, indices: np.ndarray) -> Any:
+    """Those of a list, an array, or of what has a ``take`` of its own."""
+    if isinstance(given, np.ndarray):
+        return given[indices]
+    if isinstance(given, Sequences | Texts | Places):
+        return given.take(indices)
+    return [given[index] for index in indices]
+
+
 def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
     """Take a share of the examples apart, drawn by the seed: of every label alike, where there are
     labels.
@@ -86,16 +88,17 @@ def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Exampl
         What stays, and what was taken.
     """
     draw = np.random.default_rng([seed, 0x5E1])
-    groups: dict[str, list[int]] = {}
-    labels = examples.targets if isinstance(examples.targets, list) else [""] * len(examples)
-    for index, label in enumerate(labels):
-        groups.setdefault(label, []).append(index)
-    taken: list[int] = []
-    wanted = 0.0
-    for group in groups.values():
+    codes = np.zeros(len(examples), dtype=np.int32)
+    if isinstance(examples.targets, list):
+        known: dict[str, int] = {}
+        for index, label in enumerate(examples.targets):
+            codes[index] = known.setdefault(label, len(known))
+    apart = np.zeros(len(examples), dtype=bool)
+    wanted, count = 0.0, 0
+    by_label = np.argsort(codes, kind="stable")
+    for group in np.split(by_label, np.flatnonzero(np.diff(codes[by_label])) + 1):
         wanted += share * len(group)  # carried on, so that small groups give their share together
-        count = min(len(group) - 1, round(wanted - len(taken)))
-        taken += draw.permutation(group)[: max(0, count)].tolist()
-    chosen = set(taken)
-    stays = [index for index in range(len(examples)) if index not in chosen]
-    return examples.take(stays), examples.take(sorted(taken))
+        most = max(0, min(len(group) - 1, round(wanted - count)))
+        apart[draw.permutation(group)[:most]] = True
+        count += most
+    return examples.take(np.flatnonzero(~apart)), examples.take(np.flatnonzero(apart))

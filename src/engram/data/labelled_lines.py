@@ -1,10 +1,15 @@
 """Lines of a label, a blank and a text: ``1 a stirring , funny film``."""
 
-from collections.abc import Collection
+from array import array
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from engram.data.labelled import Examples
+from engram.data.places import Places
 from engram.data.tables.table import not_text
+from engram.data.texts import Texts
 from engram.errors import DataError
 from engram.files import cannot
 
@@ -21,31 +26,45 @@ def read_labelled_lines(
             these, they are.
 
     Raises:
-        DataError: For a file that cannot be read or is empty, and a line without a text.
+        DataError: For a file that cannot be read or is empty, a line without a text, and a NUL.
     """
-    texts, found, names = [], [], []
-    bare: list[str] = []
-    try:
-        encoding = "utf-8-sig" if encoding == "utf-8" else encoding
-        with open(path, encoding=encoding) as lines:
-            for place, line in enumerate(lines, start=1):
-                if not line.strip():
+    found: list[str] = []
+    known: dict[str, str] = {}  # one object for each label
+    places, skipped = array("q"), array("q")
+
+    def lines() -> Iterator[str]:
+        own = "utf-8-sig" if encoding == "utf-8" else encoding
+        with open(path, encoding=own) as file:
+            for place, raw in enumerate(file, start=1):
+                line = raw.strip()
+                if not line:
                     continue
-                label, _, text = line.strip().partition(" ")
-                if not text.strip() and labels is None:
+                if "\0" in line:
+                    raise DataError(
+                        f"{path} line {place} holds NUL, so it is binary or in another encoding "
+                        "(utf-16?); name a text file, or give --encoding"
+                    )
+                label, _, rest = line.partition(" ")
+                text = rest.strip()
+                if not text and labels is None:
                     raise DataError(
                         f"{path} line {place} is '{label[:40]}'; write a label, a blank and a text"
                     )
-                bare.append(line.strip())
-                texts.append(text.strip())
-                found.append(label)
-                names.append(f"{path} line {place}")
+                found.append(known.setdefault(label, label))
+                places.append(place)
+                skipped.append(len(line[: len(line) - len(text)].encode("utf-8", "surrogatepass")))
+                yield line
+
+    try:
+        texts = Texts.of(lines())
     except (UnicodeDecodeError, LookupError) as error:
         raise DataError(not_text(path, encoding, error)) from None
     except OSError as error:
         raise DataError(cannot("read", path, error)) from error
-    if not texts:
+    if not found:
         raise DataError(f"{path} is empty; name a file that holds labelled lines")
-    if labels is not None and not set(found) <= set(labels):
-        return Examples(bare, None, names)
-    return Examples(texts, found, names)
+    names = Places([f"{path} line"], np.zeros(len(found), dtype=np.int32), np.array(places))
+    if labels is not None and not set(known) <= set(labels):
+        return Examples(texts, None, names)
+    without = Texts(texts.raw, texts.starts + np.array(skipped), texts.stops)
+    return Examples(without, found, names)

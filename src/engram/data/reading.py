@@ -3,21 +3,25 @@
 import glob
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
+from engram.data import places
 from engram.data.class_folders import read_class_folders
 from engram.data.examples.digits import digit_rows
 from engram.data.examples.reviews import reviews
 from engram.data.labelled import Examples
 from engram.data.labelled_lines import read_labelled_lines
+from engram.data.leaks import leaks
 from engram.data.sequences import Sequences
-from engram.data.tables.examples import examples_of, leaks
+from engram.data.tables.examples import examples_of
 from engram.data.tables.roles import Roles, find_roles
 from engram.data.tables.table import SUFFIXES, read_table
+from engram.data.texts import Texts
 from engram.data.ts_files import read_ts
 from engram.errors import DataError
 from engram.files import cannot
@@ -51,6 +55,9 @@ class ReadingSettings(Settings):
         None, description="tables: column that says which series a row belongs to"
     )
     time: str | None = Field(None, description="tables: column that orders the rows of a series")
+    wide: bool = Field(
+        False, description="tables: each row is a series, and its columns of numbers the steps"
+    )
 
 
 @dataclass(frozen=True)
@@ -94,13 +101,15 @@ def read_examples(
     parts: list[Examples] = []
     about: dict[str, None] = {}
     used: dict[str, Any] = {}
+    warnings: list[str] = []
     for path in _expanded(paths):
         suffix = path.suffix.lower()
         try:
             if str(path) in MADE and not path.exists():
                 found = MADE[str(path)]()
             elif suffix in SUFFIXES:
-                found, roles = _read_table(path, settings, numbers, answered)
+                found, roles, notes = _read_table(path, settings, numbers, answered)
+                warnings += notes
                 about[roles.about()] = None
                 used = roles.settings()
             elif suffix == ".ts":
@@ -120,7 +129,7 @@ def read_examples(
     examples = _joined(parts)
     kind = "series" if isinstance(examples.inputs, Sequences) else "texts"
     lines = [f"{len(examples):,} {kind} from {', '.join(paths)}", *about]
-    return Found(examples, lines, leaks(examples) if answered else [], used)
+    return Found(examples, lines, [*warnings, *(leaks(examples) if answered else [])], used)
 
 
 def with_roles(settings: ReadingSettings, roles: Mapping[str, Any]) -> ReadingSettings:
@@ -142,7 +151,7 @@ def _expanded(paths: Sequence[str]) -> list[Path]:
 
 def _read_table(
     path: Path, settings: ReadingSettings, numbers: bool, answered: bool
-) -> tuple[Examples, Roles]:
+) -> tuple[Examples, Roles, list[str]]:
     table = read_table(path, encoding=settings.encoding)
     target = settings.target
     if not answered and target not in table.columns:
@@ -155,18 +164,19 @@ def _read_table(
         values=settings.values,
         series=settings.series,
         time=settings.time,
+        wide=settings.wide,
         answered=answered,
         numbers=numbers,
     )
     if not answered and settings.target is not None:
         roles = replace(roles, target=None)  # what is there is no matter, and may be missing
-    return examples_of(table, roles, numbers=numbers), roles
+    examples, notes = examples_of(table, roles, numbers=numbers)
+    return examples, roles, notes
 
 
 def _joined(parts: Sequence[Examples]) -> Examples:
     if len(parts) == 1:
         return parts[0]
-    names = [name for part in parts for name in part.names]
     series = [part.inputs for part in parts if isinstance(part.inputs, Sequences)]
     if len(series) not in (0, len(parts)):
         raise DataError("some files hold texts and others series; give files of one kind")
@@ -175,14 +185,14 @@ def _joined(parts: Sequence[Examples]) -> Examples:
     targets = [part.targets for part in parts if part.targets is not None]
     if len(targets) not in (0, len(parts)):
         raise DataError("some files have targets and others none; give files of one kind")
-    inputs: list[str] | Sequences
+    inputs: Sequence[str] | Sequences
     if series:
-        inputs = Sequences.of([each for part in series for each in part], series[0].columns)
+        inputs = Sequences.of(chain.from_iterable(series), series[0].columns)
     else:
-        inputs = [text for part in parts for text in part.inputs if isinstance(text, str)]
+        inputs = Texts.of(text for part in parts for text in part.inputs if isinstance(text, str))
     joined: list[str] | np.ndarray | None = None
     if targets and isinstance(targets[0], list):
         joined = [label for part in targets for label in part]
     elif targets:
         joined = np.concatenate([np.asarray(part) for part in targets])
-    return Examples(inputs, joined, names)
+    return Examples(inputs, joined, places.joined([part.names for part in parts]))

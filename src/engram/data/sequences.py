@@ -1,11 +1,14 @@
 """Sequences: many series of steps, of any lengths, in one flat array."""
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Self
 
 import numpy as np
 
+from engram.data.spool import Spool
 from engram.errors import DataError
 
 
@@ -25,28 +28,33 @@ class Sequences:
     columns: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, arrays: Sequence[np.ndarray], columns: Sequence[str] = ()) -> Self:
-        """Lay arrays one after another.
+    def of(cls, arrays: Iterable[np.ndarray], columns: Sequence[str] = ()) -> Self:
+        """Lay arrays one after another; in a file, where they are large together.
 
         Args:
-            arrays: ``(T_i, F)`` of numbers, or ``(T_i,)`` of tokens.
+            arrays: ``(T_i, F)`` of numbers, or ``(T_i,)`` of tokens; they may come from a
+                generator, and are not kept.
             columns: Names of the F values; ``value 1``, … where none are given.
 
         Raises:
             DataError: For no arrays, or arrays that differ in F.
         """
-        if not arrays:
+        rest = iter(arrays)
+        first = next(rest, None)
+        if first is None:
             raise DataError("there are no sequences; give at least one")
-        widths = {array.shape[1:] for array in arrays}
-        if len(widths) > 1:
-            found = ", ".join(str(array.shape) for array in arrays[:3])
-            raise DataError(f"sequences have shapes {found}, …; all take the same values a step")
-        tokens = arrays[0].ndim == 1
-        values = np.concatenate(arrays).astype(np.int32 if tokens else np.float32, copy=False)
-        offsets = np.concatenate([[0], np.cumsum([len(array) for array in arrays])])
+        tokens = first.ndim == 1
+        values = Spool(np.int32 if tokens else np.float32, first.shape[1:])
+        lengths = array("q")
+        for each in chain([first], rest):
+            if each.shape[1:] != first.shape[1:]:
+                found = f"{first.shape} and {each.shape}"
+                raise DataError(f"sequences have shapes {found}; all take the same values a step")
+            values.extend(each)
+            lengths.append(len(each))
         if not columns and not tokens:
-            columns = [f"value {number + 1}" for number in range(arrays[0].shape[1])]
-        return cls(values, offsets.astype(np.int64), tuple(columns))
+            columns = [f"value {number + 1}" for number in range(first.shape[1])]
+        return cls(values.finish(), _offsets(np.array(lengths)), tuple(columns))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -73,7 +81,11 @@ class Sequences:
     def take(self, indices: Sequence[int] | np.ndarray) -> Self:
         """Those sequences, in that order."""
         chosen = np.asarray(indices, dtype=np.int64)
-        parts = [self[int(index)] for index in chosen]
-        values = np.concatenate(parts) if parts else self.values[:0]
-        offsets = np.concatenate([[0], np.cumsum(self.lengths[chosen])]).astype(np.int64)
-        return type(self)(values, offsets, self.columns)
+        values = Spool(self.values.dtype, self.values.shape[1:])
+        for index in chosen:
+            values.extend(self[int(index)])
+        return type(self)(values.finish(), _offsets(self.lengths[chosen]), self.columns)
+
+
+def _offsets(lengths: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

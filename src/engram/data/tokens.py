@@ -8,7 +8,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -36,7 +36,7 @@ class Tokenizer(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, documents: Sequence[str], vocabulary: int) -> Self:
+    def fit(cls, documents: Iterable[str], vocabulary: int) -> Self:
         """Learn a vocabulary of at most so many entries (where its kind has a choice)."""
 
     @property
@@ -91,9 +91,12 @@ class CharacterTokenizer(Tokenizer):
         self._texts = ["", UNKNOWN_TEXT, *characters]
 
     @classmethod
-    def fit(cls, documents: Sequence[str], vocabulary: int = 0) -> Self:
+    def fit(cls, documents: Iterable[str], vocabulary: int = 0) -> Self:
         """Take every character there is, in code point order."""
-        return cls("".join(sorted(set().union(*documents))))
+        seen: set[str] = set()
+        for document in documents:
+            seen.update(document)
+        return cls("".join(sorted(seen)))
 
     @property
     def size(self) -> int:
@@ -134,7 +137,7 @@ class ByteTokenizer(Tokenizer):
     kind, unit = "bytes", "bytes"
 
     @classmethod
-    def fit(cls, documents: Sequence[str], vocabulary: int = 0) -> Self:
+    def fit(cls, documents: Iterable[str], vocabulary: int = 0) -> Self:
         """Nothing has to be learnt."""
         return cls()
 
@@ -178,7 +181,7 @@ class WordTokenizer(Tokenizer):
         self._texts = ["", UNKNOWN_TEXT, *self.words]
 
     @classmethod
-    def fit(cls, documents: Sequence[str], vocabulary: int = 10_000) -> Self:
+    def fit(cls, documents: Iterable[str], vocabulary: int = 10_000) -> Self:
         """Take the most frequent words; ties in alphabetical order."""
         counts: Counter[str] = Counter()
         for document in documents:
@@ -231,7 +234,7 @@ class BytePairTokenizer(Tokenizer):
         self._backend = Backend.from_str(definition)
 
     @classmethod
-    def fit(cls, documents: Sequence[str], vocabulary: int = 10_000) -> Self:
+    def fit(cls, documents: Iterable[str], vocabulary: int = 10_000) -> Self:
         """Merge the most frequent pairs until the vocabulary is full; at least 257 entries."""
         from tokenizers import Tokenizer as Backend
         from tokenizers import decoders, models, pre_tokenizers, trainers
@@ -297,7 +300,7 @@ TOKENIZERS: dict[str, type[Tokenizer]] = {
 }
 
 
-def fit_tokenizer(kind: str, documents: Sequence[str], vocabulary: int) -> Tokenizer:
+def fit_tokenizer(kind: str, documents: Iterable[str], vocabulary: int) -> Tokenizer:
     """Learn a tokenizer of a kind in `TOKENIZERS`.
 
     Raises:

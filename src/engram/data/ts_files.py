@@ -6,11 +6,15 @@ a list of numbers separated by commas, with ``?`` for what is missing.
 """
 
 import re
+from array import array
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from engram.data.labelled import Examples
+from engram.data.places import Places
 from engram.data.sequences import Sequences
 from engram.data.tables.cells import number
 from engram.data.tables.table import not_text
@@ -31,50 +35,61 @@ def read_ts(path: Path, *, numbers: bool, answered: bool = True) -> Examples:
             line.
     """
     facts: dict[str, str] = {}
-    arrays: list[np.ndarray] = []
     targets: list[str] = []
-    names: list[str] = []
-    in_data = False
+    places = array("q")
+
+    def series() -> Iterator[np.ndarray]:
+        dimensions = 0
+        for place, line in _data_lines(path, facts):
+            found, target = _series(line, facts, f"{path} line {place}")
+            dimensions = dimensions or found.shape[1]
+            if found.shape[1] != dimensions:
+                raise DataError(
+                    f"{path} line {place} has {found.shape[1]} dimensions, and the first series "
+                    f"has {dimensions}; give each the same"
+                )
+            places.append(place)
+            targets.extend([] if target is None else [target])
+            yield found
+
     try:
-        with open(path, encoding="utf-8-sig") as lines:
-            for place, raw in enumerate(lines, start=1):
-                line = raw.strip()
-                if not line or line.startswith("#"):
-                    continue
-                where = f"{path} line {place}"
-                if in_data:
-                    array, target = _series(line, facts, where)
-                    if arrays and array.shape[1] != arrays[0].shape[1]:
-                        raise DataError(
-                            f"{where} has {array.shape[1]} dimensions, and the first series has "
-                            f"{arrays[0].shape[1]}; give each the same"
-                        )
-                    arrays.append(array)
-                    targets += [] if target is None else [target]
-                    names.append(where)
-                elif line.startswith("@"):
-                    word, _, rest = line[1:].partition(" ")
-                    in_data = word.lower() == "data"
-                    facts[word.lower()] = rest.strip()
-                else:
-                    raise DataError(f"{where} stands before @data and is no header; mend it")
+        first = next(found := series(), None)
+        if first is None:
+            raise DataError(f"{path} holds no series after @data; name a file that does")
+        columns = [f"dimension {place + 1}" for place in range(first.shape[1])]
+        inputs = Sequences.of(chain([first], found), columns)
     except UnicodeDecodeError as error:
         raise DataError(not_text(path, "utf-8", error)) from None
     except OSError as error:
         raise DataError(cannot("read", path, error)) from error
-    if not arrays:
-        raise DataError(f"{path} holds no series after @data; name a file that does")
     if not targets and answered:
         raise DataError(f"{path} has no @classLabel or @targetLabel; name a file with targets")
-    found: list[str] | np.ndarray | None = targets or None
-    if targets and numbers:
-        values = [number(target) for target in targets]
-        bad = next((i for i, v in enumerate(values) if v is None or not np.isfinite(v)), None)
-        if bad is not None:
-            raise DataError(f"{names[bad]}: the target is '{targets[bad]}'; write a number")
-        found = np.array(values, dtype=np.float64)
-    columns = [f"dimension {place + 1}" for place in range(arrays[0].shape[1])]
-    return Examples(Sequences.of(arrays, columns), found, names)
+    names = Places([f"{path} line"], np.zeros(len(inputs), dtype=np.int32), np.array(places))
+    if not (targets and numbers):
+        return Examples(inputs, targets or None, names)
+    values = [number(target) for target in targets]
+    bad = next((i for i, v in enumerate(values) if v is None or not np.isfinite(v)), None)
+    if bad is not None:
+        raise DataError(f"{names[bad]}: the target is '{targets[bad]}'; write a number")
+    return Examples(inputs, np.array(values, dtype=np.float64), names)
+
+
+def _data_lines(path: Path, facts: dict[str, str]) -> Iterator[tuple[int, str]]:
+    """The lines after ``@data``, with their numbers; the header before goes into the facts."""
+    with open(path, encoding="utf-8-sig") as lines:
+        for place, raw in enumerate(lines, start=1):
+            line = raw.strip()
+            if not line or line.startswith("#"):
+                continue
+            if "data" in facts:
+                yield place, line
+            elif line.startswith("@"):
+                word, *rest = line[1:].split(maxsplit=1) or [""]
+                facts[word.lower()] = " ".join(rest)
+            else:
+                raise DataError(
+                    f"{path} line {place} stands before @data and is no header; mend it"
+                )
 
 
 def _series(line: str, facts: dict[str, str], where: str) -> tuple[np.ndarray, str | None]:
@@ -89,6 +104,12 @@ def _series(line: str, facts: dict[str, str], where: str) -> tuple[np.ndarray, s
     target = parts.pop().strip() if has_target else None
     if target == "" or target == "?":
         raise DataError(f"{where} has no target; leave the series out")
+    declared = facts.get("classlabel", "").split()[1:]
+    if target is not None and declared and target not in declared:
+        raise DataError(
+            f"{where} has the class '{target[:40]}', and @classLabel names "
+            f"{', '.join(declared[:20])}; mend one of them"
+        )
     rows = []
     for dimension, part in enumerate(parts, start=1):
         values = (

@@ -187,6 +187,12 @@ FAULTS = [
     ("a.ts", "@classLabel true a b\n@data\n1,x:a\n", r"line 3, dimension 1, holds 'x'"),
     ("a.ts", "@classLabel true a b\n@data\n1:a\n1:2:b\n", "line 4 has 2 dimensions"),
     ("a.ts", "@data\n1,2\n", "no @classLabel"),
+    ("a.csv", "text,label\ngo\0od,x\n", "line 2: 'text' holds NUL"),
+    ("a.jsonl", '{"text": "a\0", "label": "x"}', "line 1 is no JSON"),
+    ("a.txt", "1 go\0od\n", "line 1 holds NUL"),
+    ("a.ts", "@classLabel true a\n@data\n1,\0:a\n", "line 3, dimension 1, holds"),
+    ("a.ts", "@\n1\n", "line 2 stands before @data"),
+    ("a.ts", "", "no series after @data"),
     ("a.ts", "@timestamps true\n@classLabel true\n@data\n(0,1):a\n", "time stamps"),
 ]
 
@@ -218,6 +224,21 @@ def test_text_where_numbers_belong(tmp_path):
 def test_roles_that_cannot_be(tmp_path, roles, said):
     with pytest.raises(DataError, match=said):
         _read(_file(tmp_path, "a.csv", REVIEWS), **roles)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt", "a.ts"])
+def test_marks_and_line_ends_of_other_systems(tmp_path, name):
+    whole = DAMAGED[f".{name[2:]}"]
+    plain = _read(_file(tmp_path, name, whole)).examples
+    other = _file(tmp_path, f"other{name}", b"\xef\xbb\xbf" + whole.replace(b"\n", b"\r\n"))
+    assert _read(other).examples.digest() == plain.digest()
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt", "a.ts"])
+def test_bytes_that_are_not_utf_8(tmp_path, name):
+    content = DAMAGED[f".{name[2:]}"] + "é".encode("latin-1")
+    with pytest.raises(DataError, match=r"utf-8|UTF8"):
+        _read(_file(tmp_path, name, content))
 
 
 def test_paths_that_are_not_there(tmp_path):
@@ -263,6 +284,115 @@ def test_ts(tmp_path):
     assert found.targets == ["a", "b"]
     text = "@targetLabel true\n@data\n1,2:0.5\n"
     assert _read(_file(tmp_path, "b.ts", text), numbers=True).examples.targets.tolist() == [0.5]
+
+
+def test_ts_that_departs_from_its_header(tmp_path):
+    path = _file(tmp_path, "a.ts", "@classLabel true a b\n@data\n1,2:c\n")
+    with pytest.raises(DataError, match=r"line 3 has the class 'c', and @classLabel names a, b"):
+        _read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "about"),
+    [
+        ("t1,t2,t3,label\n1,2,3,x\n4,5,,y\n", "each row a series of 3 steps, 't1' to 't3'"),
+        ("id,t1,t2,t3,label\na,1,2,3,x\nb,4,5,,y\n", "left out 'id'; each row a series"),
+    ],
+)
+def test_a_row_a_series(tmp_path, content, about):
+    found = _read(_file(tmp_path, "a.csv", content))
+    assert [each.tolist() for each in found.examples.inputs] == [[[1], [2], [3]], [[4], [5]]]
+    assert found.examples.targets == ["x", "y"]
+    assert about in found.about[1]
+    other = _file(tmp_path, "b.csv", content.replace("label", "other").replace("4,5,", "4,,6"))
+    asking = with_roles(ReadingSettings(data=[str(other)]), found.roles)
+    again = read_examples([str(other)], asking, numbers=False, answered=False).examples
+    assert again.targets is None
+    np.testing.assert_array_equal(again.inputs[1], np.float32([[4], [np.nan], [6]]))
+    with pytest.raises(DataError, match="line 4 holds no value"):
+        _read(_file(tmp_path, "c.csv", content + ("z," if "id" in content else "") + ",,,x\n"))
+
+
+def test_rows_that_are_series_or_steps_by_choice(tmp_path):
+    path = _file(tmp_path, "a.csv", "id,v,w,label\na,1,2,x\na,3,4,x\nb,5,6,y\n")
+    assert _read(path).examples.inputs.lengths.tolist() == [2, 1]
+    found = _read(path, wide=True).examples
+    assert found.inputs.lengths.tolist() == [2, 2, 2]
+    assert _read(path, series="id").examples.inputs.lengths.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("id,words,n,label\na1,some words,3,x\na2,other words,4,y\n", "words"),
+        ("sequence,label\nacgt,x\nacga,y\n", "sequence"),
+        (f"sequence,size,label\n{'acgt' * 20},80,x\n{'acga' * 20},80,y\n", "sequence"),
+        ("id,label\nab,x\nab,y\n", "id"),
+    ],
+)
+def test_which_column_is_the_text(tmp_path, content, text):
+    assert _read(_file(tmp_path, "a.csv", content)).roles["text"] == text
+
+
+def test_order_and_evenness_of_time_are_told(tmp_path):
+    rows = ["a,2024-01-03,3,x", "a,2024-01-01,1,x", "b,2024/01/01,1,y", "b,2024/01/09,2,y"]
+    path = _file(tmp_path, "a.csv", "id,date,v,label\n" + "\n".join([*rows, "a,2024-01-02,2,x"]))
+    found = _read(path)
+    assert found.examples.inputs[0].tolist() == [[1], [2], [3]]
+    assert len(found.warnings) == 1
+    assert "1 series of" in found.warnings[0]
+    assert "did not stand in the order of 'date'" in found.warnings[0]
+    path = _file(tmp_path, "b.csv", "id,t,v,label\na,1,1,x\na,2,1,x\na,5,1,x\nb,1,1,y\n")
+    assert "differ by more than a fifth" in _read(path).warnings[0]
+
+
+def test_times_of_two_kinds(tmp_path):
+    content = "id,t,v,label\na,1,1,x\na,2024-01-01,1,x\n"
+    with pytest.raises(DataError, match=r"line 2: 't' holds '1', which is no time"):
+        _read(_file(tmp_path, "a.csv", content))
+
+
+def test_a_column_that_is_the_number_asked_for_is_warned_of(tmp_path):
+    rows = "".join(
+        f"s{i},{t},{(i * 7 + t) % 5},{2 * i + 1},{i}\n" for i in range(12) for t in (1, 2)
+    )
+    found = _read(_file(tmp_path, "a.csv", "series,time,v,w,y\n" + rows), numbers=True)
+    assert len(found.warnings) == 1
+    assert "'w' tells the target: its last value" in found.warnings[0]
+
+
+def test_texts_that_hold_their_label_are_warned_of(tmp_path):
+    rows = [f"{label} {n} words,{label}" for n in range(6) for label in ("Good", "bad")]
+    found = _read(_file(tmp_path, "a.csv", "text,label\n" + "\n".join(rows)))
+    assert "holds its own label" in found.warnings[0]
+    rows[0] = "both good and bad,Good"
+    assert _read(_file(tmp_path, "b.csv", "text,label\n" + "\n".join(rows))).warnings == []
+
+
+def test_a_row_longer_than_a_block_anywhere(tmp_path, monkeypatch):
+    monkeypatch.setattr("engram.data.tables.table.BLOCK", 1000)
+    texts = [f"text {n}" for n in range(200)]
+    texts[120] = "long " * 3000
+    path = _file(tmp_path, "a.csv", "text,label\n" + "".join(f"{t},x\n" for t in texts))
+    assert _read(path).examples.inputs == texts
+    lines = [json.dumps({"text": text, "label": "x"}) for text in texts]
+    path = _file(tmp_path, "a.jsonl", "\n".join(lines))
+    assert _read(path).examples.inputs == texts
+    sizes = [len(block["text"]) for block in read_table(path).blocks()]
+    assert len(sizes) > 5
+    assert sum(sizes) == 200
+
+
+def test_parquet_comes_in_blocks_of_few_bytes(tmp_path, monkeypatch):
+    import pyarrow
+    import pyarrow.parquet
+
+    monkeypatch.setattr("engram.data.tables.table.BLOCK", 10_000)
+    rows = pyarrow.table({"text": [f"{n} " * 500 for n in range(60)], "label": ["x", "y"] * 30})
+    path = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(rows, path, compression="none", use_dictionary=False)
+    assert max(len(block["text"]) for block in read_table(path).blocks()) < 15
+    assert _read(path).examples.inputs[59] == "59 " * 500
 
 
 def test_several_files(tmp_path):

@@ -1,6 +1,7 @@
 """Cells: the values of a column as numbers or texts."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from engram.errors import DataError
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 # what float() accepts beyond this (underscores, "infinity") is text to a person
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf", re.ASCII | re.IGNORECASE)
+
+_MONTH = re.compile(r"\d{4}-\d{1,2}", re.ASCII)
 
 
 def number(cell: Any) -> float | None:
@@ -27,8 +30,18 @@ def number(cell: Any) -> float | None:
     return None
 
 
-# what float() accepts beyond this (underscores, "infinity") is text to a person
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf", re.ASCII | re.IGNORECASE)
+def date(text: str) -> float | None:
+    """A date, with or without a time of day, as seconds; None where it is something else."""
+    written = text.strip().replace("/", "-")
+    try:
+        when = datetime.fromisoformat(written)
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        pass
+    if not _MONTH.fullmatch(written):
+        return None
+    year, month = written.split("-")
+    return date(f"{year}-{int(month):02d}-01")
 
 
 def numbers(column: Any) -> tuple[np.ndarray, int | None]:

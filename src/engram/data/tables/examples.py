@@ -1,75 +1,126 @@
-"""Examples from tables: a text a row, a series a cell, or a step a row."""
+"""Examples from tables: a text a row, a series a row or a cell, or a step a row."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
-from engram.data.labelled import Examples
+from engram.data.labelled import Examples, Targets
+from engram.data.places import Places
 from engram.data.sequences import Sequences
+from engram.data.spool import Spool
 from engram.data.tables import cells
 from engram.data.tables.roles import Roles
+from engram.data.tables.steps import Steps
 from engram.data.tables.table import Block, Table
+from engram.data.texts import Texts
 from engram.errors import DataError
 
 
-def examples_of(table: Table, roles: Roles, *, numbers: bool) -> Examples:
-    """Read all examples of a table.
+def examples_of(table: Table, roles: Roles, *, numbers: bool) -> tuple[Examples, list[str]]:
+    """Read all examples of a table, block by block.
 
     Args:
         table: The file.
         roles: What its columns are for.
         numbers: Whether targets are numbers, not labels.
 
+    Returns:
+        The examples, and what a person should know of them, a sentence each.
+
     Raises:
         DataError: For a cell that does not hold what its column is for, with its place, targets
             that are missing or change within a series, and times that come twice in a series.
     """
-    if roles.values:
+    if roles.values and not roles.wide:
         return _steps(table, roles, numbers)
-    return _rows(table, roles, numbers)
+    return _rows(table, roles, numbers), []
+
+
+class _Answers:
+    """Targets as they are read: labels, each one object however often it comes, or numbers."""
+
+    def __init__(self, numbers: bool) -> None:
+        self.numbers = numbers
+        self._labels: list[str] = []
+        self._known: dict[str, str] = {}
+        self._figures = Spool(np.float64)
+
+    def extend(self, found: list[str] | np.ndarray) -> None:
+        """Add targets."""
+        if isinstance(found, list):
+            self._labels += [self._known.setdefault(label, label) for label in found]
+        else:
+            self._figures.extend(found)
+
+    def finish(self) -> Targets:
+        """All of them."""
+        return self._figures.finish() if self.numbers else self._labels
 
 
 def _rows(table: Table, roles: Roles, numbers: bool) -> Examples:
     """One example a row."""
-    read = roles.cell or roles.text
-    assert read is not None
-    inputs: list[str] = []
-    arrays: list[np.ndarray] = []
-    targets: list[str | float] = []
-    names: list[str] = []
-    for start, block in _numbered(table):
-        if roles.target is not None:
-            targets += _targets(table, roles.target, block, start, numbers)
-        if roles.cell is not None:
-            found = enumerate(cells.values(block[read]))
-            arrays += [cells.array(c, f"{table.name(start + n)}, '{read}'") for n, c in found]
-        else:
-            for place, text in enumerate(cells.texts(block[read])):
-                if text is None or not text.strip():
-                    raise DataError(
-                        f"{table.place(start + place)}: '{read}' is empty; leave the row out"
-                    )
-                inputs.append(text)
-        names += [table.name(start + place) for place in range(len(block[read]))]
-    made = Sequences.of(arrays) if roles.cell is not None else inputs
-    return Examples(made, _joined(targets, roles, numbers), names)
+    answers = _Answers(numbers)
+
+    def blocks() -> Iterator[tuple[int, Block]]:
+        for start, block in _numbered(table):
+            if roles.target is not None:
+                answers.extend(_targets(table, roles.target, block, start, numbers))
+            yield start, block
+
+    inputs: Texts | Sequences
+    if roles.wide:
+        inputs = Sequences.of(_wide(table, roles, blocks()), ("value",))
+    elif roles.cell is not None:
+        inputs = Sequences.of(_cells(table, roles.cell, blocks()))
+    else:
+        assert roles.text is not None
+        inputs = Texts.of(_texts(table, roles.text, blocks()))
+    targets = None if roles.target is None else answers.finish()
+    return Examples(inputs, targets, Places.rows(f"{table.path} row", len(inputs)))
 
 
-def _steps(table: Table, roles: Roles, numbers: bool) -> Examples:
+def _texts(table: Table, name: str, blocks: Iterator[tuple[int, Block]]) -> Iterator[str]:
+    for start, block in blocks:
+        for place, text in enumerate(cells.texts(block[name])):
+            if text is None or not text.strip():
+                raise DataError(f"{table.place(start + place)}: '{name}' is empty; leave it out")
+            _refuse_nul(text, table, start + place, name)
+            yield text
+
+
+def _cells(table: Table, name: str, blocks: Iterator[tuple[int, Block]]) -> Iterator[np.ndarray]:
+    for start, block in blocks:
+        for place, cell in enumerate(cells.values(block[name])):
+            yield cells.array(cell, f"{table.name(start + place)}, '{name}'")
+
+
+def _wide(table: Table, roles: Roles, blocks: Iterator[tuple[int, Block]]) -> Iterator[np.ndarray]:
+    """Each row a series ``(T, 1)``; missing values after its last one are no steps of it."""
+    for start, block in blocks:
+        columns = [_numbers(table, name, block, start) for name in roles.values]
+        rows = np.stack(columns, axis=1).astype(np.float32)
+        there = ~np.isnan(rows)
+        lengths = rows.shape[1] - there[:, ::-1].argmax(axis=1)
+        empty = np.flatnonzero(~there.any(axis=1))
+        if len(empty):
+            raise DataError(f"{table.place(start + int(empty[0]))} holds no value; leave it out")
+        for row, length in zip(rows, lengths, strict=True):
+            yield row[:length, None]
+
+
+def _steps(table: Table, roles: Roles, numbers: bool) -> tuple[Examples, list[str]]:
     """One step a row: those of a series need not stand together, and are ordered by time."""
     assert roles.series is not None
     code_of: dict[str, int] = {}
-    codes: list[np.ndarray] = []
-    values: list[np.ndarray] = []
-    times: list[np.ndarray] = []
+    steps = Steps(len(roles.values), timed=roles.time is not None)
     target_of: list[str | float] = []
-    first_row: list[int] = []
+    dates: bool | None = None
     for start, block in _numbered(table):
         keys = cells.texts(block[roles.series])
         targets = (
             [] if roles.target is None else _targets(table, roles.target, block, start, numbers)
         )
-        own = np.empty(len(keys), dtype=np.int64)
+        codes = np.empty(len(keys), dtype=np.int64)
         for place, key in enumerate(keys):
             if key is None or not key.strip():
                 raise DataError(
@@ -77,40 +128,43 @@ def _steps(table: Table, roles: Roles, numbers: bool) -> Examples:
                     "the row belongs to"
                 )
             code = code_of.setdefault(key, len(code_of))
-            own[place] = code
-            if code == len(first_row):
-                first_row.append(start + place)
-                target_of += targets[place : place + 1]
-            elif targets and not _same(targets[place], target_of[code]):
+            codes[place] = code
+            if roles.target is None:
+                continue
+            if code == len(target_of):
+                target_of.append(targets[place])
+            elif targets[place] != target_of[code]:
                 raise DataError(
                     f"{table.place(start + place)}: '{roles.target}' is {targets[place]!r}, and "
                     f"{target_of[code]!r} before in series '{key}'; give a series one"
                 )
-        codes.append(own)
         columns = [_numbers(table, name, block, start) for name in roles.values]
-        values.append(np.stack(columns, axis=1).astype(np.float32))
+        times = None
         if roles.time is not None:
-            times.append(_times(table, roles.time, block, start))
-    every = np.concatenate(codes)
-    flat = np.concatenate(values)
-    order = np.argsort(every, kind="stable")
-    if roles.time is not None:
-        time = np.concatenate(times)
-        order = np.lexsort((time, every))
-        again = (np.diff(time[order]) == 0) & (np.diff(every[order]) == 0)
-        if again.any():
-            row = int(order[int(np.flatnonzero(again)[0]) + 1])
-            name = list(code_of)[every[row]]
-            raise DataError(
-                f"{table.place(row)}: series '{name}' has this '{roles.time}' twice; leave one out"
-            )
-    if not np.array_equal(order, np.arange(len(order))):
-        flat = flat[order]
-    lengths = np.bincount(every, minlength=len(code_of))
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    names = [f"{table.path} series '{key}'" for key in code_of]
-    made = Sequences(flat, offsets, roles.values)
-    return Examples(made, _joined(target_of, roles, numbers), names)
+            times, dates = _times(table, roles.time, block, start, dates)
+        steps.extend(codes, np.stack(columns, axis=1), times)
+    inputs, order = steps.finish(len(code_of), roles.values)
+    if order.twice is not None:
+        row, code = order.twice
+        raise DataError(
+            f"{table.place(row)}: series '{list(code_of)[code]}' has this '{roles.time}' twice; "
+            "leave one out"
+        )
+    notes = []
+    if order.unsorted:
+        notes.append(
+            f"{order.unsorted:,} series of {table.path} did not stand in the order of "
+            f"'{roles.time}'; they were put in it"
+        )
+    if order.irregular:
+        notes.append(
+            f"{order.irregular:,} series of {table.path} have steps of '{roles.time}' that differ "
+            "by more than a fifth; the model takes all steps as alike"
+        )
+    given: Targets | None = None
+    if roles.target is not None:
+        given = np.array(target_of, dtype=np.float64) if numbers else [str(t) for t in target_of]
+    return Examples(inputs, given, [f"{table.path} series '{key}'" for key in code_of]), notes
 
 
 def _numbered(table: Table) -> Iterator[tuple[int, Block]]:
@@ -121,21 +175,33 @@ def _numbered(table: Table) -> Iterator[tuple[int, Block]]:
         row += len(next(iter(block.values())))
 
 
-def _targets(table: Table, name: str, block: Block, start: int, numbers: bool) -> list[str | float]:
+def _targets(
+    table: Table, name: str, block: Block, start: int, numbers: bool
+) -> list[str] | np.ndarray:
     if numbers:
         found = _numbers(table, name, block, start)
-        missing = np.flatnonzero(~np.isfinite(found))
-        if len(missing):
+        bad = np.flatnonzero(~np.isfinite(found))
+        if len(bad):
+            what = "missing" if np.isnan(found[bad[0]]) else "infinite"
             raise DataError(
-                f"{table.place(start + int(missing[0]))}: '{name}' is missing; leave the row out"
+                f"{table.place(start + int(bad[0]))}: '{name}' is {what}; leave the row out"
             )
-        return found.tolist()
-    labels: list[str | float] = []
+        return found
+    labels: list[str] = []
     for place, label in enumerate(cells.texts(block[name])):
         if label is None or not label.strip():
             raise DataError(f"{table.place(start + place)}: '{name}' is missing; leave the row out")
+        _refuse_nul(label, table, start + place, name)
         labels.append(label.strip())
     return labels
+
+
+def _refuse_nul(text: str, table: Table, row: int, name: str) -> None:
+    if "\0" in text:
+        raise DataError(
+            f"{table.place(row)}: '{name}' holds NUL, so the file is binary or in another encoding "
+            "(utf-16?); mend it, or name its encoding with --encoding"
+        )
 
 
 def _numbers(table: Table, name: str, block: Block, start: int) -> np.ndarray:
@@ -149,56 +215,21 @@ def _numbers(table: Table, name: str, block: Block, start: int) -> np.ndarray:
     return found
 
 
-def _times(table: Table, name: str, block: Block, start: int) -> np.ndarray:
-    """Times as numbers, or dates as nanoseconds."""
-    found, bad = cells.numbers(block[name])
-    if bad is None and not np.isnan(found).any():
-        return found
+def _times(
+    table: Table, name: str, block: Block, start: int, dates: bool | None
+) -> tuple[np.ndarray, bool]:
+    """Times as numbers, or dates as seconds; all of a table are of one kind, which is returned."""
+    if not dates:
+        found, bad = cells.numbers(block[name])
+        if bad is None and np.isfinite(found).all():
+            return found, False
     times = np.empty(len(block[name]), dtype=np.float64)
     for place, text in enumerate(cells.texts(block[name])):
-        try:
-            times[place] = np.datetime64(str(text).strip().replace("/", "-"), "ns").astype(np.int64)
-        except ValueError:
+        when = None if dates is False else cells.date(str(text))
+        if when is None:
             raise DataError(
                 f"{table.place(start + place)}: '{name}' holds {str(text)[:40]!r}, which is no "
-                "time; write numbers, or dates such as 2024-01-31 12:00"
-            ) from None
-    return times
-
-
-def _same(one: str | float, other: str | float) -> bool:
-    return one == other
-
-
-def _joined(
-    targets: Sequence[str | float], roles: Roles, numbers: bool
-) -> list[str] | np.ndarray | None:
-    if roles.target is None:
-        return None
-    return np.array(targets, dtype=np.float64) if numbers else [str(each) for each in targets]
-
-
-def leaks(examples: Examples) -> list[str]:
-    """Columns that give the target away: the same at every step of a series, and each of its
-    values with one target alone.
-
-    Returns:
-        A sentence for each.
-    """
-    given, targets = examples.inputs, examples.targets
-    if targets is None or not isinstance(given, Sequences) or len(given) < 10:
-        return []
-    first = given.values[given.offsets[:-1]]
-    found = []
-    for column, name in enumerate(given.columns):
-        firsts = np.repeat(first[:, column], given.lengths)
-        if not np.array_equal(firsts, given.values[:, column]):
-            continue
-        pairs = set(zip(first[:, column].tolist(), [str(t) for t in targets], strict=True))
-        known = {value for value, _ in pairs}
-        if len(pairs) == len(known) and 1 < len(known) <= max(2, len(given) // 2):
-            found.append(
-                f"the column '{name}' tells the target: each of its values goes with one target "
-                "alone; leave it out with --values, unless it is known when predictions are made"
+                f"time; write numbers, or dates such as 2024-01-31 12:00"
             )
-    return found
+        times[place] = when
+    return times, True

@@ -10,6 +10,7 @@ from engram.errors import DataError, did_you_mean
 
 TARGETS = ("label", "class", "target", "category", "sentiment", "tag", "y", "output", "score")
 SERIES = ("series", "series_id", "id", "sequence", "sequence_id", "unique_id", "group", "sample")
+_LONG = 40  # characters of what is no name any more
 TIMES = ("time", "timestamp", "date", "datetime", "ds", "step", "t", "index")
 
 
@@ -21,7 +22,8 @@ class Roles:
         target: What is asked, or None.
         text: What is read, where that is a text.
         cell: What is read, where a cell holds a whole series.
-        values: What is read, where each row is a step.
+        values: What is read, where each row is a step, or a series of them.
+        wide: Whether each row is a series, whose steps are the values.
         series: Tells which series a row belongs to, where each row is a step.
         time: Orders the steps of a series.
         left_out: The others.
@@ -34,6 +36,7 @@ class Roles:
     series: str | None = None
     time: str | None = None
     left_out: tuple[str, ...] = ()
+    wide: bool = False
 
     def settings(self) -> dict[str, Any]:
         """The roles as a person would name them."""
@@ -43,6 +46,7 @@ class Roles:
             "values": list(self.values),
             "series": self.series,
             "time": self.time,
+            "wide": self.wide,
         }
 
     def about(self) -> str:
@@ -53,10 +57,14 @@ class Roles:
             ("series in cells of", self.cell),
             ("series", self.series),
             ("time", self.time),
-            ("values", ", ".join(self.values) or None),
+            ("values", None if self.wide else ", ".join(self.values)),
             ("left out", ", ".join(self.left_out) or None),
         ]
-        return "columns: " + "; ".join(f"{role} '{name}'" for role, name in named if name)
+        said = [f"{role} '{name}'" for role, name in named if name]
+        if self.wide:
+            ends = f"'{self.values[0]}' to '{self.values[-1]}'"
+            said.append(f"each row a series of {len(self.values)} steps, {ends}")
+        return "columns: " + "; ".join(said)
 
 
 def find_roles(
@@ -68,6 +76,7 @@ def find_roles(
     values: Sequence[str] = (),
     series: str | None = None,
     time: str | None = None,
+    wide: bool = False,
     answered: bool = True,
     numbers: bool = False,
 ) -> Roles:
@@ -76,12 +85,14 @@ def find_roles(
     What is not said is guessed: the target by its name (`TARGETS`), else it is the last column; the
     text is the column with the longest texts in the mean; and where there is none, each row is a
     step of the series that a column called like one of `SERIES` names, at a time of one called like
-    `TIMES`, and the other columns of numbers are its values.
+    `TIMES`, and the other columns of numbers are its values. Where no row has a series in common
+    with another, and none a time, each row is a series and its numbers are the steps.
 
     Args:
         table: Its columns.
         first: Its first rows.
         target, text, values, series, time: Columns that a person named.
+        wide: Whether a person said that each row is a series.
         answered: Whether there has to be a target.
         numbers: Whether targets are numbers.
 
@@ -115,33 +126,50 @@ def find_roles(
     if text is None and not values and cell is None:
         cell = next((name for name in lists if name in free), None)
         if cell is None:
-            wordy = [n for n in free if n not in numeric and n not in lists]
-            named_series = series or _named(SERIES, free)
-            steps = any(n in numeric for n in free if n not in (named_series, time))
-            if wordy and not (named_series and steps and _repeats(first[named_series])):
-                text = max(wordy, key=lambda name: _mean_length(first[name]))
+            text = None if wide else _text(free, numeric | set(lists), first, series, time)
     if cell is not None or text is not None:
         left = tuple(name for name in free if name not in (cell, text))
         return Roles(target, None if cell else text, cell, left_out=left)
-    if series is None:
-        series = _named(SERIES, free)
-        free = [name for name in free if name != series]
     if time is None:
         time = _named(TIMES, free)
         free = [name for name in free if name != time]
+    if series is None:
+        guessed = _named(SERIES, free)
+        free = [name for name in free if name != guessed]
+        several = len(values or [name for name in free if name in numeric]) > 1
+        alone = guessed is None or not _repeats(first[guessed])
+        wide = wide or (alone and time is None and several)
+        series = None if wide else guessed
     chosen = tuple(values) or tuple(name for name in free if name in numeric)
     if not chosen:
         raise DataError(
             f"{table.path} has the columns {', '.join(columns)}, and none to read: neither texts "
             "nor numbers; name them with --text or --values"
         )
-    if series is None:
+    if series is None and not wide:
         raise DataError(
             f"{table.path} has columns of numbers, and none that says which series a row belongs "
-            "to; name it with --series"
+            "to; name it with --series, or say --wide where each row is a series"
         )
-    left = tuple(name for name in free if name not in chosen)
+    used = (target, *chosen) if wide else (target, *chosen, series, time)
+    left = tuple(name for name in columns if name not in used)
+    if wide:
+        return Roles(target, values=chosen, left_out=left, wide=True)
     return Roles(target, values=chosen, series=series, time=time, left_out=left)
+
+
+def _text(
+    free: Sequence[str], other: set[str], first: Block, series: str | None, time: str | None
+) -> str | None:
+    """The column of texts, unless rows are steps of series."""
+    wordy = [name for name in free if name not in other]
+    series, time = series or _named(SERIES, free), time or _named(TIMES, free)
+    steps = any(name in other for name in free if name not in (series, time))
+    if steps and series is not None and _repeats(first[series]):
+        return None
+    if steps:  # then short words in columns of such names are names and dates
+        wordy = [n for n in wordy if n not in (series, time) or _mean_length(first[n]) > _LONG]
+    return max(wordy, key=lambda name: _mean_length(first[name]), default=None)
 
 
 def _named(known: Sequence[str], columns: Sequence[str]) -> str | None:

@@ -13,7 +13,7 @@ from engram.files import cannot
 
 BLOCK = 1 << 23  # bytes of a text file that are read at once
 _LONGEST = 1 << 30  # bytes of the longest row
-_ROWS = 50_000  # of a block of JSON lines
+_ROWS = 50_000  # of a block, at most
 SUFFIXES = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -127,7 +127,6 @@ def _first_line(path: Path, encoding: str) -> tuple[str, list[str], int]:
             lines.seek(0)
             separator = max(",;\t|", key=start.count)
             csv.field_size_limit(_LONGEST)
-            # a NUL in a row is told of by arrow, with its place
             reader = csv.reader(lines, delimiter=separator)
             cells = next(row for row in reader if any(cell.strip() for cell in row))
             ended = reader.line_num
@@ -146,12 +145,6 @@ def _csv_blocks(
     import pyarrow
     import pyarrow.csv as arrow
 
-    ragged: list[str] = []
-
-    def note(row: Any) -> str:
-        ragged.append(row.text)
-        return "error"
-
     size, done = BLOCK, 0
     while True:
         options = {
@@ -162,9 +155,7 @@ def _csv_blocks(
                 column_names=[str(place) for place in range(len(names))],
                 encoding=encoding,
             ),
-            "parse_options": arrow.ParseOptions(
-                delimiter=separator, newlines_in_values=True, invalid_row_handler=note
-            ),
+            "parse_options": arrow.ParseOptions(delimiter=separator, newlines_in_values=True),
             "convert_options": arrow.ConvertOptions(
                 column_types={str(place): pyarrow.string() for place in range(len(names))},
                 strings_can_be_null=True,
@@ -176,16 +167,16 @@ def _csv_blocks(
         try:
             with arrow.open_csv(path, **options) as reader:
                 for batch in reader:
-                    rows = batch.num_rows
-                    if rows and seen >= done:
-                        yield dict(zip(names, batch.columns, strict=True))
-                        done += rows
-                    seen += rows
+                    seen += batch.num_rows
+                    if seen > done:  # what came before, in smaller blocks, is not given again
+                        new = batch.slice(batch.num_rows - (seen - done))
+                        done = seen
+                        yield dict(zip(names, new.columns, strict=True))
             return
         except pyarrow.ArrowInvalid as error:
-            if ragged:
-                raise DataError(_ragged(path, encoding, separator, len(names), ragged[0])) from None
-            if "straddl" in str(error) and size < _LONGEST and done == 0:
+            if "columns, got" in str(error):
+                raise DataError(_ragged(path, encoding, separator, len(names))) from None
+            if "straddl" in str(error) and size < _LONGEST:
                 size *= 16  # a row longer than a block
                 continue
             if "Empty CSV" in str(error):
@@ -195,12 +186,21 @@ def _csv_blocks(
             raise DataError(not_text(path, encoding, error)) from None
 
 
-def _ragged(path: Path, encoding: str, separator: str, width: int, text: str) -> str:
+def _ragged(path: Path, encoding: str, separator: str, width: int) -> str:
     """What to say of the first row that has more or fewer cells than the others."""
-    rows = _python_rows(path, encoding, separator)
-    line, count = next(((at, len(row)) for at, row in rows if len(row) != width), (None, 0))
-    where = f"{path} line {line} has {count} cells" if line else f"{path} has a row of other cells"
-    return f"{where}, and the first has {width}: '{text.strip()[:60]}'; mend it"
+    import csv
+
+    try:
+        for line, row in _python_rows(path, encoding, separator):
+            if len(row) != width:
+                text = separator.join(row).strip()[:60]
+                count = f"{path} line {line} has {len(row)} cells, and the first has {width}"
+                return f"{count}: '{text}'; mend it"
+    except UnicodeDecodeError as error:
+        return not_text(path, encoding, error)
+    except csv.Error as error:
+        return f"{path} is no table in {encoding}: {error}; mend it"
+    return f"{path} has a row of other than {width} cells; mend it"
 
 
 def _python_rows(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -221,7 +221,8 @@ def _json_lines(path: Path, encoding: str) -> Table:
 
     def blocks() -> Iterator[Block]:
         rows: list[dict[str, Any]] = []
-        for line, row in _json_rows(path, encoding):
+        size = 0
+        for line, row, characters in _json_rows(path, encoding):
             if names and set(row) - set(names):
                 extra = min(set(row) - set(names))
                 raise DataError(
@@ -229,13 +230,14 @@ def _json_lines(path: Path, encoding: str) -> Table:
                     "every line the same names"
                 )
             rows.append(row)
-            if len(rows) == _ROWS:
+            size += characters
+            if len(rows) == _ROWS or size > BLOCK:
                 yield {name: [r.get(name) for r in rows] for name in names}
-                rows = []
+                rows, size = [], 0
         if rows:
             yield {name: [r.get(name) for r in rows] for name in names}
 
-    for _, row in islice(_json_rows(path, encoding), 1000):
+    for _, row, _ in islice(_json_rows(path, encoding), 1000):
         names += [name for name in row if name not in names]
     if not names:
         raise DataError(f"{path} is empty; name a file that holds a table")
@@ -246,7 +248,8 @@ def _json_lines(path: Path, encoding: str) -> Table:
     return Table(path, names, blocks, line)
 
 
-def _json_rows(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_rows(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """The line, its object, and its characters."""
     try:
         with open(path, encoding=_with_mark(encoding)) as lines:
             for line, text in enumerate(lines, start=1):
@@ -261,7 +264,7 @@ def _json_rows(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, Any]]
                         f"{path} line {line} holds {type(row).__name__}; each line takes one "
                         'object, such as {"text": "…", "label": "…"}'
                     )
-                yield line, row
+                yield line, row, len(text)
     except (UnicodeDecodeError, LookupError) as error:
         raise DataError(not_text(path, encoding, error)) from None
 
@@ -280,8 +283,11 @@ def _parquet(path: Path) -> Table:
 
     def blocks() -> Iterator[Block]:
         file = opened()
+        facts = file.metadata
+        size = sum(facts.row_group(group).total_byte_size for group in range(facts.num_row_groups))
+        rows = max(1, min(_ROWS, BLOCK * facts.num_rows // max(1, size)))
         try:
-            for batch in file.iter_batches(batch_size=_ROWS):
+            for batch in file.iter_batches(batch_size=rows):
                 if batch.num_rows:
                     yield dict(zip(names, batch.columns, strict=True))
         except (pyarrow.ArrowException, OSError) as error:

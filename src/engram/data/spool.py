@@ -1,0 +1,107 @@
+"""Spool: an array that grows, in memory while it is small, and in a file without a name after that.
+
+The file goes when the last array that reads it goes. It lies where the system keeps temporary
+files; the environment variable ``TMPDIR`` moves it.
+"""
+
+import tempfile
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from engram.errors import DataError
+from engram.files import cannot
+
+LARGE = 1 << 26  # bytes of an array from which it lies in a file
+STRETCH = 1 << 20  # rows that are worked on at once, where an array may be large
+_PIECE = 1 << 22  # bytes that are written at once
+_OBJECT = 128  # bytes of an array besides its values
+
+
+class Spool:
+    """Rows that arrive piece by piece, and become one array.
+
+    Args:
+        dtype: Of the array.
+        shape: Of a row; ``()`` for plain numbers.
+    """
+
+    def __init__(self, dtype: np.typing.DTypeLike, shape: tuple[int, ...] = ()) -> None:
+        self._dtype, self._shape = np.dtype(dtype), shape
+        self._parts: list[np.ndarray] = []
+        self._held = 0
+        self._rows = 0
+        self._file: IO[bytes] | None = None
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def extend(self, rows: np.ndarray) -> None:
+        """Add rows, ``(n, *shape)``.
+
+        Raises:
+            DataError: Where the file cannot be written.
+        """
+        part = np.array(rows, dtype=self._dtype, order="C")
+        self._parts.append(part)
+        self._rows += len(part)
+        self._held += part.nbytes + _OBJECT
+        if self._held > (LARGE if self._file is None else _PIECE):
+            self._spill()
+
+    def finish(self) -> np.ndarray:
+        """All rows as one array, ``(N, *shape)``; mapped from the file, where they went there.
+
+        Raises:
+            DataError: Where the file cannot be written.
+        """
+        if self._file is None:
+            return self._together()
+        self._spill()
+        return _mapped(self._file, self._dtype, (self._rows, *self._shape))
+
+    def _spill(self) -> None:
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as this
+                weakref.finalize(self, self._file.close)
+            self._file.write(self._together().data)
+            self._file.flush()
+        except OSError as error:
+            raise DataError(cannot("write", Path(tempfile.gettempdir()), error)) from error
+        self._parts, self._held = [], 0
+
+    def _together(self) -> np.ndarray:
+        empty = np.empty((0, *self._shape), dtype=self._dtype)
+        return np.concatenate([empty, *self._parts])
+
+
+def blank(rows: int, dtype: np.typing.DTypeLike, shape: tuple[int, ...] = ()) -> np.ndarray:
+    """An array of zeros to be filled, in a file where it is large.
+
+    Raises:
+        DataError: Where the file cannot be written.
+    """
+    size = rows * int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    if size <= LARGE:
+        return np.zeros((rows, *shape), dtype=dtype)
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.truncate(size)
+            return _mapped(file, np.dtype(dtype), (rows, *shape))
+    except OSError as error:
+        raise DataError(cannot("write", Path(tempfile.gettempdir()), error)) from error
+
+
+def _mapped(file: IO[bytes], dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """The file as an array, which keeps it when its handle is closed."""
+    # a plain view: each slice of a memmap object costs microseconds more
+    return np.memmap(file, dtype, "r+", shape=shape).view(np.ndarray)
+
+
+def stretches(rows: int) -> Iterator[slice]:
+    """Slices that go over so many rows, of at most `STRETCH`."""
+    return (slice(start, min(start + STRETCH, rows)) for start in range(0, rows, STRETCH))

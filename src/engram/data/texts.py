@@ -1,0 +1,80 @@
+"""Texts: many of them in one flat array of bytes, so that none is a Python object until it is read.
+
+A list of strings takes some 60 bytes a text besides its characters, and all of them in memory; here
+a text takes 16, and the characters lie in a file where they are many.
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Self, overload
+
+import numpy as np
+
+from engram.data.spool import Spool
+
+_PIECE = 1 << 20  # characters that are put together before they are moved on
+
+
+class Texts(Sequence[str]):
+    """Texts in UTF-8.
+
+    Args:
+        raw: The bytes of all, ``(N,)`` uint8; it may be mapped from a file.
+        starts: Where each begins, ``(n,)`` int64.
+        stops: Where each ends, ``(n,)`` int64.
+    """
+
+    def __init__(self, raw: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> None:
+        self.raw, self.starts, self.stops = raw, starts, stops
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Self:
+        """Put texts one after another; they may come from a generator, and are not kept."""
+        raw, sizes = Spool(np.uint8), array("q")
+        piece: list[bytes] = []
+        held = 0
+
+        def move() -> None:
+            raw.extend(np.frombuffer(b"".join(piece), dtype=np.uint8))
+            sizes.extend([len(each) for each in piece])
+            piece.clear()
+
+        for text in texts:
+            # half a surrogate pair, as JSON may hold, has no place in UTF-8 and must not be lost
+            piece.append(text.encode("utf-8", "surrogatepass"))
+            held += len(piece[-1])
+            if held > _PIECE or len(piece) > _PIECE:
+                move()
+                held = 0
+        move()
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        return cls(raw.finish(), offsets[:-1], offsets[1:])
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Texts": ...
+    def __getitem__(self, index: int | slice) -> "str | Texts":
+        if isinstance(index, slice):
+            return Texts(self.raw, self.starts[index], self.stops[index])
+        found = self.raw[self.starts[index] : self.stops[index]]
+        return found.tobytes().decode("utf-8", "surrogatepass")
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[index] for index in range(len(self)))
+
+    def __eq__(self, other: Any) -> bool:
+        if not isinstance(other, Sequence) or isinstance(other, str):
+            return NotImplemented
+        return len(self) == len(other) and all(
+            one == two for one, two in zip(self, other, strict=True)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def take(self, indices: np.ndarray) -> "Texts":
+        """Those texts, in that order; their characters are shared."""
+        return Texts(self.raw, self.starts[indices], self.stops[indices])
