@@ -133,7 +133,8 @@ class CaptionAsking(AskingSettings):
     data: list[str] = Field([], description="files of images, or folders of them")
     given: list[str] = Field(
         [],
-        description="classes, or numbers with commas between, in place of files",
+        description="classes, or numbers with commas between, in place of files; what begins "
+        "with a minus as --given=-1,2",
         json_schema_extra={"metavar": "GIVEN"},
     )
 
