@@ -1,20 +1,26 @@
-"""The demos of dates and scenes, with their trainings cut short."""
+"""The demos of examples, with their trainings cut short."""
 
 import pytest
 
-from engram.cli import demo_dates, demo_scenes, tasks
+from engram.cli import demo, demo_dates, tasks
+from engram.cli.main import main
 
 
 @pytest.fixture
 def _short(monkeypatch):
     train = tasks.train
-    flags = ["--made", "128", "--hidden", "8", "--epochs", "1"]
-    monkeypatch.setattr(tasks, "train", lambda task, argv: train(task, [*argv, *flags]))
+    flags = ["--hidden", "8", "--epochs", "1"]
+
+    def cut_short(task, argv):
+        made = ["--made", "128"] if task.name in ("translate", "caption") else []
+        return train(task, [*argv, *flags, *made])
+
+    monkeypatch.setattr(tasks, "train", cut_short)
 
 
 @pytest.mark.usefixtures("_short")
 def test_dates(tmp_path, capsys):
-    assert demo_dates.run(tmp_path / "run") == 0
+    assert main(["demo", "dates", "--run-dir", str(tmp_path / "run")]) == 0
     shown = capsys.readouterr().out
     assert "test part: exact match" in shown
     assert shown.count(" → ") >= 1 + len(demo_dates.LANGUAGES)
@@ -22,8 +28,26 @@ def test_dates(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("_short")
-def test_scenes(tmp_path, capsys):
-    assert demo_scenes.run(tmp_path / "run") == 0
+def test_scenes(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "scenes"]) == 0
     shown = capsys.readouterr().out
     assert "test part: exact match" in shown
     assert "Where it looked" in shown
+    assert (tmp_path / "runs" / "scenes" / "model" / "model.safetensors").exists()
+
+
+@pytest.mark.usefixtures("_short")
+@pytest.mark.parametrize("name", ["digits", "reviews"])
+def test_classification(tmp_path, capsys, name):
+    assert main(["demo", name, "--run-dir", str(tmp_path / "run")]) == 0
+    assert "test part: accuracy" in capsys.readouterr().out
+
+
+def test_names(capsys):
+    with pytest.raises(SystemExit):
+        main(["demo", "--help"])
+    shown = capsys.readouterr().out
+    assert all(f"  {name} " in shown for name in demo.DEMOS)
+    assert main(["demo", "date"]) == 2
+    assert "'date' is not a demo: did you mean 'dates'?" in capsys.readouterr().err

@@ -3,7 +3,7 @@ import csv
 import numpy as np
 import pytest
 
-from engram.data.examples.scenes import COLOURS, SIZE, scenes, write_scenes
+from engram.data.examples.scenes import COLOURS, SHAPES, SIZE, scenes, write_scenes
 from engram.data.pictures import read_image
 
 
@@ -37,13 +37,15 @@ def _middle(image, colour):
 
 
 def test_sizes_differ():
-    images, captions = scenes(300, seed=4)
-    lit = {"small": [], "large": []}
+    """Lit pixels of single objects: each small one has fewer than any large one of its shape."""
+    images, captions = scenes(600, seed=4)
+    lit = {(size, shape): [] for size in ("small", "large") for shape in SHAPES}
     for image, caption in zip(images, captions, strict=True):
         words = caption.split()
         if words[0] == "a" and len(words) == 4:
-            lit[words[1]].append(int((image.max(0) > 130).sum()))
-    assert max(lit["small"]) < min(lit["large"])
+            lit[words[1], words[3]].append(int((image.max(0) > 130).sum()))
+    for shape in SHAPES:
+        assert max(lit["small", shape]) < min(lit["large", shape])
 
 
 def test_the_same_seed_draws_the_same():

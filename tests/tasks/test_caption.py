@@ -7,7 +7,8 @@ from engram.cli.main import main
 from engram.data.captions import Captions
 from engram.errors import ConfigError, DataError, RunError
 from engram.tasks import caption, running
-from engram.tasks.caption import TASK, CaptionSettings
+from engram.tasks.caption import TASK
+from engram.tasks.captions import CaptionSettings, make_data, read
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -42,7 +43,7 @@ def _settings(folder, **values):
 @pytest.fixture(scope="module")
 def trained(folder):
     settings = _settings(folder, test=0.2)
-    data = caption.read(settings)
+    data = read(settings)
     return running.fit(TASK, settings, data)[0], data
 
 
@@ -77,7 +78,7 @@ def test_several_captions_of_an_image(folder):
     images = np.zeros((3, 3, 8, 8), np.uint8)
     captions = Captions(images, [["a b", "b"], ["c"], ["a", "a"]])
     settings = _settings(folder)
-    data = caption.make_data(settings, [captions, None, None])
+    data = make_data(settings, [captions, None, None])
     assert data.train.owners.tolist() == [0, 0, 1, 2, 2]
     batch = caption._batch(data.train, np.array([1, 2]))
     assert batch.given.shape == (2, 3, 8, 8)
@@ -89,7 +90,7 @@ def test_classes(tmp_path):
     path.write_text("caption,animal\n" + "the dog says woof,dog\nthe cat says meow,cat\n" * 60)
     values = {"about": "classes", "attention": "none", "valid": 0.0, "test": 0.0}
     settings = _settings(path, **values, epochs=40)
-    data = caption.read(settings)
+    data = read(settings)
     model, _ = running.fit(TASK, settings, data)
     rows = list(TASK.predict(model, caption.CaptionAsking(given=["cat", "dog"])))
     assert [row["caption"] for row in rows] == ["the cat says meow", "the dog says woof"]
@@ -107,7 +108,7 @@ def test_numbers(tmp_path):
     lines = [f"{x},{y},{'right' if x > 100 else 'left'}" for x, y in points]
     path.write_text("x,y,caption\n" + "\n".join(lines) + "\n")
     settings = _settings(path, about="numbers", attention="none", test=0.2, epochs=15)
-    data = caption.read(settings)
+    data = read(settings)
     assert data.about[0] == "x and y in, caption out"
     model, _ = running.fit(TASK, settings, data)
     assert caption.evaluate(model, data.test).measures["exact match"] > 0.9
@@ -128,11 +129,11 @@ def test_numbers(tmp_path):
 def test_scenes_are_made():
     values = {key: value for key, value in SMALL.items() if key != "filters"}
     settings = CaptionSettings.checked(values | {"data": ["scenes"], "made": 20})
-    data = caption.read(settings)
+    data = read(settings)
     assert data.train.given.shape == (20, 3, 32, 32)
     assert (data.train.given[0] != data.test.given[0]).any()
     with pytest.raises(ConfigError, match="scenes are images of 32 by 32 pixels in colour"):
-        caption.read(settings.model_copy(update={"height": 16}))
+        read(settings.model_copy(update={"height": 16}))
 
 
 def test_broken_images_are_told(folder, tmp_path):
@@ -140,8 +141,8 @@ def test_broken_images_are_told(folder, tmp_path):
     (tmp_path / "b.png").write_bytes((folder / "0.png").read_bytes()[:60])
     (tmp_path / "c.csv").write_text("image,caption\na.png,red\nb.png,red\n")
     with pytest.raises(DataError, match=r"line 3: .*b.png is a damaged image"):
-        caption.read(_settings(tmp_path))
-    data = caption.read(_settings(tmp_path, broken="skip"))
+        read(_settings(tmp_path))
+    data = read(_settings(tmp_path, broken="skip"))
     assert len(data.train.captions) == 1
     assert data.warnings[0].startswith("1 images could not be read and were left out, the first of")
     assert "b.png" in data.warnings[0]

@@ -8,7 +8,8 @@ import torch
 from engram.cli.main import main
 from engram.errors import ConfigError, DataError, RunError
 from engram.tasks import running, translate
-from engram.tasks.translate import TASK, TranslateSettings
+from engram.tasks.pairs import TranslateSettings, read
+from engram.tasks.translate import TASK
 from engram.training.reporting import Reporter
 from engram.training.run_folder import RunFolder
 
@@ -33,28 +34,28 @@ def pairs(tmp_path_factory):
 def trained(pairs):
     values = SMALL | {"data": [str(pairs / "pairs.tsv")], "forget_bias": 1.0, "epochs": 8}
     settings = TranslateSettings.checked(values)
-    data = translate.read(settings)
+    data = read(settings)
     return running.fit(TASK, settings, data)[0], data
 
 
 def test_reading_splits_by_the_seed(pairs):
-    def read(**values):
-        return translate.read(TranslateSettings(data=[str(pairs / "pairs.tsv")], **values))
+    def parted(**values):
+        return read(TranslateSettings(data=[str(pairs / "pairs.tsv")], **values))
 
-    data = read()
+    data = parted()
     sizes = [len(part.pairs) for part in (data.train, data.valid, data.test)]
     assert sizes == [1080, 60, 60]
-    assert read().digest == data.digest
-    assert read(seed=1).test.pairs.sources != data.test.pairs.sources
-    two = translate.read(TranslateSettings(data=[str(pairs / "texts"), str(pairs / "turned")]))
+    assert parted().digest == data.digest
+    assert parted(seed=1).test.pairs.sources != data.test.pairs.sources
+    two = read(TranslateSettings(data=[str(pairs / "texts"), str(pairs / "turned")]))
     assert two.test.pairs == data.test.pairs
-    none = read(valid=0.0, test_data=[str(pairs / "pairs.tsv")])
+    none = parted(valid=0.0, test_data=[str(pairs / "pairs.tsv")])
     assert none.valid is None
     assert len(none.test.pairs) == len(none.train.pairs) == 1200
 
 
 def test_dates_are_made():
-    data = translate.read(TranslateSettings(data=["dates"], made=200))
+    data = read(TranslateSettings(data=["dates"], made=200))
     assert len(data.train.pairs) == 200
     assert set(data.train.pairs.targets).isdisjoint(data.test.pairs.targets)
 
@@ -147,7 +148,7 @@ def test_interrupted_and_resumed_is_uninterrupted(pairs, tmp_path, stop_at):
     values = {"data": [str(pairs / "pairs.tsv")], "hidden": 8, "epochs": 2, "batch": 128}
     chance = {"scheduled_sampling": 0.5, "dropout": 0.2, "zoneout": 0.1}
     settings = TranslateSettings.checked(values | chance | {"checkpoint_every": 1})
-    data = translate.read(settings)
+    data = read(settings)
     runs = {}
     for kind in ("whole", "parted"):
         runs[kind] = RunFolder.create(tmp_path / kind, settings.plain(), ["test"])
@@ -173,7 +174,7 @@ def test_interrupted_and_resumed_is_uninterrupted(pairs, tmp_path, stop_at):
 def test_ways_of_teaching(pairs, options):
     values = SMALL | {"data": [str(pairs / "pairs.tsv")], "epochs": 2} | options
     settings = TranslateSettings.checked(values)
-    _, outcome = running.fit(TASK, settings, translate.read(settings))
+    _, outcome = running.fit(TASK, settings, read(settings))
     assert outcome.updates == 2 * -(-1080 // 32)
     assert outcome.best_loss < 1.95  # nats of seven tokens that are as likely
 
@@ -184,7 +185,7 @@ def test_other_tokens(tmp_path, tokens):
     (tmp_path / "a.tsv").write_text("".join(lines), encoding="utf-8")
     values = SMALL | {"data": [str(tmp_path / "a.tsv")], "tokens": tokens, "vocabulary": 300}
     settings = TranslateSettings.checked(values)
-    model, _ = running.fit(TASK, settings, translate.read(settings))
+    model, _ = running.fit(TASK, settings, read(settings))
     (row,) = translate.translate(model, ["eins 3 zwei"])
     assert "\ufffd" not in row["translation"] or tokens in ("bytes", "bpe")
 
@@ -196,12 +197,12 @@ def test_what_cannot_be_trained_on(tmp_path):
     (tmp_path / "a").write_text("x\ny\n")
     (tmp_path / "b").write_text("x\n")
     with pytest.raises(DataError, match=r"line 2 of .*a .'y'. has no partner"):
-        translate.read(TranslateSettings(data=[str(tmp_path / "a"), str(tmp_path / "b")]))
+        read(TranslateSettings(data=[str(tmp_path / "a"), str(tmp_path / "b")]))
 
 
 def test_lines_with_an_empty_side_are_told(tmp_path):
     (tmp_path / "a.tsv").write_text("x\ty\nz\t\n" + "x\ty\n" * 50)
-    data = translate.read(TranslateSettings(data=[str(tmp_path / "a.tsv")]))
+    data = read(TranslateSettings(data=[str(tmp_path / "a.tsv")]))
     assert data.warnings == [
         "1 lines have an empty side and were left out, the first of them line 2"
     ]

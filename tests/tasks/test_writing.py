@@ -6,7 +6,7 @@ from engram.data.lanes import IGNORED
 from engram.data.sequences import Sequences
 from engram.data.tokens import CharacterTokenizer
 from engram.errors import ConfigError
-from engram.tasks.translate import TranslateSettings
+from engram.tasks.pairs import TranslateSettings
 from engram.tasks.writing import AskingSettings, bleu, drawn_in, encoded, judged, targets_of
 
 

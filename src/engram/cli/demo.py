@@ -1,11 +1,15 @@
-"""``engram demo``: the main job once, from text to memory, with nothing to download."""
+"""``engram demo``: a job once, from data to answers, with nothing to download."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from engram.cli import language_model
+from engram.cli import demo_dates, demo_scenes, language_model, tasks
 from engram.cli.flags import Parser, settings_from
 from engram.cli.sample import write_sample
+from engram.errors import ConfigError, did_you_mean
 from engram.tasks.language_model import LanguageModelSettings, load_model
+from engram.tasks.registry import task_by_name
 from engram.tasks.sampling import stream_sample
 from engram.training.run_folder import RunFolder
 
@@ -14,20 +18,34 @@ PROMPTS = ("    def __init__(self, ", "class Test", "    if not ")
 
 def main(argv: list[str]) -> int:
     """Run ``engram demo``."""
+    listed = "\n".join(f"  {name:<9}{summary}" for name, (summary, _) in DEMOS.items())
     flags = Parser(
         prog="engram demo",
         description=(
-            "Train a character model on the sources of Python's standard library for some\n"
-            "minutes, measure what it remembers, and let it write three samples."
+            "Train a model on data that come with this machine, measure it, and let it answer.\n\n"
+            f"demos, minutes each:\n{listed}"
         ),
     )
-    flags.add_argument("--run-dir", default="runs/demo", metavar="DIR", help="(runs/demo)")
+    flags.add_argument("name", nargs="?", default="python", metavar="NAME", help="(python)")
+    flags.add_argument("--run-dir", metavar="DIR", help="(runs/demo, or runs/NAME)")
     given = flags.parse(argv)
-    path = Path(given.run_dir)
+    if given.name not in DEMOS:
+        raise ConfigError(f"'{given.name}' is not a demo: {did_you_mean(given.name, DEMOS)}")
+    usual = "demo" if given.name == "python" else given.name
+    return DEMOS[given.name][1](Path(given.run_dir or f"runs/{usual}"))
+
+
+def run_python(path: Path) -> int:
+    """A character model on Python's sources: what it remembers, and three samples of its own.
+
+    Args:
+        path: Where the run is recorded; a run that is there is replaced.
+    """
     settings = settings_from(LanguageModelSettings, {}, "demo", [])
     print("Training a recurrent network on the sources of Python's standard library.")
     print("Ctrl-C stops it at any time, and nothing is lost.\n", flush=True)
-    status = language_model.start(settings, path, ["engram", "demo", *argv], overwrite=True)
+    command = ["engram", "demo", "--run-dir", str(path)]
+    status = language_model.start(settings, path, command, overwrite=True)
     if status:
         return status
     trained = load_model(RunFolder.open(path).model)
@@ -41,3 +59,24 @@ def main(argv: list[str]) -> int:
         "  .venv/bin/engram sample runs/mine"
     )
     return 0
+
+
+def run_shipped(task: str, name: str, path: Path) -> int:
+    """Train and measure by a shipped configuration.
+
+    Args:
+        task: Its task.
+        name: Its name.
+        path: As in `run_python`.
+    """
+    argv = ["--config", name, "--run-dir", str(path), "--overwrite"]
+    return tasks.train(task_by_name(task), argv)
+
+
+DEMOS: dict[str, tuple[str, Callable[[Path], int]]] = {
+    "python": ("write on from Python's own sources, one character at a time", run_python),
+    "dates": ("dates of 22 languages to one form, by attention", demo_dates.run),
+    "scenes": ("a sentence about an image of drawn shapes", demo_scenes.run),
+    "digits": ("handwritten digits, read row by row", partial(run_shipped, "classify", "digits")),
+    "reviews": ("praise or blame in reviews", partial(run_shipped, "classify", "reviews")),
+}

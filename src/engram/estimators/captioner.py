@@ -13,7 +13,7 @@ from engram.data.captions import Captions, fitted_image, load_image
 from engram.errors import DataError
 from engram.estimators.translator import texts_of
 from engram.tasks import caption as task
-from engram.tasks import running
+from engram.tasks import captions, running
 from engram.tasks.task import Trained
 from engram.tasks.writing import AskingSettings, bleu
 from engram.training.run_folder import RunFolder
@@ -134,7 +134,7 @@ class Captioner(BaseEstimator):
         if about != "images":
             values["attention"] = "none"
         values.pop("random_state")
-        settings = task.CaptionSettings.checked(values, "Captioner")
+        settings = captions.CaptionSettings.checked(values, "Captioner")
         texts = texts_of(y, "y")
         given = self._given(X, about)
         if len(given) != len(texts):
@@ -142,7 +142,7 @@ class Captioner(BaseEstimator):
                 f"X has {len(given)} examples and y {len(texts)} captions; give as many"
             )
         whole = Captions(given, [[text.strip()] for text in texts])
-        data = task.make_data(settings, task.split(settings, whole))
+        data = captions.make_data(settings, captions.split(settings, whole))
         running.prepare(task.TASK, settings, data)  # its faults come before a folder is made
         run = None
         if self.run_dir is not None:

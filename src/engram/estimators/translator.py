@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from engram.data.pairs import Pairs
 from engram.errors import ConfigError, DataError
-from engram.tasks import running
+from engram.tasks import pairs, running
 from engram.tasks import translate as task
 from engram.tasks.task import Trained
 from engram.tasks.writing import AskingSettings, bleu
@@ -114,12 +114,12 @@ class Translator(BaseEstimator):
             ConfigError: For parameters that cannot work, all of them named.
             DataError: For what are no texts, or not as many.
         """
-        settings = task.TranslateSettings.checked(self._values(), "Translator")
+        settings = pairs.TranslateSettings.checked(self._values(), "Translator")
         sources, targets = texts_of(X, "X"), texts_of(y, "y")
         if len(sources) != len(targets):
             raise DataError(f"X has {len(sources)} texts and y {len(targets)}; give as many")
         whole = Pairs(sources, targets)
-        data = task.make_data(settings, task.split(settings, whole))
+        data = pairs.make_data(settings, pairs.split(settings, whole))
         running.prepare(task.TASK, settings, data)  # its faults come before a folder is made
         run = None
         if self.run_dir is not None:

@@ -15,7 +15,7 @@ class CaptionerSettings(DecoderSettings):
     """What a model that writes about an image is made of."""
 
     filters: list[PositiveInt] = Field(
-        [32, 64],
+        [16, 32, 64],
         min_length=1,
         description="channels after each stage of convolution; each halves height and width",
         json_schema_extra={"metavar": "N"},

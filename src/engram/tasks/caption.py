@@ -1,27 +1,30 @@
 """Captioning: an image, a class or a vector in, a sentence out."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from engram.cells import make_cell
 from engram.data.buckets import Buckets, BucketSettings, in_order
-from engram.data.captions import Captions, load_image, read_captions
-from engram.data.examples.scenes import scenes
-from engram.data.scaling import Scaling
-from engram.data.sequences import Sequences
-from engram.data.tokens import Tokenizer, fit_tokenizer, tokenizer_from_plain
+from engram.data.captions import load_image
 from engram.errors import ConfigError, DataError
 from engram.models.captioner import Captioner, CaptionerSettings
 from engram.models.decoding import DecodingSettings, Hypothesis
-from engram.settings import Settings
+from engram.tasks.captions import (
+    SCENES,
+    CaptionPartSettings,
+    CaptionSettings,
+    CaptionsSettings,
+    Meaning,
+    Part,
+    read,
+    read_judged,
+)
 from engram.tasks.task import Data, Report, Task, Trained
 from engram.tasks.writing import (
     AskingSettings,
@@ -29,7 +32,6 @@ from engram.tasks.writing import (
     TeacherSettings,
     TokenSettings,
     drawn_in,
-    encoded,
     judged,
     loss_of,
     mean_loss,
@@ -37,197 +39,10 @@ from engram.tasks.writing import (
     written,
 )
 from engram.training.losses import LabelSmoothing
-from engram.training.penalties import obstacles
 from engram.training.settings import TrainingSettings
 from engram.training.source import Objective
 
 NAME = "caption"
-SCENES = "scenes"
-Kind = Literal["images", "classes", "numbers"]
-
-
-class CaptionsSettings(Settings):
-    """Which captions are read, and what they are about."""
-
-    data: list[str] = Field(
-        min_length=1,
-        max_length=1,
-        description="a folder of images with a table of captions, or the table (CSV, TSV, JSON, "
-        "JSON Lines); 'scenes' draws shapes (a folder of that name is ./scenes)",
-    )
-    columns: list[str] = Field(
-        [],
-        description="names of the column of captions, and of what they are about; default guessed",
-        json_schema_extra={"metavar": "COLUMN"},
-    )
-    broken: Literal["refuse", "skip"] = Field(
-        "refuse", description="what is done with an image that cannot be read"
-    )
-    encoding: str = Field("utf-8", description="encoding of the table")
-    errors: str = Field(
-        "strict", description="bytes that are not text in it: strict, replace or ignore"
-    )
-
-
-class CaptionPartSettings(CaptionsSettings):
-    """Which captions are read, and what is held out of them."""
-
-    about: Kind = Field(
-        "images", description="what captions are about: files of images, one class, or numbers"
-    )
-    height: int = Field(32, ge=1, description="height that images are brought to, in pixels")
-    width: int = Field(32, ge=1, description="width that images are brought to, in pixels")
-    grey: bool = Field(False, description="read images without colours")
-    valid: float = Field(
-        0.05, ge=0.0, lt=1.0, description="share of the examples, drawn by the seed, to validate"
-    )
-    test: float = Field(0.05, ge=0.0, lt=1.0, description="share of the examples to test once")
-    valid_data: list[str] = Field([], description="a table to validate on, in place of a share")
-    test_data: list[str] = Field([], description="a table to test on, in place of a share")
-    made: int = Field(50_000, ge=1, description="how many 'scenes' to train on")
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        faults = super().contradictions()
-        if self.valid + self.test >= 1.0:
-            faults.append(
-                f"valid={self.valid} and test={self.test} leave nothing to train on; lower them"
-            )
-        return faults
-
-
-class CaptionSettings(
-    CaptionPartSettings,
-    TokenSettings,
-    BucketSettings,
-    CaptionerSettings,
-    TeacherSettings,
-    DecodingSettings,
-    TrainingSettings,
-    LabelSmoothing,
-):
-    """Everything that can be set for training a captioner."""
-
-    tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
-        "words", description="what the model writes one at a time"
-    )
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        faults = super().contradictions() + obstacles(make_cell(self.cell), self)
-        if self.about != "images" and self.attention != "none":
-            faults.append(
-                f"about={self.about} leaves no places to look at, and attention={self.attention} "
-                "looks over places of an image; set --attention none"
-            )
-        return faults
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """How what is given becomes numbers, and tokens sentences.
-
-    Attributes:
-        tokenizer: Of the captions.
-        longest: Most tokens of a caption in training, END included.
-        about: What captions are about.
-        shape: (C, Y, X) of images; else None.
-        classes: Names of the classes, sorted; else None.
-        scaling: Of numbers; else None.
-    """
-
-    tokenizer: Tokenizer
-    longest: int
-    about: Kind
-    shape: tuple[int, int, int] | None = None
-    classes: list[str] | None = None
-    scaling: Scaling | None = None
-
-    def part(self, captions: Captions) -> "Part":
-        """Captions as tokens: an example for each caption.
-
-        Raises:
-            DataError: For what does not fit the training part.
-        """
-        owners = np.repeat(np.arange(len(captions)), [len(texts) for texts in captions.texts])
-        texts = [text for each in captions.texts for text in each]
-        return Part(captions, self.numbers(captions.given), encoded(self.tokenizer, texts), owners)
-
-    def numbers(self, given: np.ndarray | list[str]) -> np.ndarray:
-        """What is given, as numbers: images uint8, classes ``(N,)`` int64, vectors float32.
-
-        Raises:
-            DataError: For a class that training had not, or another shape.
-        """
-        if self.classes is not None:
-            place = {name: index for index, name in enumerate(self.classes)}
-            for name in given:
-                if name not in place:
-                    shown = ", ".join(self.classes[:8])
-                    raise DataError(
-                        f"class '{name}' was not in the training part; it had {shown}"
-                        + (", …" if len(self.classes) > 8 else "")
-                    )
-            return np.array([place[name] for name in given], dtype=np.int64)
-        made = np.asarray(given)
-        expected = self.shape or (len(self.scaling.mean),) if self.scaling else self.shape
-        if made.shape[1:] != expected:
-            raise DataError(
-                f"what is given has shape {made.shape}; the model was trained on N examples of "
-                f"shape {expected}"
-            )
-        return made if self.scaling is None else self.scaling.apply(made)
-
-    def plain(self) -> dict[str, Any]:
-        """As values that JSON holds."""
-        return {
-            "tokenizer": self.tokenizer.plain(),
-            "longest": self.longest,
-            "about": self.about,
-            "shape": None if self.shape is None else list(self.shape),
-            "classes": self.classes,
-            "scaling": None if self.scaling is None else self.scaling.plain(),
-        }
-
-    @classmethod
-    def from_plain(cls, value: dict[str, Any]) -> "Meaning":
-        """Undo `plain`.
-
-        Raises:
-            DataError: For anything else.
-        """
-        tokenizer = tokenizer_from_plain(value.get("tokenizer"))
-        try:
-            shape, classes = value["shape"], value["classes"]
-            about, longest = value["about"], int(value["longest"])
-            if about not in ("images", "classes", "numbers"):
-                raise ValueError(about)
-            scaling = Scaling.from_plain(value["scaling"]) if about == "numbers" else None
-            channels, height, width = map(int, shape) if about == "images" else (1, 1, 1)
-            names = [str(name) for name in classes] if about == "classes" else None
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"what captions are about is damaged ({error}); restore preprocess.json"
-            ) from None
-        size = (channels, height, width) if about == "images" else None
-        return cls(tokenizer, longest, about, size, names, scaling)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some captions, as numbers.
-
-    Attributes:
-        captions: As they were read.
-        given: What they are about, as numbers, ``(N, …)``.
-        targets: Tokens of every caption, n of them.
-        owners: Which of the N each caption is about, ``(n,)``.
-    """
-
-    captions: Captions
-    given: np.ndarray
-    targets: Sequences
-    owners: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -248,100 +63,6 @@ class CaptionBatch:
     def count(self) -> int:
         """Tokens that are to be written."""
         return self.written.count
-
-
-def make_data(
-    settings: CaptionSettings,
-    parts: Sequence[Captions | None],
-    about: Sequence[str] = (),
-    warnings: Sequence[str] = (),
-) -> Data:
-    """Learn vocabulary, classes and scaling on the training part, and turn all parts into numbers.
-
-    Args:
-        settings: How texts become tokens.
-        parts: To train, to validate and to test; the first is needed.
-        about, warnings: See `Data`.
-
-    Raises:
-        DataError: For nothing to train on, and a class that only the other parts have.
-    """
-    train = parts[0]
-    if train is None or not len(train):
-        raise DataError("there is nothing to train on; give at least two captions")
-    texts = [text for each in train.texts for text in each]
-    tokenizer = fit_tokenizer(settings.tokens, texts, settings.vocabulary)
-    longest = int(encoded(tokenizer, texts).lengths.max())
-    meaning = Meaning(tokenizer, longest, settings.about)
-    if settings.about == "images":
-        _, channels, height, width = np.shape(train.given)
-        meaning = Meaning(tokenizer, longest, settings.about, shape=(channels, height, width))
-        what = f"images of {height} by {width} pixels, {channels} channels"
-    elif settings.about == "classes":
-        meaning = Meaning(tokenizer, longest, settings.about, classes=sorted(set(train.given)))
-        what = f"{len(meaning.classes or [])} classes"
-    else:
-        scaling = Scaling.learnt(np.asarray(train.given))
-        meaning = Meaning(tokenizer, longest, settings.about, scaling=scaling)
-        what = f"{len(scaling.mean)} numbers each"
-    made = [None if part is None else meaning.part(part) for part in parts]
-    digest = hashlib.blake2b(digest_size=16)
-    for part in made:
-        if part is not None:
-            digest.update(np.ascontiguousarray(part.given).tobytes())
-            digest.update(part.targets.values.tobytes() + part.owners.tobytes())
-    sizes = [0 if part is None else len(part.captions) for part in made]
-    lines = [
-        *about,
-        f"{sizes[0]:,} to train, {sizes[1]:,} to validate, {sizes[2]:,} to test: {what}",
-        f"{len(texts):,} captions, the first: {texts[0][:60]!r}",
-        f"{tokenizer.size:,} different {tokenizer.unit} are written",
-    ]
-    return Data(made[0], made[1], made[2], meaning, digest.hexdigest(), lines, list(warnings))
-
-
-def read(settings: CaptionSettings) -> Data:
-    """Read all data that the settings name.
-
-    Raises:
-        ConfigError: For images without Pillow.
-        DataError: As `make_data` and `read_captions`.
-    """
-    if _is_scenes(settings.data):
-        _check_scenes(settings)
-        made = [(settings.made, 0), (1000, 1), (2000, 2)]
-        parts = [_scenes(count, settings.seed, part) for count, part in made]
-        return make_data(settings, parts, ["scenes of shapes, drawn from the seed"])
-    whole = _read(settings.data[0], settings, _kind_of(settings))
-    warnings = []
-    if whole.skipped:
-        warnings.append(
-            f"{len(whole.skipped):,} images could not be read and were left out, the first of "
-            f"them {whole.skipped[0]}"
-        )
-    columns = [f"{' and '.join(whole.columns[:-1])} in, {whole.columns[-1]} out"]
-    return make_data(settings, split(settings, whole), columns, warnings)
-
-
-def split(settings: CaptionSettings, whole: Captions) -> list[Captions | None]:
-    """The parts to train, to validate and to test: shares drawn by the seed, or own tables.
-
-    Raises:
-        DataError: As `read_captions`.
-    """
-    order = np.random.default_rng([settings.seed, 1]).permutation(len(whole))
-    held: list[Captions | None] = []
-    for files, share in (
-        (settings.valid_data, settings.valid),
-        (settings.test_data, settings.test),
-    ):
-        count = 0 if files else round(share * len(whole))
-        order, taken = order[count:], np.sort(order[:count])
-        if files:
-            held.append(_read(files[0], settings, _kind_of(settings)))
-        else:
-            held.append(whole.take(taken) if count else None)
-    return [whole.take(np.sort(order)), *held]
 
 
 def evaluate(trained: Trained, part: Part) -> Report:
@@ -412,7 +133,8 @@ class CaptionAsking(AskingSettings):
     data: list[str] = Field([], description="files of images, or folders of them")
     given: list[str] = Field(
         [],
-        description="classes, or numbers with commas between, in place of files",
+        description="classes, or numbers with commas between, in place of files; what begins "
+        "with a minus as --given=-1,2",
         json_schema_extra={"metavar": "GIVEN"},
     )
 
@@ -459,47 +181,7 @@ def _numbers(given: Sequence[str]) -> np.ndarray:
 
 def _judge(trained: Trained, judging: CaptionsSettings) -> Report:
     meaning: Meaning = trained.preprocess
-    if _is_scenes(judging.data):
-        return evaluate(trained, meaning.part(_scenes(2000, 1, 2)))
-    kind = (meaning.about, meaning.shape or (3, 32, 32))
-    return evaluate(trained, meaning.part(_read(judging.data[0], judging, kind)))
-
-
-def _kind_of(settings: CaptionPartSettings) -> tuple[Kind, tuple[int, int, int]]:
-    return settings.about, (1 if settings.grey else 3, settings.height, settings.width)
-
-
-def _read(
-    path: str, settings: CaptionsSettings, kind: tuple[Kind, tuple[int, int, int]]
-) -> Captions:
-    about, (channels, height, width) = kind
-    return read_captions(
-        path,
-        kind=about,
-        columns=settings.columns,
-        size=(height, width),
-        channels=channels,
-        broken=settings.broken,
-        encoding=settings.encoding,
-        errors=settings.errors,
-    )
-
-
-def _is_scenes(data: Sequence[str]) -> bool:
-    return list(data) == [SCENES]
-
-
-def _check_scenes(settings: CaptionPartSettings) -> None:
-    if _kind_of(settings) != ("images", (3, 32, 32)):
-        raise ConfigError(
-            "scenes are images of 32 by 32 pixels in colour; leave out --about, --height, --width "
-            "and --grey"
-        )
-
-
-def _scenes(count: int, seed: int, part: int) -> Captions:
-    images, captions = scenes(count, seed=3 * seed + part)
-    return Captions(images, [[text] for text in captions], ("image", "caption"))
+    return evaluate(trained, meaning.part(read_judged(judging, meaning)))
 
 
 def _as_input(given: np.ndarray) -> Tensor:

@@ -1,6 +1,5 @@
 """Translation: a text in, another text out."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +10,24 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from engram.cells import make_cell
 from engram.data.buckets import Buckets, BucketSettings, in_order
-from engram.data.examples.dates import date_pairs
 from engram.data.padding import padded
-from engram.data.pairs import Pairs, read_lines, read_pairs
+from engram.data.pairs import read_lines
 from engram.data.sequences import Sequences
-from engram.data.tokens import Tokenizer, fit_tokenizer, tokenizer_from_plain
-from engram.errors import ConfigError, DataError
+from engram.data.tokens import Tokenizer
+from engram.errors import ConfigError
 from engram.models.decoding import DecodingSettings, Hypothesis
 from engram.models.encoder_decoder import EncoderDecoder, EncoderDecoderSettings
-from engram.settings import Settings
+from engram.tasks.pairs import (
+    DATES,
+    PairPartSettings,
+    PairSettings,
+    Part,
+    TranslateSettings,
+    Vocabularies,
+    read,
+    read_judged,
+)
 from engram.tasks.task import Data, Report, Task, Trained
 from engram.tasks.writing import (
     AskingSettings,
@@ -37,129 +43,10 @@ from engram.tasks.writing import (
     written,
 )
 from engram.training.losses import LabelSmoothing
-from engram.training.penalties import obstacles
 from engram.training.settings import TrainingSettings
 from engram.training.source import Objective
 
 NAME = "translate"
-DATES = "dates"
-
-
-class PairSettings(Settings):
-    """Which pairs of texts are read."""
-
-    data: list[str] = Field(
-        min_length=1,
-        description="a file with a tab in each line, or two files whose lines belong together; "
-        "'dates' makes dates of many languages and their ISO form (a file of that name is ./dates)",
-    )
-    columns: list[str] = Field(
-        ["1", "2"],
-        description="of one file: which column is read, and which is written, by number or by a "
-        "name in its first line",
-        json_schema_extra={"metavar": "COLUMN"},
-    )
-    encoding: str = Field("utf-8", description="encoding of the files")
-    errors: str = Field(
-        "strict", description="bytes that are not text in it: strict, replace or ignore"
-    )
-
-
-class PairPartSettings(PairSettings):
-    """Which pairs are read, and what is held out of them."""
-
-    valid: float = Field(
-        0.05, ge=0.0, lt=1.0, description="share of the pairs, drawn by the seed, to validate"
-    )
-    test: float = Field(0.05, ge=0.0, lt=1.0, description="share of the pairs to test once")
-    valid_data: list[str] = Field([], description="files to validate on, in place of a share")
-    test_data: list[str] = Field([], description="files to test on, in place of a share")
-    made: int = Field(50_000, ge=1, description="how many 'dates' to train on")
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        faults = super().contradictions()
-        if self.valid + self.test >= 1.0:
-            faults.append(
-                f"valid={self.valid} and test={self.test} leave nothing to train on; lower them"
-            )
-        return faults
-
-
-class TranslateSettings(
-    PairPartSettings,
-    TokenSettings,
-    BucketSettings,
-    EncoderDecoderSettings,
-    TeacherSettings,
-    DecodingSettings,
-    TrainingSettings,
-    LabelSmoothing,
-):
-    """Everything that can be set for training a translator."""
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        return super().contradictions() + obstacles(make_cell(self.cell), self)
-
-
-@dataclass(frozen=True)
-class Vocabularies:
-    """How texts become tokens, and tokens texts.
-
-    Attributes:
-        source, target: Of what is read, and of what is written.
-        longest: Most tokens of a source and of a target in training, END included.
-    """
-
-    source: Tokenizer
-    target: Tokenizer
-    longest: tuple[int, int]
-
-    def part(self, pairs: Pairs) -> "Part":
-        """Pairs as tokens."""
-        return Part(pairs, encoded(self.source, pairs.sources), encoded(self.target, pairs.targets))
-
-    def limit(self, length: int) -> int:
-        """Most tokens that are written for a source of this many.
-
-        As many as in training; more where the source is longer than any there.
-        """
-        return round(self.longest[1] * max(1.0, length / self.longest[0]))
-
-    def plain(self) -> dict[str, Any]:
-        """As values that JSON holds."""
-        return {
-            "source": self.source.plain(),
-            "target": self.target.plain(),
-            "longest": list(self.longest),
-        }
-
-    @classmethod
-    def from_plain(cls, value: dict[str, Any]) -> "Vocabularies":
-        """Undo `plain`.
-
-        Raises:
-            DataError: For anything else.
-        """
-        longest = value.get("longest")
-        if (
-            not isinstance(longest, list)
-            or len(longest) != 2
-            or not all(isinstance(n, int) and n > 0 for n in longest)
-        ):
-            raise DataError("the longest lengths are damaged; restore preprocess.json")
-        source, target = (tokenizer_from_plain(value.get(name)) for name in ("source", "target"))
-        return cls(source, target, (longest[0], longest[1]))
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some pairs, as texts and as tokens."""
-
-    pairs: Pairs
-    sources: Sequences
-    targets: Sequences
 
 
 @dataclass(frozen=True)
@@ -184,92 +71,6 @@ class PairBatch:
     def count(self) -> int:
         """Tokens that are to be written."""
         return self.written.count
-
-
-def make_data(
-    settings: TranslateSettings,
-    parts: Sequence[Pairs | None],
-    about: Sequence[str] = (),
-    warnings: Sequence[str] = (),
-) -> Data:
-    """Learn vocabularies on the training part, and turn all parts into tokens.
-
-    Args:
-        settings: How texts become tokens.
-        parts: To train, to validate and to test; the first is needed.
-        about, warnings: See `Data`.
-
-    Raises:
-        DataError: For nothing to train on.
-    """
-    train = parts[0]
-    if train is None or not len(train):
-        raise DataError("there is nothing to train on; give at least two pairs")
-    tokenizers = [
-        fit_tokenizer(settings.tokens, texts, settings.vocabulary)
-        for texts in (train.sources, train.targets)
-    ]
-    first = Vocabularies(tokenizers[0], tokenizers[1], (1, 1)).part(train)
-    lengths = [first.sources.lengths, first.targets.lengths]
-    vocabularies = Vocabularies(
-        tokenizers[0], tokenizers[1], (int(lengths[0].max()), int(lengths[1].max()))
-    )
-    made = [first, *(None if part is None else vocabularies.part(part) for part in parts[1:])]
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        for text in [] if part is None else [*part.sources, *part.targets]:
-            digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
-    sizes = [0 if part is None else len(part) for part in parts]
-    lines = [
-        *about,
-        f"{sizes[0]:,} pairs to train, {sizes[1]:,} to validate, {sizes[2]:,} to test",
-        f"the first: {_short(train.sources[0])} → {_short(train.targets[0])}",
-        f"{tokenizers[0].size:,} different {tokenizers[0].unit} are read and "
-        f"{tokenizers[1].size:,} written, "
-        f"{lengths[0].mean():.1f} and {lengths[1].mean():.1f} a text",
-    ]
-    return Data(made[0], made[1], made[2], vocabularies, digest.hexdigest(), lines, list(warnings))
-
-
-def read(settings: TranslateSettings) -> Data:
-    """Read all data that the settings name.
-
-    Raises:
-        ConfigError: For dates without Babel.
-        DataError: As `make_data` and `read_pairs`.
-    """
-    if _is_dates(settings.data):
-        made = {"train": settings.made, "valid": 1000, "test": 4000}
-        parts: list[Pairs | None] = [
-            _dates(count, part, settings.seed) for part, count in made.items()
-        ]
-        return make_data(settings, parts, ["dates of many languages; no day is in two parts"])
-    whole = _read(settings.data, settings)
-    warnings = []
-    if whole.skipped:
-        warnings.append(
-            f"{len(whole.skipped):,} lines have an empty side and were left out, the first of them "
-            f"line {whole.skipped[0]:,}"
-        )
-    return make_data(settings, split(settings, whole), [], warnings)
-
-
-def split(settings: TranslateSettings, whole: Pairs) -> list[Pairs | None]:
-    """The parts to train, to validate and to test: shares drawn by the seed, or files of their own.
-
-    Raises:
-        DataError: As `read_pairs`.
-    """
-    order = np.random.default_rng([settings.seed, 1]).permutation(len(whole))
-    held: list[Pairs | None] = []
-    for files, share in (
-        (settings.valid_data, settings.valid),
-        (settings.test_data, settings.test),
-    ):
-        count = 0 if files else round(share * len(whole))
-        order, taken = order[count:], order[:count]
-        held.append(_read(files, settings) if files else _chosen(whole, taken))
-    return [_chosen(whole, order), *held]
 
 
 def evaluate(trained: Trained, part: Part) -> Report:
@@ -362,39 +163,12 @@ def _predict(trained: Trained, asking: TranslateAsking) -> Iterator[dict[str, An
 
 
 def _judge(trained: Trained, judging: PairSettings) -> Report:
-    pairs = _dates(4000, "test", 1) if _is_dates(judging.data) else _read(judging.data, judging)
-    return evaluate(trained, trained.preprocess.part(pairs))
-
-
-def _read(files: Sequence[str], settings: PairSettings) -> Pairs:
-    return read_pairs(
-        files, columns=settings.columns, encoding=settings.encoding, errors=settings.errors
-    )
-
-
-def _is_dates(data: Sequence[str]) -> bool:
-    return list(data) == [DATES]
-
-
-def _dates(count: int, part: str, seed: int) -> Pairs:
-    sources, targets = zip(*date_pairs(count, part, seed=seed), strict=True)
-    return Pairs(list(sources), list(targets))
-
-
-def _chosen(pairs: Pairs, rows: np.ndarray) -> Pairs | None:
-    if not len(rows):
-        return None
-    chosen = sorted(rows.tolist())
-    return Pairs([pairs.sources[row] for row in chosen], [pairs.targets[row] for row in chosen])
+    return evaluate(trained, trained.preprocess.part(read_judged(judging)))
 
 
 def _unknown(tokenizer: Tokenizer, ids: np.ndarray) -> int:
     """How many tokens the vocabulary lacks."""
     return 0 if tokenizer.unknown is None else int(np.count_nonzero(ids == tokenizer.unknown))
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:59] + "…")
 
 
 def _batches(settings: Any) -> BucketSettings:
