@@ -54,7 +54,6 @@ class Case:
         measure: Loss, and figure of merit, of a part.
         heads: What these are called.
         without: Rows that are not defined here.
-        layers_row: Changes of a row for dropout between layers.
     """
 
     task: Task

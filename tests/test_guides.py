@@ -9,7 +9,7 @@ import pytest
 from engram.cli.main import main
 
 DOCS = Path(__file__).parent.parent / "docs"
-GUIDES = ("translate.md", "caption.md")
+GUIDES = ("caption.md", "classify.md", "polyphonic.md", "translate.md")
 
 
 @pytest.mark.parametrize("name", GUIDES)
