@@ -65,7 +65,9 @@ def _show_run(out: Console, run: RunFolder) -> None:
     name = values.pop("task", NAME)
     if name in TASKS:
         settings: Any = TASKS[name].settings.checked(values, str(run.config))
-        of = _task_settings(name, settings) | _progress(run, settings, TASKS[name].unit)
+        of = _task_settings(name, settings) | _progress(
+            run, settings, TASKS[name].unit, TASKS[name].loss_unit
+        )
         views.show_facts(out, of | _measures(run))
         return
     settings = LanguageModelSettings.checked(values, str(run.config))
@@ -101,7 +103,9 @@ def _settings(s: LanguageModelSettings) -> dict[str, Any]:
     }
 
 
-def _progress(run: RunFolder, settings: TrainingSettings, unit: str = "tokens") -> dict[str, Any]:
+def _progress(
+    run: RunFolder, settings: TrainingSettings, unit: str = "tokens", loss_unit: str = "nats"
+) -> dict[str, Any]:
     lines = run.read_metrics()
     timings = run.read_timings()
     trained = [line for line in lines if line["kind"] == "train"]
@@ -112,10 +116,10 @@ def _progress(run: RunFolder, settings: TrainingSettings, unit: str = "tokens") 
     if trained:
         last = trained[-1]
         facts["updates"] = f"{last['update']:,} (epoch {last['epoch']})"
-        facts["training loss"] = f"{last['loss']:.4f} nats"
+        facts["training loss"] = f"{last['loss']:.4f} {loss_unit}"
     if valid:
         best = min(valid, key=lambda line: line["loss"])
-        facts["best validation"] = f"{best['loss']:.4f} nats at update {best['update']:,}"
+        facts["best validation"] = f"{best['loss']:.4f} {loss_unit} at update {best['update']:,}"
     if result and "test_loss" in result:
         bits = result["test_bits_per_character"]
         facts["test"] = f"{result['test_loss']:.4f} nats, {bits:.3f} bits a character"

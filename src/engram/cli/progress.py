@@ -12,16 +12,17 @@ from engram.training.reporting import Evaluated, Logged, Plan, Reporter
 _SECONDS_BETWEEN_LINES = 5.0
 
 
-def make_reporter(unit: str) -> Reporter:
+def make_reporter(unit: str, loss_unit: str = "nats") -> Reporter:
     """A bar where standard output is a terminal, else plain lines; unit is ``"characters"``, …."""
-    return BarReporter(unit) if sys.stdout.isatty() else LineReporter(unit)
+    kind = BarReporter if sys.stdout.isatty() else LineReporter
+    return kind(unit, loss_unit)
 
 
 class LineReporter(Reporter):
     """A line for what was logged, at most one every few seconds, and one for each evaluation."""
 
-    def __init__(self, unit: str) -> None:
-        self._unit = unit
+    def __init__(self, unit: str, loss_unit: str = "nats") -> None:
+        self._unit, self._loss_unit = unit, loss_unit
         self._shown = -_SECONDS_BETWEEN_LINES
         self._started = time.monotonic()
         self._plan: Plan | None = None
@@ -44,7 +45,7 @@ class LineReporter(Reporter):
 
     def evaluated(self, evaluated: Evaluated) -> None:
         """Print it."""
-        print(describe_evaluation(evaluated), flush=True)
+        print(describe_evaluation(evaluated, self._loss_unit), flush=True)
 
     def _seconds_left(self, update: int, now: float) -> float:
         if self._plan is None or update <= self._plan.first:
@@ -56,8 +57,8 @@ class LineReporter(Reporter):
 class BarReporter(Reporter):
     """A progress bar, with a line above it for each evaluation."""
 
-    def __init__(self, unit: str) -> None:
-        self._unit = unit
+    def __init__(self, unit: str, loss_unit: str = "nats") -> None:
+        self._unit, self._loss_unit = unit, loss_unit
         self._console = Console(highlight=False)
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
@@ -93,7 +94,7 @@ class BarReporter(Reporter):
 
     def evaluated(self, evaluated: Evaluated) -> None:
         """Print it above the bar."""
-        self._bar.console.print(describe_evaluation(evaluated))
+        self._bar.console.print(describe_evaluation(evaluated, self._loss_unit))
 
     def end(self, outcome: Any) -> None:
         """Leave the terminal as it was."""
@@ -115,12 +116,12 @@ def describe(logged: Logged, unit: str) -> str:
     return f"epoch {logged.epoch}  update {logged.update}  {_numbers(logged, unit)}"
 
 
-def describe_evaluation(evaluated: Evaluated) -> str:
+def describe_evaluation(evaluated: Evaluated, loss_unit: str) -> str:
     """An evaluation as text."""
     mark = "  best so far" if evaluated.best else ""
     return (
         f"epoch {evaluated.epoch}  update {evaluated.update}  "
-        f"validation loss {evaluated.loss:.4f} nats{mark}"
+        f"validation loss {evaluated.loss:.4f} {loss_unit}{mark}"
     )
 
 

@@ -93,7 +93,7 @@ def go(
     print("\n".join(data.about), flush=True)
     for warning in data.warnings:
         print(f"warning: {warning}", flush=True)
-    reporter = make_reporter(task.unit)
+    reporter = make_reporter(task.unit, task.loss_unit)
     trained, outcome = running.fit(
         task, settings, data, run=run, reporter=reporter, resume=create is None
     )

@@ -160,14 +160,30 @@ def learn_encoding(examples: Examples, settings: EncodingSettings) -> Encoding:
         DataError: As `TextEncoding.encode` and `ValueEncoding.encode`.
     """
     if isinstance(examples.inputs, Sequences):
-        columns = examples.inputs.columns
-        _check_values(examples, settings.missing)
-        values = examples.inputs.values
-        scale = Scaling.learnt(values) if settings.scaling else Scaling.none(len(columns))
-        return ValueEncoding(columns, scale, settings.missing, settings.max_steps)
+        return learn_value_encoding(
+            examples,
+            scaling=settings.scaling,
+            missing=settings.missing,
+            max_steps=settings.max_steps,
+        )
     texts = (normalised(text, settings.tokens, settings.lowercase) for text in examples.inputs)
     tokenizer = fit_tokenizer(settings.tokens, texts, settings.vocabulary)
     return TextEncoding(tokenizer, settings.lowercase, settings.max_steps)
+
+
+def learn_value_encoding(
+    examples: Examples, *, scaling: bool, missing: Missing, max_steps: int | None = None
+) -> ValueEncoding:
+    """Learn the scale of a training part's values; see `EncodingSettings`.
+
+    Raises:
+        DataError: As `ValueEncoding.encode`.
+    """
+    assert isinstance(examples.inputs, Sequences)
+    columns, values = examples.inputs.columns, examples.inputs.values
+    _check_values(examples, missing)
+    scale = Scaling.learnt(values) if scaling else Scaling.none(len(columns))
+    return ValueEncoding(columns, scale, missing, max_steps)
 
 
 def encoding_from_plain(value: Any) -> Encoding:

@@ -20,15 +20,15 @@ def padded(
         filler: What stands behind the end of a row.
 
     Returns:
-        ``(T, B, F)`` float32, or ``(T, B)`` int64 for tokens, with T the longest length; and the
-        lengths, ``(B,)`` int64.
+        ``(T, B, F)`` float32, or ``(T, B)`` int64 for tokens (int64 too for F whole numbers a
+        step), with T the longest length; and the lengths, ``(B,)`` int64.
     """
     chosen = np.asarray(rows, dtype=np.int64)
     lengths = sequences.lengths[chosen]
     longest = int(lengths.max(initial=0))
     values = sequences.values
     shape = (longest, len(chosen), *values.shape[1:])
-    laid = np.full(shape, filler, dtype=np.int64 if values.ndim == 1 else np.float32)
+    laid = np.full(shape, filler, dtype=np.int64 if values.dtype.kind == "i" else np.float32)
     starts = sequences.offsets[chosen]
     for row, (start, length) in enumerate(zip(starts, lengths, strict=True)):
         laid[:length, row] = values[start : start + length]

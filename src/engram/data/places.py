@@ -5,6 +5,8 @@ from typing import overload
 
 import numpy as np
 
+from engram.data.spool import put_away
+
 
 class Places(Sequence[str]):
     """Names such as ``reviews.csv row 3``, made when they are asked for.
@@ -16,7 +18,8 @@ class Places(Sequence[str]):
     """
 
     def __init__(self, sources: Sequence[str], source: np.ndarray, number: np.ndarray) -> None:
-        self.sources, self.source, self.number = tuple(sources), source, number
+        self.sources = tuple(sources)
+        self.source, self.number = put_away(source), put_away(number)
 
     @classmethod
     def rows(cls, source: str, count: int) -> "Places":

@@ -15,7 +15,7 @@ import numpy as np
 from engram.errors import DataError
 from engram.files import cannot
 
-LARGE = 1 << 26  # bytes of an array from which it lies in a file
+LARGE = 1 << 24  # bytes of an array from which it lies in a file
 STRETCH = 1 << 20  # rows that are worked on at once, where an array may be large
 _PIECE = 1 << 22  # bytes that are written at once
 _OBJECT = 128  # bytes of an array besides its values
@@ -77,6 +77,20 @@ class Spool:
     def _together(self) -> np.ndarray:
         empty = np.empty((0, *self._shape), dtype=self._dtype)
         return np.concatenate([empty, *self._parts])
+
+
+def put_away(array: np.ndarray) -> np.ndarray:
+    """The same array, in a file where it is large.
+
+    Raises:
+        DataError: Where the file cannot be written.
+    """
+    if array.nbytes <= LARGE:
+        return array
+    kept = Spool(array.dtype, array.shape[1:])
+    for part in stretches(len(array)):
+        kept.extend(array[part])
+    return kept.finish()
 
 
 def blank(rows: int, dtype: np.typing.DTypeLike, shape: tuple[int, ...] = ()) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any, Self, overload
 
 import numpy as np
 
-from engram.data.spool import Spool
+from engram.data.spool import Spool, put_away
 
 _PIECE = 1 << 20  # characters that are put together before they are moved on
 
@@ -25,7 +25,7 @@ class Texts(Sequence[str]):
     """
 
     def __init__(self, raw: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> None:
-        self.raw, self.starts, self.stops = raw, starts, stops
+        self.raw, self.starts, self.stops = raw, put_away(starts), put_away(stops)
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Self:

@@ -65,7 +65,7 @@ def read_ts(path: Path, *, numbers: bool, answered: bool = True) -> Examples:
     if not targets and answered:
         raise DataError(f"{path} has no @classLabel or @targetLabel; name a file with targets")
     names = Places([f"{path} line"], np.zeros(len(inputs), dtype=np.int32), np.array(places))
-    if not (targets and numbers):
+    if not (targets and numbers and answered):
         return Examples(inputs, targets or None, names)
     values = [number(target) for target in targets]
     bad = next((i for i, v in enumerate(values) if v is None or not np.isfinite(v)), None)

@@ -23,8 +23,8 @@ from engram.training.penalties import obstacles
 from engram.training.settings import TrainingSettings
 
 
-class PartSettings(ReadingSettings):
-    """Which data are read, and what is held out of them."""
+class SplitSettings(Settings):
+    """What is held out of the data."""
 
     valid: float = Field(
         0.1, ge=0.0, lt=1.0, description="share of the examples, drawn by the seed, to validate"
@@ -43,6 +43,10 @@ class PartSettings(ReadingSettings):
                     f"{part}={share} takes a share of --data, and {part}_data names files; give one"
                 )
         return faults
+
+
+class PartSettings(SplitSettings, ReadingSettings):
+    """Which data are read, and what is held out of them."""
 
 
 class ExampleSettings(

@@ -83,6 +83,7 @@ class Task:
         groups: The same by heading, for flags.
         help: Commands to start from, a line each.
         unit: What counts in its speed, such as ``"steps"``.
+        loss_unit: What its loss is measured in.
         read: ``read(settings)``: all data that the settings name.
         build: ``build(settings, preprocess)``: the untrained model, from the global random state.
         source: ``source(settings, data)``: batches of the training part.
@@ -116,4 +117,5 @@ class Task:
     predict: Callable[[Trained, Any], Iterator[dict[str, Any]]]
     judging: type[Settings]
     judge: Callable[[Trained, Any], Report]
+    loss_unit: str = "nats"
     makes: tuple[str, ...] = ()

@@ -178,6 +178,7 @@ FAULTS = [
     ("a.jsonl", '{"text": "a", "label": "x"}\n{"text": \n', "line 2 is no JSON"),
     ("a.jsonl", "[1]\n", "line 1 holds list"),
     ("a.jsonl", '{"x": [1, "b"], "y": 1}', r"row 1, 'x', step 2, holds 'b'"),
+    ("a.jsonl", '{"x": [1], "y": 1}\n{"x": [], "y": 1}', "row 2, 'x' holds no steps"),
     ("a.jsonl", '{"x": [[1], [2, 3]], "y": 1}', "differing numbers of values"),
     ("a.txt", "", "is empty"),
     ("a.txt", "1 good\nalone\n", "line 2 is 'alone'"),

@@ -106,6 +106,8 @@ def array(cell: Any, place: str) -> np.ndarray:
         rows = [[row] for row in rows]
     if rows is None or not all(isinstance(row, list) for row in rows):
         raise DataError(f"{place} holds {str(cell)[:40]!r}; a series is a list of numbers")
+    if not rows or not rows[0]:
+        raise DataError(f"{place} holds no steps; leave it out")
     if len({len(row) for row in rows}) > 1:
         raise DataError(f"{place} has steps with differing numbers of values; give each the same")
     found = [[number(value) for value in row] for row in rows]

@@ -1,0 +1,246 @@
+"""Regression: one number for each text or series."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from engram.data.buckets import Buckets
+from engram.data.encoding import Encoding, encoding_from_plain, learn_encoding
+from engram.data.labelled import Examples
+from engram.data.reading import ReadingSettings, read_examples, with_roles
+from engram.data.scaling import Scaling
+from engram.errors import DataError
+from engram.models.many_to_many import State
+from engram.models.many_to_one import ManyToOne
+from engram.settings import Settings
+from engram.tasks.examples import (
+    GROUPS,
+    ExampleBatch,
+    ExampleSettings,
+    Part,
+    answers,
+    mean_cost,
+    read_split,
+    source,
+)
+from engram.tasks.task import Data, Report, Task, Trained
+from engram.training.losses import cost_by_name
+from engram.training.source import Objective
+
+NAME = "regress"
+
+
+class CostSettings(Settings):
+    """What training lowers."""
+
+    cost: Literal["mean-squared", "absolute", "huber"] = Field(
+        "mean-squared",
+        description="of the scaled targets; absolute and huber heed outliers less",
+    )
+
+
+class RegressSettings(ExampleSettings, CostSettings):
+    """Everything that can be set for training a model of numbers."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """How inputs become numbers, and outputs answers.
+
+    Attributes:
+        encoding: Of the inputs.
+        scale: Of the targets, as learnt on the training part.
+        roles: What the columns of its tables were for, as settings.
+    """
+
+    encoding: Encoding
+    scale: Scaling
+    roles: dict[str, Any]
+
+    def part(self, examples: Examples) -> Part:
+        """Examples as numbers."""
+        targets = None
+        if isinstance(examples.targets, np.ndarray):
+            targets = torch.from_numpy(self.scale.apply(examples.targets[:, None])[:, 0])
+        return Part(examples, self.encoding.encode(examples), targets)
+
+    def plain(self) -> dict[str, Any]:
+        """As values that JSON holds."""
+        kept = {"inputs": self.encoding.plain(), "targets": self.scale.plain()}
+        return kept | {"roles": self.roles}
+
+    @classmethod
+    def from_plain(cls, value: dict[str, Any]) -> "Numbers":
+        """Undo `plain`.
+
+        Raises:
+            DataError: For anything else.
+        """
+        scale = Scaling.from_plain(value.get("targets"))
+        if len(scale.mean) != 1:
+            raise DataError("the scaling is damaged; restore the model folder")
+        encoding = encoding_from_plain(value.get("inputs"))
+        return cls(encoding, scale, dict(value.get("roles") or {}))
+
+
+def make_data(
+    settings: RegressSettings,
+    parts: Sequence[Examples | None],
+    about: Sequence[str] = (),
+    warnings: Sequence[str] = (),
+    roles: Mapping[str, Any] = MappingProxyType({}),
+) -> Data:
+    """Learn scale and encoding on the training part, and turn all parts into numbers.
+
+    Args:
+        settings: How inputs become numbers.
+        parts: To train, to validate and to test; the first is needed.
+        about, warnings: See `Data`.
+        roles: See `Numbers`.
+
+    Raises:
+        DataError: For examples without numbers to learn, one number for all of them, and inputs
+            that cannot be read.
+    """
+    train = parts[0]
+    if train is None or not len(train):
+        raise DataError("there is nothing to train on; give at least two examples")
+    for name, part in zip(("train", "validate", "test"), parts, strict=True):
+        if part is not None and not isinstance(part.targets, np.ndarray):
+            raise DataError(
+                f"the examples to {name} on have no numbers as targets; name their column with "
+                "--target"
+            )
+    targets = np.asarray(train.targets, dtype=np.float64)
+    if targets.min() == targets.max():
+        raise DataError(
+            f"all {len(train):,} examples have the target {targets[0]:g}; give at least two that "
+            "differ"
+        )
+    scale = Scaling.learnt(targets[:, None])
+    numbers = Numbers(learn_encoding(train, settings), scale, dict(roles))
+    made = [None if part is None else numbers.part(part) for part in parts]
+    digest = ".".join(part.digest() for part in parts if part is not None)
+    lengths = made[0].sequences.lengths  # type: ignore[union-attr]
+    lines = [
+        *about,
+        f"targets from {targets.min():g} to {targets.max():g}, {targets.mean():g} in the mean",
+        f"{lengths.min():,} to {lengths.max():,} steps, {lengths.mean():,.0f} in the mean",
+    ]
+    return Data(made[0], made[1], made[2], numbers, digest, lines, list(warnings))
+
+
+def read(settings: RegressSettings) -> Data:
+    """Read all data that the settings name.
+
+    Raises:
+        DataError: As `make_data` and `read_examples`.
+    """
+    parts, found = read_split(settings, settings.seed, numbers=True)
+    return make_data(settings, parts, found.about, found.warnings, found.roles)
+
+
+def numbers_of(trained: Trained, part: Part) -> np.ndarray:
+    """What a model answers, in the units of the targets, ``(n,)`` float64."""
+    outputs, _ = answers(trained.model, part, trained.settings)
+    scale: Scaling = trained.preprocess.scale
+    return scale.undo(outputs.numpy())[:, 0]
+
+
+def evaluate(trained: Trained, part: Part) -> Report:
+    """Mean absolute error, root of the mean squared error, and R² on a part.
+
+    R² is 1 - Σ(y - ŷ)² / Σ(y - ȳ)²: 0 is as good as answering the mean of the part's own targets.
+    It is left out where these do not vary.
+    """
+    given = numbers_of(trained, part)
+    wanted = np.asarray(part.examples.targets, dtype=np.float64)
+    errors = wanted - given
+    spread = float(((wanted - wanted.mean()) ** 2).sum())
+    measures = {
+        "MAE": float(np.abs(errors).mean()),
+        "RMSE": float(np.sqrt((errors**2).mean())),
+    }
+    if spread > 0:
+        measures["R²"] = 1.0 - float((errors**2).sum()) / spread
+    return Report(measures | {"examples": len(wanted)})
+
+
+def predict(trained: Trained, examples: Examples) -> Iterator[dict[str, Any]]:
+    """For each example its number."""
+    part = trained.preprocess.part(Examples(examples.inputs, None, examples.names))
+    for index, value in enumerate(numbers_of(trained, part)):
+        yield {"name": examples.name(index), "value": float(value)}
+
+
+def _predict(trained: Trained, asking: ReadingSettings) -> Iterator[dict[str, Any]]:
+    reading = with_roles(asking, trained.preprocess.roles)
+    found = read_examples(asking.data, reading, numbers=True, answered=False)
+    return predict(trained, found.examples)
+
+
+def _judge(trained: Trained, judging: ReadingSettings) -> Report:
+    reading = with_roles(judging, trained.preprocess.roles)
+    examples = read_examples(judging.data, reading, numbers=True).examples
+    return evaluate(trained, trained.preprocess.part(examples))
+
+
+def _build(settings: RegressSettings, numbers: Numbers) -> nn.Module:
+    tokens = "tokenizer" in numbers.encoding.plain()
+    return ManyToOne(numbers.encoding.width, 1, settings, tokens=tokens)
+
+
+def _source(settings: RegressSettings, data: Data) -> Buckets:
+    return source(settings, data.train)
+
+
+def _objective(settings: RegressSettings, _: Data) -> Objective:
+    cost = cost_by_name(settings.cost)
+
+    def objective(model: nn.Module, batch: ExampleBatch, _: State | None) -> tuple[Tensor, None]:
+        outputs, _ = model(batch.inputs, batch.lengths)
+        assert batch.targets is not None
+        return cost(outputs, batch.targets.unsqueeze(1)), None
+
+    return objective
+
+
+def _loss(model: nn.Module, settings: RegressSettings, data: Data) -> float:
+    function = cost_by_name(settings.cost)
+
+    def cost(outputs: Tensor, targets: Tensor) -> Tensor:
+        return function(outputs, targets.unsqueeze(1), reduction="sum")
+
+    return mean_cost(model, data.valid, settings, cost)
+
+
+TASK = Task(
+    name=NAME,
+    summary="one number for each text or series",
+    settings=RegressSettings,
+    groups=GROUPS | {"cost": CostSettings},
+    help=(
+        "  engram train regress --data ratings.csv --target stars --run-dir runs/ratings\n"
+        "  engram train regress --data wear.parquet --series tool --time minute --target life\n"
+        "  engram train regress --data oxygen_TRAIN.ts --test-data oxygen_TEST.ts"
+    ),
+    unit="steps",
+    loss_unit="of the scaled targets",
+    read=read,
+    build=_build,
+    source=_source,
+    objective=_objective,
+    loss=_loss,
+    preprocess_from=Numbers.from_plain,
+    evaluate=evaluate,
+    asking=ReadingSettings,
+    predict=_predict,
+    judging=ReadingSettings,
+    judge=_judge,
+)

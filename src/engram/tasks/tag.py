@@ -1,0 +1,407 @@
+"""Tagging: a tag for each step of a sentence, or of a series."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from engram.cells import make_cell
+from engram.data.buckets import Buckets, BucketSettings, in_order
+from engram.data.encoding import (
+    Missing,
+    ValueEncoding,
+    encoding_from_plain,
+    learn_value_encoding,
+)
+from engram.data.labelled import Examples
+from engram.data.lanes import IGNORED
+from engram.data.padding import padded
+from engram.data.sequences import Sequences
+from engram.data.tag_files import TagReadingSettings, read_tagged
+from engram.data.tagged import Lists, Tagged, split
+from engram.data.word_features import WordEncoding, sentences_of
+from engram.errors import DataError
+from engram.models.many_to_many import State
+from engram.models.tagger import Tagger, TaggerSettings
+from engram.settings import Settings
+from engram.tasks.examples import SplitSettings
+from engram.tasks.spans import are_spans, compare
+from engram.tasks.task import Data, Report, Table, Task, Trained
+from engram.training.losses import LabelSmoothing, cross_entropy
+from engram.training.penalties import obstacles
+from engram.training.settings import TrainingSettings
+from engram.training.source import Objective
+
+NAME = "tag"
+_SHOWN = 30  # tags of which a report shows the confusion
+
+
+class PartSettings(SplitSettings, TagReadingSettings):
+    """Which data are read, and what is held out of them."""
+
+
+class InputSettings(Settings):
+    """How words and values become numbers."""
+
+    vocabulary: int = Field(50_000, ge=1, description="words: most that have a vector of their own")
+    least: int = Field(
+        2, ge=1, description="words: times that one has to be there for a vector of its own"
+    )
+    scaling: bool = Field(True, description="values: bring each column to mean 0 and deviation 1")
+    missing: Missing = Field(
+        "refuse", description="values that are missing: refuse, impute or mask"
+    )
+
+
+class TagSettings(
+    PartSettings, InputSettings, BucketSettings, TaggerSettings, LabelSmoothing, TrainingSettings
+):
+    """Everything that can be set for training a tagger."""
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        return super().contradictions() + obstacles(make_cell(self.cell), self)
+
+
+class AskingSettings(Settings):
+    """What is predicted."""
+
+    data: list[str] = Field([], description="files and globs of the kinds that training reads")
+    text: list[str] = Field([], description="sentences, in place of files; words end at blanks")
+    encoding: str = Field("utf-8", description="encoding of text files")
+    words: str | None = Field(None, description="column of words or values; default as guessed")
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        faults = super().contradictions()
+        if bool(self.data) == bool(self.text):
+            faults.append("name files with --data, or give sentences with --text; one of both")
+        return faults
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some sequences, as numbers.
+
+    Attributes:
+        tagged: As they were read.
+        sequences: What the model reads.
+        targets: The number of each step's tag, ``(N,)`` int32, or None; laid out as the values.
+    """
+
+    tagged: Tagged
+    sequences: Sequences
+    targets: Sequences | None
+
+
+@dataclass(frozen=True)
+class TagBatch:
+    """Sequences side by side.
+
+    Attributes:
+        inputs: ``(T, B, 3)`` int64 for words, or ``(T, B, F)`` float32.
+        lengths: ``(B,)`` int64.
+        targets: ``(T, B)`` int64, `IGNORED` behind the end of a row; or None.
+        rows: Which sequences, ``(B,)`` int64.
+        count: Steps of all rows, without padding.
+        share: See `training.source.Batch`.
+    """
+
+    inputs: Tensor
+    lengths: Tensor
+    targets: Tensor | None
+    rows: np.ndarray
+    count: int
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Tags:
+    """How inputs become numbers, and answers tags.
+
+    Attributes:
+        encoding: Of the inputs.
+        tags: Those of the training part, sorted.
+    """
+
+    encoding: WordEncoding | ValueEncoding
+    tags: list[str]
+
+    def part(self, tagged: Tagged) -> Part:
+        """Sequences as numbers.
+
+        Raises:
+            DataError: For a tag that training had not, values where it had words, and so on.
+        """
+        sequences = self._encode(tagged)
+        if tagged.tags is None:
+            return Part(tagged, sequences, None)
+        place = {tag: number for number, tag in enumerate(self.tags)}
+        numbers = np.array([place.get(tag, -1) for tag in tagged.tags.texts], dtype=np.int32)
+        if (numbers < 0).any():
+            step = int(np.argmax(numbers < 0))
+            row = int(np.searchsorted(tagged.tags.offsets, step, side="right")) - 1
+            raise DataError(
+                f"{tagged.name(row)}: the tag '{tagged.tags.texts[step]}' is not among those of "
+                "training, which needs at least one example of it"
+            )
+        return Part(tagged, sequences, Sequences(numbers, tagged.tags.offsets))
+
+    def _encode(self, tagged: Tagged) -> Sequences:
+        if isinstance(self.encoding, WordEncoding):
+            return self.encoding.encode(tagged)
+        if not isinstance(tagged.inputs, Sequences):
+            raise DataError("the model reads columns of numbers, and these are words")
+        return self.encoding.encode(Examples(tagged.inputs, None, tagged.names))
+
+    def plain(self) -> dict[str, Any]:
+        """As values that JSON holds."""
+        return {"inputs": self.encoding.plain(), "tags": self.tags}
+
+    @classmethod
+    def from_plain(cls, value: dict[str, Any]) -> "Tags":
+        """Undo `plain`.
+
+        Raises:
+            DataError: For anything else.
+        """
+        tags, inputs = value.get("tags"), value.get("inputs")
+        if not isinstance(tags, list) or len(tags) < 2:
+            raise DataError("the list of tags is damaged; restore the model folder")
+        if isinstance(inputs, dict) and "words" in inputs:
+            return cls(WordEncoding.from_plain(inputs), [str(tag) for tag in tags])
+        encoding = encoding_from_plain(inputs)
+        if not isinstance(encoding, ValueEncoding):
+            raise DataError("the encoding of inputs is damaged; restore the model folder")
+        return cls(encoding, [str(tag) for tag in tags])
+
+
+def make_data(settings: TagSettings, parts: Sequence[Tagged | None]) -> Data:
+    """Learn tags and encoding on the training part, and turn all parts into numbers.
+
+    Args:
+        settings: How inputs become numbers.
+        parts: To train, to validate and to test; the first is needed.
+
+    Raises:
+        DataError: For sequences without tags, one tag only, a tag that only the other parts have,
+            and inputs that cannot be read.
+    """
+    train = parts[0]
+    if train is None or train.tags is None:
+        raise DataError("the sequences have no tags; give a tag for each step")
+    counts = Counter(train.tags.texts)
+    if len(counts) < 2:
+        raise DataError(
+            f"all {counts.total():,} steps have the tag '{next(iter(counts))}'; give at least two "
+            "tags"
+        )
+    encoding: WordEncoding | ValueEncoding
+    if isinstance(train.inputs, Lists):
+        encoding = WordEncoding.learnt(train.inputs, settings.vocabulary, settings.least)
+    else:
+        given = Examples(train.inputs, None, train.names)
+        encoding = learn_value_encoding(given, scaling=settings.scaling, missing=settings.missing)
+    tags = Tags(encoding, sorted(counts))
+    for name, each in (("validate", parts[1]), ("test", parts[2])):
+        if each is not None and each.tags is None:
+            raise DataError(f"the sequences to {name} have no tags; name a file that has them")
+    made = [None if part is None else tags.part(part) for part in parts]
+    digest = ".".join(part.digest() for part in parts if part is not None)
+    sizes = [0 if part is None else len(part) for part in parts]
+    lengths = train.inputs.lengths
+    lines = [
+        f"{sizes[0]:,} sequences to train, {sizes[1]:,} to validate, {sizes[2]:,} to test",
+        f"{len(counts)} tags: " + ", ".join(f"{t} ({n:,})" for t, n in counts.most_common(8)),
+        f"{lengths.min():,} to {lengths.max():,} steps, {lengths.mean():,.0f} in the mean",
+    ]
+    if isinstance(encoding, WordEncoding) and made[0] is not None:
+        unknown = encoding.unknown(made[0].sequences)
+        lines.append(
+            f"{len(encoding.words):,} words have a vector of their own; {unknown:,} steps of the "
+            "training part read one of the others"
+        )
+    return Data(made[0], made[1], made[2], tags, digest, lines)
+
+
+def read(settings: TagSettings) -> Data:
+    """Read all data that the settings name.
+
+    Raises:
+        DataError: As `make_data` and `read_tagged`.
+    """
+    train = read_tagged(settings.data, settings, answered=True)
+    held: dict[str, Tagged | None] = {"valid": None, "test": None}
+    for name, salt in (("test", 1), ("valid", 2)):
+        files, share = getattr(settings, f"{name}_data"), getattr(settings, name)
+        if files:
+            held[name] = read_tagged(files, settings, answered=True)
+        elif share:
+            train, held[name] = split(train, share, settings.seed + salt)
+    return make_data(settings, (train, held["valid"], held["test"]))
+
+
+def batch_of(part: Part, rows: np.ndarray) -> TagBatch:
+    """The sequences with these numbers side by side."""
+    inputs, lengths = padded(part.sequences, rows)
+    targets = None if part.targets is None else padded(part.targets, rows, IGNORED)[0]
+    return TagBatch(inputs, lengths, targets, rows, int(lengths.sum()))
+
+
+@torch.inference_mode()
+def mean_loss(model: nn.Module, part: Part, settings: Any) -> float:
+    """Nats a step over a part; dropout is off."""
+    was_training = model.training
+    model.eval()
+    loss, count = 0.0, 0
+    for batch in _in_order(part, settings):
+        assert batch.targets is not None
+        scores = model(batch.inputs, batch.lengths)
+        loss += cross_entropy(scores, batch.targets, reduction="sum").item()
+        count += batch.count
+    model.train(was_training)
+    return loss / count
+
+
+@torch.inference_mode()
+def answers(trained: Trained, part: Part) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The number of each step's likeliest tag, and its probability, ``(T_i,)`` each."""
+    found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for batch in _in_order(part, trained.settings):
+        scores = trained.model(batch.inputs, batch.lengths)
+        chances, best = (each.numpy() for each in scores.softmax(-1).max(-1))
+        for place, row in enumerate(batch.rows.tolist()):
+            length = int(batch.lengths[place])
+            found[row] = (best[:length, place], chances[:length, place])
+    return [found[row] for row in range(len(part.sequences))]
+
+
+def evaluate(trained: Trained, part: Part) -> Report:
+    """Accuracy over steps; where the tags mark spans, also their precision, recall and F1."""
+    assert part.targets is not None
+    assert part.tagged.tags is not None
+    names = trained.preprocess.tags
+    given = [best for best, _ in answers(trained, part)]
+    flat, wanted = np.concatenate(given), part.targets.values
+    measures = {"token accuracy": float((flat == wanted).mean())}
+    tables = {}
+    if are_spans(names):
+        tags = part.tagged.tags
+        every, kinds = compare(
+            (tags[index] for index in range(len(tags))), ([names[n] for n in row] for row in given)
+        )
+        measures |= {
+            "span F1": every.f1,
+            "span precision": every.precision,
+            "span recall": every.recall,
+        }
+        tables["spans"] = Table(
+            ["kind", "F1", "precision", "recall", "spans"],
+            [[kind, k.f1, k.precision, k.recall, k.asked] for kind, k in kinds.items()],
+        )
+    elif len(names) <= _SHOWN:
+        confusion = np.zeros((len(names), len(names)), dtype=np.int64)
+        np.add.at(confusion, (wanted, flat), 1)
+        rows = [[name, *row] for name, row in zip(names, confusion.tolist(), strict=True)]
+        tables["confusion (rows: true tags)"] = Table(["", *names], rows)
+    measures |= {
+        "loss": mean_loss(trained.model, part, trained.settings),
+        "sequences": len(part.sequences),
+        "steps": len(flat),
+    }
+    return Report(measures, tables)
+
+
+def predict(trained: Trained, tagged: Tagged) -> Iterator[dict[str, Any]]:
+    """For each step of each sequence: the word, its tag, and the probability of the tag."""
+    tags: Tags = trained.preprocess
+    part = tags.part(Tagged(tagged.inputs, None, tagged.names))
+    for index, (best, chances) in enumerate(answers(trained, part)):
+        words = tagged.inputs[index] if isinstance(tagged.inputs, Lists) else None
+        for step, (number, chance) in enumerate(zip(best, chances, strict=True)):
+            row = {"name": tagged.name(index), "step": step + 1}
+            row |= {} if words is None else {"word": words[step]}
+            yield row | {"tag": tags.tags[number], "probability": float(chance)}
+
+
+def _predict(trained: Trained, asking: AskingSettings) -> Iterator[dict[str, Any]]:
+    if asking.text:
+        names = [f"text {number}" for number in range(1, len(asking.text) + 1)]
+        return predict(trained, Tagged(sentences_of(asking.text), None, names))
+    reading = TagReadingSettings(
+        data=asking.data,
+        encoding=asking.encoding,
+        words=asking.words or trained.settings.words,
+    )
+    return predict(trained, read_tagged(reading.data, reading, answered=False))
+
+
+def _judge(trained: Trained, judging: TagReadingSettings) -> Report:
+    own = trained.settings
+    columns = {"words": judging.words or own.words, "tags": judging.tags or own.tags}
+    reading = judging.model_copy(update=columns)
+    tagged = read_tagged(reading.data, reading, answered=True)
+    return evaluate(trained, trained.preprocess.part(tagged))
+
+
+def _build(settings: TagSettings, tags: Tags) -> nn.Module:
+    encoding = tags.encoding
+    inputs = encoding.sizes if isinstance(encoding, WordEncoding) else encoding.width
+    return Tagger(inputs, len(tags.tags), settings)
+
+
+def _source(settings: TagSettings, data: Data) -> Buckets:
+    own = BucketSettings(batch=settings.batch, batch_steps=settings.batch_steps)
+    lengths = data.train.sequences.lengths
+    return Buckets(lengths, lambda rows, _: batch_of(data.train, rows), own, settings.seed)
+
+
+def _objective(settings: TagSettings, _: Data) -> Objective:
+    def objective(model: nn.Module, batch: TagBatch, _: State | None) -> tuple[Tensor, None]:
+        assert batch.targets is not None
+        scores = model(batch.inputs, batch.lengths)
+        return cross_entropy(scores, batch.targets, smoothing=settings.label_smoothing), None
+
+    return objective
+
+
+def _in_order(part: Part, settings: Any) -> Iterator[TagBatch]:
+    own = BucketSettings(batch=max(64, settings.batch), batch_steps=settings.batch_steps)
+    return in_order(part.sequences.lengths, lambda rows: batch_of(part, rows), own)
+
+
+TASK = Task(
+    name=NAME,
+    summary="a tag for each word of a sentence, or each step of a series",
+    settings=TagSettings,
+    groups={
+        "data": PartSettings,
+        "inputs": InputSettings,
+        "batches": BucketSettings,
+        "model": TaggerSettings,
+        "labels": LabelSmoothing,
+        "training": TrainingSettings,
+    },
+    help=(
+        "  engram train tag --data train.conll --valid-data dev.conll --run-dir runs/names\n"
+        "  engram train tag --data en_ewt-ud-train.conllu --tags upos\n"
+        "  engram train tag --data steps.jsonl --words values --tags tags"
+    ),
+    unit="steps",
+    read=read,
+    build=_build,
+    source=_source,
+    objective=_objective,
+    loss=lambda model, settings, data: mean_loss(model, data.valid, settings),
+    preprocess_from=Tags.from_plain,
+    evaluate=evaluate,
+    asking=AskingSettings,
+    predict=_predict,
+    judging=TagReadingSettings,
+    judge=_judge,
+)

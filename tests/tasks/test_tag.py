@@ -1,0 +1,213 @@
+"""Tagging from files to answers: learnt, resumed, saved, told of when it cannot be."""
+
+import contextlib
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from engram.cli.main import main
+from engram.data.sequences import Sequences
+from engram.data.tagged import Lists, Tagged
+from engram.errors import ConfigError, DataError, RunError
+from engram.models.tagger import Tagger, TaggerSettings
+from engram.tasks import running, tag
+from engram.training.reporting import Reporter
+from engram.training.run_folder import RunFolder
+
+NAMES = ["Anna Berg", "Tom Fox", "Maria de Lima", "Li Wei", "Omar Haddad"]
+PLACES = ["Paris", "New York", "Oslo", "Cape Town"]
+
+
+def _sentences(count, seed=0):
+    """Who went where: a word alone does not tell its tag, since people are called like places."""
+    draw = np.random.default_rng(seed)
+    words, tags = [], []
+    for _ in range(count):
+        own, marks = [], []
+        for part, kind in (
+            (str(draw.choice(NAMES + PLACES)), "PER"),
+            (str(draw.choice(["left", "saw", "likes"])), ""),
+            (str(draw.choice(NAMES + PLACES)), "LOC"),
+            (".", ""),
+        ):
+            own += part.split()
+            inside = ["O"] if not kind else [f"B-{kind}", *[f"I-{kind}"] * part.count(" ")]
+            marks += inside
+        words.append(own)
+        tags.append(marks)
+    return Tagged(Lists.of(words), Lists.of(tags))
+
+
+def _steps(count, seed=0):
+    """Whether the step before was above the one two before."""
+    draw = np.random.default_rng(seed)
+    arrays = [draw.normal(5.0, 3.0, (int(draw.integers(4, 12)), 1)) for _ in range(count)]
+    tags = [
+        ["first", "first", *np.where(np.diff(a[:-1, 0]) > 0, "up", "down").tolist()] for a in arrays
+    ]
+    return Tagged(Sequences.of(arrays), Lists.of(tags))
+
+
+def _settings(**changes):
+    values = {"data": ["memory"], "hidden": 16, "embedding": 8, "epochs": 12, "rate": 0.02}
+    return tag.TagSettings.checked(values | changes)
+
+
+@pytest.mark.parametrize("make", [_sentences, _steps])
+def test_is_learnt(make):
+    settings = _settings(batch=16)
+    data = tag.make_data(settings, (make(300), make(60, 1), make(100, 2)))
+    trained, _ = running.fit(tag.TASK, settings, data)
+    measures = tag.evaluate(trained, data.test).measures
+    assert measures["token accuracy"] >= 0.97
+    assert measures.get("span F1", 1.0) >= 0.97
+
+
+def test_measures_are_those_of_the_answers():
+    settings = _settings(epochs=1, max_updates=8)
+    data = tag.make_data(settings, (_sentences(80), None, _sentences(50, 1)))
+    trained, _ = running.fit(tag.TASK, settings, data)
+    report = tag.evaluate(trained, data.test)
+    given = [row["tag"] for row in tag.predict(trained, data.test.tagged)]
+    wanted = list(data.test.tagged.tags.texts)
+    assert report.measures["token accuracy"] == np.mean(np.array(given) == wanted)
+    assert report.measures["steps"] == len(wanted)
+    assert [row[0] for row in report.tables["spans"].rows] == ["LOC", "PER"]
+
+
+def test_padding_is_no_matter():
+    """Loss, gradient and answers of a batch are those of its rows alone."""
+    settings = _settings(epochs=1)
+    data = tag.make_data(settings, (_sentences(40), None, None))
+    model = running.build(tag.TASK, settings, data.preprocess)
+    part, rows = data.train, np.arange(7)
+    objective = tag.TASK.objective(settings, data)
+    batch = tag.batch_of(part, rows)
+    assert len(set(batch.lengths.tolist())) > 1
+    together, _ = objective(model, batch, None)
+    weight = model.embeddings[0].weight
+    (gradient,) = torch.autograd.grad(together, weight)
+    total, each = torch.zeros(()), torch.zeros_like(weight)
+    for row in rows:
+        one = tag.batch_of(part, np.array([row]))
+        loss, _ = objective(model, one, None)
+        total = total + loss.detach() * one.count
+        each += torch.autograd.grad(loss, weight)[0] * one.count
+    torch.testing.assert_close(together.detach(), total / batch.count)
+    torch.testing.assert_close(gradient, each / batch.count, rtol=1e-4, atol=1e-6)
+
+
+class _StopAt(Reporter):
+    def __init__(self, update):
+        self._update = update
+
+    def update(self, update, loss):
+        if update == self._update:
+            raise KeyboardInterrupt
+
+
+def test_interrupted_and_resumed_is_uninterrupted(tmp_path):
+    settings = _settings(epochs=3, checkpoint_every=1, dropout=0.2, dropout_embedding=0.2)
+    data = tag.make_data(settings, (_sentences(100), _sentences(20, 1), None))
+    runs = {}
+    for kind in ("whole", "parted"):
+        runs[kind] = RunFolder.create(tmp_path / kind, settings.plain(), ["test"])
+    running.fit(tag.TASK, settings, data, run=runs["whole"])
+    with contextlib.suppress(KeyboardInterrupt):
+        running.fit(tag.TASK, settings, data, run=runs["parted"], reporter=_StopAt(6))
+    running.fit(tag.TASK, settings, data, run=runs["parted"], resume=True)
+    whole, parted = (running.load(tag.TASK, run.model) for run in runs.values())
+    for name, weight in whole.model.state_dict().items():
+        assert torch.equal(weight, parted.model.state_dict()[name])
+
+
+@pytest.mark.parametrize("make", [_sentences, _steps])
+def test_a_saved_model_gives_the_same_answers(tmp_path, make):
+    settings = _settings(epochs=1)
+    data = tag.make_data(settings, (make(50), None, None))
+    trained, _ = running.fit(tag.TASK, settings, data)
+    running.save(tmp_path, trained)
+    again = running.load(tag.TASK, tmp_path)
+    new = make(7, 9)
+    assert list(tag.predict(again, new)) == list(tag.predict(trained, new))
+    for damaged, said in (
+        ('{"inputs": {}}', "list of tags is damaged"),
+        ('{"inputs": {"words": 3}, "tags": ["a", "b"]}', "vocabulary of words is damaged"),
+        ('{"inputs": {}, "tags": ["a", "b"]}', "encoding of inputs is damaged"),
+    ):
+        (tmp_path / "preprocess.json").write_text(damaged)
+        with pytest.raises(RunError, match=said):
+            running.load(tag.TASK, tmp_path)
+
+
+def _tagged(words, tags):
+    return Tagged(Lists.of([words]), None if tags is None else Lists.of([tags]), ["a.conll line 1"])
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ((_tagged(["a"], None), None, None), "have no tags"),
+        ((_tagged(["a", "b"], ["O", "O"]), None, None), "all 2 steps have the tag 'O'"),
+        (
+            (_sentences(9), _tagged(["a"], ["B-X"]), None),
+            "a.conll line 1: the tag 'B-X' is not among those of training",
+        ),
+        ((_sentences(9), None, _tagged(["a"], None)), "to test have no tags"),
+        ((_sentences(9), _steps(3), None), "reads words, and these are columns of numbers"),
+        ((_steps(9), _sentences(3), None), "reads columns of numbers, and these are words"),
+    ],
+)
+def test_data_that_cannot_be_learnt(parts, said):
+    with pytest.raises(DataError, match=said):
+        tag.make_data(_settings(), parts)
+
+
+def test_one_direction_reads_no_later_step():
+    model = Tagger((9, 5, 6), 3, TaggerSettings(hidden=4, bidirectional=False))
+    x = torch.randint(5, (6, 2, 3))
+    scores = model(x)
+    changed = x.clone()
+    changed[4:] = 0
+    torch.testing.assert_close(model(changed)[:4], scores[:4])
+    both = Tagger((9, 5, 6), 3, TaggerSettings(hidden=4))
+    assert not torch.allclose(both(changed)[:4], both(x)[:4])
+
+
+def _write(path, tagged):
+    lines = []
+    for index in range(len(tagged)):
+        pairs = zip(tagged.inputs[index], tagged.tags[index], strict=True)
+        lines += [f"{word} {mark}" for word, mark in pairs] + [""]
+    path.write_text("\n".join(lines))
+
+
+def test_from_a_file_to_answers_by_the_command_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _write(tmp_path / "train.conll", _sentences(200))
+    _write(tmp_path / "test.conll", _sentences(40, 1))
+    command = "train tag --data train.conll --test-data test.conll --run-dir run --hidden 16"
+    assert main([*command.split(), "--epochs", "8", "--rate", "0.02", "--batch", "8"]) == 0
+    assert "test part: token accuracy" in capsys.readouterr().out
+    assert main(["predict", "run", "--text", "Oslo left Anna Berg ."]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "name,step,word,tag,probability"
+    tags = [line.split(",")[3] for line in said[1:]]
+    assert tags == ["B-PER", "O", "B-LOC", "I-LOC", "O"]
+    (tmp_path / "new.conll").write_text("Oslo\nleft\nParis\n.\n")
+    assert main(["predict", "run", "--data", "new.conll", "--out", "answers.jsonl"]) == 0
+    rows = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    assert [row["tag"] for row in rows] == ["B-PER", "O", "B-LOC", "O"]
+    assert main(["eval", "run", "--data", "test.conll", "--json", "figures.json"]) == 0
+    result = json.loads((tmp_path / "run/records/result.json").read_text())
+    assert json.loads((tmp_path / "figures.json").read_text()) == result["test"]
+    assert main(["info", "run"]) == 0
+    assert main(["predict", "run", "--data", "new.conll", "--text", "both"]) == 2
+    assert "one of both" in capsys.readouterr().err
+
+
+def test_settings_that_contradict_each_other():
+    with pytest.raises(ConfigError, match=r"valid=0.2 takes a share"):
+        _settings(valid=0.2, valid_data=["v.conll"])
