@@ -21,7 +21,7 @@ def _loaded_by(code):
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
     )
     return set(done.stdout.splitlines()[-1].split()) & {
-        "numpy", "pydantic", "rich", "sklearn", "tokenizers", "torch", "yaml"
+        "numpy", "pyarrow", "pydantic", "rich", "scipy", "sklearn", "tokenizers", "torch", "yaml"
     }  # fmt: skip
 
 
@@ -37,6 +37,10 @@ def _loaded_by(code):
 )
 def test_loads_nothing_heavy(code):
     assert _loaded_by(code) == set()
+
+
+def test_a_layer_loads_torch_and_no_more():
+    assert _loaded_by("import engram; engram.LSTM(2, 3)") == {"torch", "numpy"}
 
 
 @pytest.mark.parametrize("argv", [[], ["-h"], ["--help"]])

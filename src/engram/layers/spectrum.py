@@ -1,12 +1,16 @@
-"""Spectrum: the spectral radius of a recurrent matrix, and a matrix scaled to one."""
+"""Spectrum: the spectral radius of a recurrent matrix, and a matrix scaled to one.
+
+scipy is loaded on first use: every layer imports this, and few need it.
+"""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.linalg
-import scipy.sparse
-from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import ArpackError, eigs
 
 from engram.errors import ConfigError
+
+if TYPE_CHECKING:
+    import scipy.sparse
 
 # Units up to which all eigenvalues are computed: it takes a tenth of a second.
 _UNITS_FOR_ALL = 500
@@ -17,8 +21,12 @@ _SOUGHT = 6
 _SMALLEST = 1e-12
 
 
-def spectral_radius(weights: np.ndarray | scipy.sparse.csr_array) -> float:
+def spectral_radius(weights: "np.ndarray | scipy.sparse.csr_array") -> float:
     """The largest absolute value among the eigenvalues of a square matrix."""
+    import scipy.linalg
+    import scipy.sparse
+    from scipy.sparse.linalg import ArpackError, eigs
+
     matrix = scipy.sparse.csr_array(weights)
     if not _has_cycle(matrix):
         return 0.0
@@ -52,7 +60,9 @@ def scaled_to(weights: np.ndarray, radius: float) -> np.ndarray:
     return weights * (radius / found)
 
 
-def _has_cycle(matrix: scipy.sparse.csr_array) -> bool:
+def _has_cycle(matrix: "scipy.sparse.csr_array") -> bool:
     """Whether some unit reaches itself: a matrix without cycles has no eigenvalue but 0."""
+    from scipy.sparse.csgraph import connected_components
+
     components, _ = connected_components(matrix, directed=True, connection="strong")
     return components < matrix.shape[0] or bool(np.any(matrix.diagonal()))
