@@ -207,6 +207,16 @@ def test_a_share_is_taken_apart():
     assert split(tagged, 0.0, seed=0)[1] is None
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_every_tag_stays(seed):
+    tags = [["x"]] * 8 + [["y"]] * 2
+    tagged = Tagged(Lists.of([["a"]] * 10), Lists.of(tags))
+    stays, taken = split(tagged, 0.8, seed=seed)
+    assert set(stays.tags.texts) == {"x", "y"}
+    assert len(taken) >= 7
+    assert split(tagged.take(np.array([0, 9])), 0.5, seed=seed)[1] is None
+
+
 @pytest.mark.parametrize(
     ("word", "shape"),
     [

@@ -120,7 +120,7 @@ class Tagged:
 
 
 def split(tagged: Tagged, share: float, seed: int) -> tuple[Tagged, Tagged | None]:
-    """Take a share of the sequences apart, drawn by the seed; at least one stays.
+    """Take a share of the sequences apart, drawn by the seed; every tag stays at least once.
 
     Returns:
         What stays, and what was taken; None where that is nothing.
@@ -129,7 +129,16 @@ def split(tagged: Tagged, share: float, seed: int) -> tuple[Tagged, Tagged | Non
     if count <= 0:
         return tagged, None
     order = np.random.default_rng([seed, 0x7A6]).permutation(len(tagged))
-    return tagged.take(np.sort(order[count:])), tagged.take(np.sort(order[:count]))
+    stays = order[count:].tolist()
+    taken: list[int] = []
+    tags = tagged.tags
+    known = {tag for row in stays for tag in tags[row]} if tags is not None else set()
+    for row in order[:count].tolist():
+        own = [] if tags is None else tags[row]
+        (taken if known.issuperset(own) else stays).append(row)
+        known.update(own)
+    apart = tagged.take(np.sort(taken)) if taken else None
+    return tagged.take(np.sort(stays)), apart
 
 
 def together(parts: Sequence[Tagged]) -> Tagged:

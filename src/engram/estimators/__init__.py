@@ -4,6 +4,14 @@ from engram.estimators.captioner import Captioner
 from engram.estimators.echo_state import EchoState
 from engram.estimators.language_model import LanguageModel
 from engram.estimators.sequence_classifier import SequenceClassifier
+from engram.estimators.sequence_tagger import SequenceTagger
 from engram.estimators.translator import Translator
 
-__all__ = ["Captioner", "EchoState", "LanguageModel", "SequenceClassifier", "Translator"]
+__all__ = [
+    "Captioner",
+    "EchoState",
+    "LanguageModel",
+    "SequenceClassifier",
+    "SequenceTagger",
+    "Translator",
+]
