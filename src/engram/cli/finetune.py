@@ -7,11 +7,16 @@ from typing import Any
 
 import yaml
 
+from engram.cli import tasks
 from engram.cli.flags import Parser, add_settings, settings_from
 from engram.cli.language_model import GROUPS, start
+from engram.errors import ConfigError
 from engram.models.storage import CONFIG
-from engram.tasks.fine_tuning import FIXED, OWN, RATE_SHARE, fine_tuning_values
-from engram.tasks.language_model import LanguageModelSettings, load_model
+from engram.tasks.fine_tuning import FIXED, fine_tuning_values
+from engram.tasks.language_model import NAME, LanguageModelSettings, load_model
+from engram.tasks.registry import TASKS, task_by_name
+from engram.tasks.running import task_of
+from engram.tasks.starting import OWN, RATE_SHARE
 from engram.training.run_folder import RunFolder
 
 
@@ -26,7 +31,8 @@ def parser() -> Parser:
             "  engram finetune runs/notes --data letters.txt --freeze parietal "
             "--rate temporal=0.1\n"
             "  engram finetune runs/notes --data letters.txt --unfreeze-every 200 "
-            "--rate-decay 2.6\n\n"
+            "--rate-decay 2.6\n"
+            "  engram finetune runs/notes --task classify --data reviews.csv --freeze parietal\n\n"
             "Regions are parts of the model: 'engram anatomy RUN' shows them. Where the new text\n"
             "holds tokens that the model does not know, a new vocabulary is learnt: head and\n"
             "embedding keep the rows of all tokens in both, and the others begin anew."
@@ -56,6 +62,9 @@ def parser() -> Parser:
 
 def main(argv: list[str]) -> int:
     """Run ``engram finetune``."""
+    name = _other_task(argv)
+    if name is not None:
+        return tasks.finetune(task_by_name(name), argv)
     flags = parser()
     given, unknown = flags.parse_known_args(argv)
     values = vars(given)
@@ -75,6 +84,23 @@ def main(argv: list[str]) -> int:
         print(yaml.safe_dump(settings.plain(), sort_keys=False, allow_unicode=True), end="")
         return 0
     return start(settings, path, ["engram", "finetune", *argv], overwrite=overwrite)
+
+
+def _other_task(argv: list[str]) -> str | None:
+    """The task of the new training, where it is no language model: ``--task``, or the run's."""
+    chooser = Parser(prog="engram finetune", add_help=False)
+    chooser.add_argument("--task")
+    asked = chooser.parse_known_args(argv)[0].task
+    if asked == NAME:
+        raise ConfigError(
+            f"--task {NAME} is for text models alone, and needs no --task; leave it out"
+        )
+    if asked is not None or not argv or argv[0].startswith("-"):
+        return asked
+    path = Path(argv[0])
+    model = path if (path / CONFIG).exists() else RunFolder(path).model
+    known = task_of(model) if (model / CONFIG).exists() else NAME
+    return known if known in TASKS else None
 
 
 def _split_rate(values: dict[str, Any]) -> list[str]:

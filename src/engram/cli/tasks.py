@@ -17,12 +17,14 @@ from engram.cli.progress import make_reporter
 from engram.errors import ConfigError, RunError
 from engram.files import cannot, write_json
 from engram.models.many_to_many import parameter_count
+from engram.models.storage import copy_model, has_weights
 from engram.tasks import running
 from engram.tasks.registry import TASKS
+from engram.tasks.starting import model_folder, read_start, starting_values
 from engram.tasks.task import Report, Task, Trained
 from engram.training.run_folder import RunFolder
 
-_PATHS = ("data", "valid_data", "test_data")
+_PATHS = ("data", "valid_data", "test_data", "start")
 
 
 def parser(task: Task) -> Parser:
@@ -51,23 +53,46 @@ def train(task: Task, argv: list[str]) -> int:
     """Run ``engram train TASK``."""
     flags = parser(task)
     given, unknown = flags.parse_known_args(argv)
-    values = vars(given)
+    command = ["engram", "train", task.name, *argv]
+    return _start(task, vars(given), flags.unknown_faults(unknown), {}, command)
+
+
+def _start(
+    task: Task,
+    values: dict[str, Any],
+    faults: list[str],
+    base: dict[str, Any],
+    command: list[str],
+) -> int:
+    """Start a new run of flags; ``base`` takes the place of defaults."""
     run_dir, overwrite = values.pop("run_dir"), values.pop("overwrite")
     config, print_config = values.pop("config"), values.pop("print_config")
-    settings = settings_from(
-        task.settings, values, config, flags.unknown_faults(unknown), task=task.name
-    )
+    settings = settings_from(task.settings, values, config, faults, base=base, task=task.name)
     if print_config:
         print(yaml.safe_dump(settings.plain(), sort_keys=False, allow_unicode=True), end="")
         return 0
     settings = settings.model_copy(update=_absolute(settings, task.makes))
     path = Path(run_dir or f"runs/{task.name}-{time.strftime('%Y%m%d-%H%M%S')}")
-    command = ["engram", "train", task.name, *argv]
 
     def create() -> None:
         RunFolder.create(path, {"task": task.name} | settings.plain(), command, overwrite=overwrite)
 
     return go(task, RunFolder(path), settings, create=create)
+
+
+def finetune(task: Task, argv: list[str]) -> int:
+    """Run ``engram finetune RUN`` for a task: a training that starts from a trained model."""
+    if "start" not in task.settings.model_fields:
+        raise ConfigError(f"{task.name} does not start from a trained model; train a new one")
+    flags = parser(task)
+    flags.prog, flags.usage = "engram finetune", f"engram finetune RUN --task {task.name} …"
+    flags.add_argument("run", metavar="RUN", help="the folder of a run, or of a saved model")
+    flags.add_argument("--task", metavar="TASK", help="of the new training, where it is another")
+    given, unknown = flags.parse_known_args(argv)
+    values = vars(given)
+    values.pop("task")
+    base = starting_values(task.name, task.settings, read_start(values.pop("run")))
+    return _start(task, values, flags.unknown_faults(unknown), base, ["engram", "finetune", *argv])
 
 
 def resume(task: Task, run: RunFolder, values: dict[str, Any]) -> int:
@@ -86,10 +111,15 @@ def go(
         settings: Its settings.
         create: Makes the folder of a new run; None goes on with one that is there.
     """
+    started = getattr(settings, "start", None) is not None
+    if started and create is None and has_weights(run.start):  # its own copy
+        settings = settings.model_copy(update={"start": str(run.start)})
     data = task.read(settings)
     if create is not None:
         running.prepare(task, settings, data)  # its faults come before a folder is made or replaced
         create()
+        if started:
+            copy_model(model_folder(settings.start), run.start)
     print("\n".join(data.about), flush=True)
     for warning in data.warnings:
         print(f"warning: {warning}", flush=True)

@@ -1,7 +1,7 @@
 """Encoding: texts or values as the numbers that a model reads, as learnt on the training part."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -153,12 +153,22 @@ class ValueEncoding:
 Encoding = TextEncoding | ValueEncoding
 
 
-def learn_encoding(examples: Examples, settings: EncodingSettings) -> Encoding:
+def learn_encoding(
+    examples: Examples, settings: EncodingSettings, known: Encoding | None = None
+) -> Encoding:
     """Learn how a training part becomes numbers.
+
+    Args:
+        examples: Of the training part.
+        settings: How.
+        known: An encoding that is kept as it is, because weights go with it; see `encode` of it
+            for what it cannot read.
 
     Raises:
         DataError: As `TextEncoding.encode` and `ValueEncoding.encode`.
     """
+    if known is not None:
+        return replace(known, max_steps=settings.max_steps)
     if isinstance(examples.inputs, Sequences):
         return learn_value_encoding(
             examples,

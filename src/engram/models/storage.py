@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from engram.errors import RunError
-from engram.files import read_json, write_atomically, write_json
+from engram.files import copy_atomically, read_json, write_atomically, write_json
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
@@ -47,6 +47,16 @@ def load_description(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         if not isinstance(value, dict):
             raise RunError(f"{folder / name} is damaged: it holds no names and values; restore it")
     return config, preprocess
+
+
+def copy_model(source: Path, target: Path) -> None:
+    """Give the files of a model folder a second place; see `copy_atomically`.
+
+    Raises:
+        RunError: Where it cannot be written.
+    """
+    for name in (CONFIG, PREPROCESS, WEIGHTS):
+        copy_atomically(source / name, target / name)
 
 
 def has_weights(folder: Path) -> bool:

@@ -27,6 +27,7 @@ from engram.tasks.examples import (
     read_split,
     source,
 )
+from engram.tasks.starting import known_encoding
 from engram.tasks.task import Data, Report, Table, Task, Trained
 from engram.training.losses import LabelSmoothing, cross_entropy
 from engram.training.source import Objective
@@ -113,7 +114,9 @@ def make_data(
             f"all {len(train):,} examples have the label '{only}', which is one class; give at "
             "least two"
         )
-    labels = Labels(learn_encoding(train, settings), sorted(counts), dict(roles))
+    labels = Labels(
+        learn_encoding(train, settings, known_encoding(settings)), sorted(counts), dict(roles)
+    )
     for name, part in (("validate", valid), ("test", test)):
         _check_known(part, labels.classes, name)
     made = [None if part is None else labels.part(part) for part in (train, valid, test)]

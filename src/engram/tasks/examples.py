@@ -19,6 +19,7 @@ from engram.data.reading import Found, ReadingSettings, read_examples, with_role
 from engram.data.sequences import Sequences
 from engram.models.many_to_one import ManyToOneSettings
 from engram.settings import Settings
+from engram.tasks.starting import StartSettings
 from engram.training.penalties import obstacles
 from engram.training.settings import TrainingSettings
 
@@ -51,6 +52,7 @@ class PartSettings(SplitSettings, ReadingSettings):
 
 class ExampleSettings(
     PartSettings,
+    StartSettings,
     EncodingSettings,
     SeriesAugmentation,
     BucketSettings,
@@ -66,6 +68,7 @@ class ExampleSettings(
 
 GROUPS: dict[str, type[Settings]] = {
     "data": PartSettings,
+    "start": StartSettings,
     "inputs": EncodingSettings,
     "augmentation of values": SeriesAugmentation,
     "batches": BucketSettings,

@@ -3,13 +3,8 @@
 from typing import Any
 
 from engram.tasks.language_model import LanguageModelSettings
+from engram.tasks.starting import OWN, RATE_SHARE
 from engram.training.settings import TrainingSettings
-
-RATE_SHARE = 0.5
-"""The default rate, as a share of the first training's: weights that are good already move less."""
-
-OWN = ("freeze", "rates", "rate_decay", "unfreeze_every")
-"""Settings that belong to one training, and go back to their defaults."""
 
 FIXED = (
     *("cell", "hidden", "layers", "embedding", "tied", "residual", "learn_initial_state"),

@@ -29,6 +29,7 @@ from engram.tasks.examples import (
     read_split,
     source,
 )
+from engram.tasks.starting import known_encoding
 from engram.tasks.task import Data, Report, Task, Trained
 from engram.training.losses import cost_by_name
 from engram.training.source import Objective
@@ -124,7 +125,7 @@ def make_data(
             "differ"
         )
     scale = Scaling.learnt(targets[:, None])
-    numbers = Numbers(learn_encoding(train, settings), scale, dict(roles))
+    numbers = Numbers(learn_encoding(train, settings, known_encoding(settings)), scale, dict(roles))
     made = [None if part is None else numbers.part(part) for part in parts]
     digest = ".".join(part.digest() for part in parts if part is not None)
     lengths = made[0].sequences.lengths  # type: ignore[union-attr]

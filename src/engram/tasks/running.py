@@ -9,6 +9,7 @@ from torch import nn
 from engram.errors import ConfigError, DataError, RunError
 from engram.models.storage import load_description, load_weights, save_description, save_weights
 from engram.settings import Settings
+from engram.tasks.starting import adopt, read_start
 from engram.tasks.task import Data, Task, Trained
 from engram.training import parallel
 from engram.training.groups import tuning_of
@@ -44,6 +45,8 @@ def prepare(task: Task, settings: Any, data: Data) -> nn.Module:
             "share with --valid, or leave out --patience"
         )
     model = build(task, settings, data.preprocess)
+    if getattr(settings, "start", None) is not None:
+        adopt(read_start(settings.start), model, data.preprocess.plain())
     source = task.source(settings, data)
     updates = sum(source.updates_in(epoch) for epoch in range(settings.epochs))
     tuning_of(model, settings, min(updates, settings.max_updates or updates))
