@@ -9,7 +9,14 @@ import pytest
 from engram.cli.main import main
 
 DOCS = Path(__file__).parent.parent / "docs"
-GUIDES = ("caption.md", "classify.md", "polyphonic.md", "translate.md")
+GUIDES = (
+    "caption.md",
+    "classify.md",
+    "polyphonic.md",
+    "regress.md",
+    "tag.md",
+    "translate.md",
+)
 
 
 @pytest.mark.parametrize("name", GUIDES)

@@ -323,12 +323,39 @@ def test_rows_that_are_series_or_steps_by_choice(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("columns", "series"),
+    [
+        ("tool,minute,v,w", "tool"),
+        ("patient,v,w,z", "patient"),
+        ("w,number,v", "number"),
+        ("id,t,v,w", "id"),
+    ],
+)
+def test_which_column_is_the_series(tmp_path, columns, series):
+    """By its name, or as its values come again and go with one target each."""
+    names = columns.split(",")
+    lines = []
+    for which in range(6):
+        own = f"{'p' if series in ('tool', 'patient') else ''}{which}"
+        for step in range(4):
+            known = {series: own, "minute": step, "t": step, "v": step * 0.5, "w": which, "z": 1.5}
+            lines.append(",".join(str(known[name]) for name in names) + f",{'xyz'[which % 3]}")
+    found = _read(_file(tmp_path, "a.csv", f"{columns},label\n" + "\n".join(lines)))
+    if series == "number":  # w tells series as well, and stands first
+        series = "w"
+    assert found.roles["series"] == series
+    assert found.examples.inputs.lengths.tolist() == [4] * 6
+    assert not found.roles["wide"]
+
+
+@pytest.mark.parametrize(
     ("content", "text"),
     [
         ("id,words,n,label\na1,some words,3,x\na2,other words,4,y\n", "words"),
         ("sequence,label\nacgt,x\nacga,y\n", "sequence"),
         (f"sequence,size,label\n{'acgt' * 20},80,x\n{'acga' * 20},80,y\n", "sequence"),
         ("id,label\nab,x\nab,y\n", "id"),
+        ("group,words,label\na,some words,x\na,more,x\nb,others,y\nb,still,y\n", "words"),
     ],
 )
 def test_which_column_is_the_text(tmp_path, content, text):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from engram.data.tables import cells
@@ -11,7 +12,10 @@ from engram.errors import DataError, did_you_mean
 TARGETS = ("label", "class", "target", "category", "sentiment", "tag", "y", "output", "score")
 SERIES = ("series", "series_id", "id", "sequence", "sequence_id", "unique_id", "group", "sample")
 _LONG = 40  # characters of what is no name any more
-TIMES = ("time", "timestamp", "date", "datetime", "ds", "step", "t", "index")
+TIMES = (
+    *("time", "timestamp", "date", "datetime", "ds", "step", "t", "index", "frame", "tick"),
+    *("second", "seconds", "minute", "minutes", "hour", "hours", "day", "week", "month", "year"),
+)
 
 
 @dataclass(frozen=True)
@@ -84,9 +88,10 @@ def find_roles(
 
     What is not said is guessed: the target by its name (`TARGETS`), else it is the last column; the
     text is the column with the longest texts in the mean; and where there is none, each row is a
-    step of the series that a column called like one of `SERIES` names, at a time of one called like
-    `TIMES`, and the other columns of numbers are its values. Where no row has a series in common
-    with another, and none a time, each row is a series and its numbers are the steps.
+    step of the series that a column called like one of `SERIES` names, or one whose values repeat
+    and go with one target each, at a time of one called like `TIMES`; the other columns of numbers
+    are its values. Where no row has a series in common with another, and none a time, each row is a
+    series and its numbers are the steps.
 
     Args:
         table: Its columns.
@@ -126,6 +131,11 @@ def find_roles(
     if text is None and not values and cell is None:
         cell = next((name for name in lists if name in free), None)
         if cell is None:
+            named = series or _named(SERIES, free)
+            steps = any(name in numeric for name in free if name != named)
+            if steps and series is None and not wide:
+                series = _series(free, numeric, first, target)
+                free = [name for name in free if name != series]
             text = None if wide else _text(free, numeric | set(lists), first, series, time)
     if cell is not None or text is not None:
         left = tuple(name for name in free if name not in (cell, text))
@@ -133,12 +143,14 @@ def find_roles(
     if time is None:
         time = _named(TIMES, free)
         free = [name for name in free if name != time]
+    if series is None and not wide:
+        series = _series(free, numeric, first, target)
+        free = [name for name in free if name != series]
     if series is None:
         guessed = _named(SERIES, free)
         free = [name for name in free if name != guessed]
-        several = len(values or [name for name in free if name in numeric]) > 1
-        alone = guessed is None or not _repeats(first[guessed])
-        wide = wide or (alone and time is None and several)
+        several = len(values or [name for name in free if name in numeric]) > 2
+        wide = wide or (time is None and several)
         series = None if wide else guessed
     chosen = tuple(values) or tuple(name for name in free if name in numeric)
     if not chosen:
@@ -158,16 +170,45 @@ def find_roles(
     return Roles(target, values=chosen, series=series, time=time, left_out=left)
 
 
+def _series(free: Sequence[str], numeric: set[str], first: Block, target: str | None) -> str | None:
+    """The column that says which series a row belongs to, where several rows have one in common.
+
+    By its name; or else the first whose values come twice in the mean, and with one target each: of
+    short names, or of whole numbers that stand together.
+    """
+    named = _named(SERIES, free)
+    if named is not None:
+        return named if _repeats(first[named]) else None
+    texts = [name for name in free if name not in numeric]
+    if target is None or any(_mean_length(first[name]) > _LONG for name in texts):
+        return None
+    asked = cells.texts(first[target])
+    for whole in (False, True):
+        for name in free:
+            found = cells.texts(first[name])
+            known = set(found)
+            if (name in numeric) is not whole or not 1 < len(known) <= len(found) // 2:
+                continue
+            if _named(TIMES, [name]):
+                continue
+            if whole:
+                changes = sum(one != two for one, two in pairwise(found))
+                if not all(each and each.isdigit() for each in known) or changes >= len(known):
+                    continue
+            if len(set(zip(found, asked, strict=True))) == len(known):
+                return name
+    return None
+
+
 def _text(
     free: Sequence[str], other: set[str], first: Block, series: str | None, time: str | None
 ) -> str | None:
     """The column of texts, unless rows are steps of series."""
     wordy = [name for name in free if name not in other]
-    series, time = series or _named(SERIES, free), time or _named(TIMES, free)
-    steps = any(name in other for name in free if name not in (series, time))
-    if steps and series is not None and _repeats(first[series]):
+    if series is not None:
         return None
-    if steps:  # then short words in columns of such names are names and dates
+    series, time = _named(SERIES, free), time or _named(TIMES, free)
+    if any(name in other for name in free):  # then short words of such names are names and dates
         wordy = [n for n in wordy if n not in (series, time) or _mean_length(first[n]) > _LONG]
     return max(wordy, key=lambda name: _mean_length(first[name]), default=None)
 
