@@ -81,7 +81,14 @@ FILES = {"data": "train", "valid_data": "dev", "test_data": "test"}
 
 
 def chorales(data: Path) -> dict[str, Any]:
-    return {"data": str(data), "hidden": 150, "epochs": 40, "batch": 8, "rate": 3e-3}
+    return {
+        "data": str(data),
+        "hidden": 200,
+        "epochs": 60,
+        "batch": 4,
+        "rate": 5e-3,
+        "forget_bias": 1.0,
+    }
 
 
 def accuracy(trained: Trained, part: Any) -> tuple[float, float]:
