@@ -1,0 +1,25 @@
+"""Every shipped configuration is one of its task."""
+
+import pytest
+import yaml
+
+from engram.cli.flags import shipped_configurations
+from engram.tasks.registry import TASKS
+
+SHIPPED = [(task, name) for task in TASKS for name in shipped_configurations(task)]
+
+
+@pytest.mark.parametrize(("task", "name"), SHIPPED)
+def test_can_be_read(task, name):
+    path = shipped_configurations(task)[name]
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith(f"# engram train {task} --config {name}")
+    settings = TASKS[task].settings
+    of_text = isinstance(settings.model_fields["data"].annotation, type)
+    settings.checked(
+        {"data": "a.mat" if of_text and task == "polyphonic" else ["a"]} | yaml.safe_load(text)
+    )
+
+
+def test_there_are_some():
+    assert len(SHIPPED) >= 8
