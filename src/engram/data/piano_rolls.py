@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from engram.data.mat_files import read_mat
 from engram.data.sequences import Sequences
 from engram.errors import DataError
 from engram.files import cannot
@@ -43,14 +44,7 @@ def read_piano_rolls(path: Path) -> dict[str, Sequences]:
 
 
 def _mat(path: Path) -> dict[str, list[np.ndarray]]:
-    from scipy.io import loadmat
-
-    path.open("rb").close()  # what cannot be opened is told of as everywhere
-    try:
-        content = loadmat(path)
-    except Exception as error:  # scipy raises many kinds for damaged files
-        short = " ".join(str(error).split())[:120]
-        raise DataError(f"{path} is no MATLAB file: {short}; restore it") from None
+    content = read_mat(path)
     parts = {}
     for part in PARTS:
         cells = content.get(f"{part}data")
