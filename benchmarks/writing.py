@@ -13,14 +13,14 @@ import torch
 import yaml
 from torch.nn import functional
 
+from benchmarks.results import seconds_a_batch
 from engram.cli.flags import shipped_configurations
 from engram.data.examples.dates import LANGUAGES, date_pairs
 from engram.data.pairs import Pairs
 from engram.models.encoder_decoder import EncoderDecoder, EncoderDecoderSettings
 from engram.tasks import caption, running, translate
-from engram.tasks.task import Data, Task, Trained
+from engram.tasks.task import Task, Trained
 
-_BATCHES = 300  # that are made to time their making
 _EACH = 300  # dates of each language
 
 
@@ -39,7 +39,7 @@ def main() -> None:
         trained, outcome = running.fit(task, settings, data)
         measures = task.evaluate(trained, data.test).measures
         step = outcome.seconds / outcome.updates
-        making = _seconds_a_batch(task, settings, data)
+        making = seconds_a_batch(task, settings, data)
         print(
             f"{name}: exact match {measures['exact match']:.2%} of {measures['examples']:,}, "
             f"BLEU {measures['BLEU']:.1f}; trained in {outcome.seconds:.0f} s "
@@ -48,13 +48,6 @@ def main() -> None:
             f"{making / step:.1%} of an update{more(trained)}",
             flush=True,
         )
-
-
-def _seconds_a_batch(task: Task, settings: Any, data: Data) -> float:
-    batches = task.source(settings, data).batches(0)
-    started = time.perf_counter()
-    made = sum(1 for _, _ in zip(range(_BATCHES), batches, strict=False))
-    return (time.perf_counter() - started) / made
 
 
 def _languages(trained: Trained) -> str:

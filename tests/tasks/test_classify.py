@@ -1,11 +1,10 @@
 """Classification from files to answers: learnt, resumed, saved, told of when it cannot be."""
 
-import contextlib
 import json
 
 import numpy as np
 import pytest
-import torch
+from resuming import assert_resumed_is_uninterrupted
 from sklearn.metrics import confusion_matrix, f1_score
 
 from engram.cli.main import main
@@ -13,8 +12,6 @@ from engram.data.labelled import Examples
 from engram.data.sequences import Sequences
 from engram.errors import ConfigError, DataError, RunError
 from engram.tasks import classify, running
-from engram.training.reporting import Reporter
-from engram.training.run_folder import RunFolder
 
 GOOD, BAD = ["fine", "great", "lovely"], ["poor", "awful", "dull"]
 
@@ -83,30 +80,11 @@ def test_answers_do_not_depend_on_their_neighbours():
     np.testing.assert_allclose(together, alone, rtol=1e-5)
 
 
-class _StopAt(Reporter):
-    def __init__(self, update):
-        self._update = update
-
-    def update(self, update, loss):
-        if update == self._update:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("stop_at", [5, 13, 19])
 def test_interrupted_and_resumed_is_uninterrupted(tmp_path, stop_at):
     settings = _settings(epochs=3, checkpoint_every=1, dropout_head=0.3, zoneout=0.1)
     data = classify.make_data(settings, (_texts(100), _texts(20, 1), None))
-    runs = {}
-    for kind in ("whole", "parted"):
-        runs[kind] = RunFolder.create(tmp_path / kind, settings.plain(), ["test"])
-    running.fit(classify.TASK, settings, data, run=runs["whole"])
-    with contextlib.suppress(KeyboardInterrupt):
-        running.fit(classify.TASK, settings, data, run=runs["parted"], reporter=_StopAt(stop_at))
-    running.fit(classify.TASK, settings, data, run=runs["parted"], resume=True)
-    whole, parted = (running.load(classify.TASK, run.model) for run in runs.values())
-    for name, weight in whole.model.state_dict().items():
-        assert torch.equal(weight, parted.model.state_dict()[name])
-    assert runs["whole"].metrics.read_bytes() == runs["parted"].metrics.read_bytes()
+    assert_resumed_is_uninterrupted(classify.TASK, settings, data, tmp_path, stop_at)
 
 
 def test_a_saved_model_gives_the_same_answers(tmp_path):

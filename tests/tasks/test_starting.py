@@ -9,8 +9,9 @@ import torch
 from engram.cli.main import main
 from engram.data.labelled import Examples
 from engram.errors import ConfigError, RunError
+from engram.models.storage import read_weights
 from engram.tasks import classify, regress, running
-from engram.tasks.starting import read_start, starting_values
+from engram.tasks.starting import model_folder, read_start, starting_values
 
 TEXTS = [f"the {thing} is {word}" for thing in ("film", "soup") for word in ("good", "bad")] * 10
 LABELS = [["good", "bad"][text.endswith("bad")] for text in TEXTS]
@@ -90,7 +91,7 @@ def test_a_language_model_becomes_a_classifier(tmp_path, capsys, monkeypatch):
     assert main([*command.split(), "--epochs", "2", "--batch", "8"]) == 0
     config = json.loads((tmp_path / "a/model/config.json").read_text())["settings"]
     assert (config["hidden"], config["bidirectional"]) == (6, False)
-    one, other = (read_start(name).weights["embedding.weight"] for name in ("notes", "a"))
+    one, other = (read_weights(model_folder(name))["embedding.weight"] for name in ("notes", "a"))
     assert torch.equal(one, other)  # which was frozen
     command = "finetune a --data reviews.csv --run-dir b --epochs 1"
     assert main(command.split()) == 0

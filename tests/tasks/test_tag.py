@@ -1,11 +1,11 @@
 """Tagging from files to answers: learnt, resumed, saved, told of when it cannot be."""
 
-import contextlib
 import json
 
 import numpy as np
 import pytest
 import torch
+from resuming import assert_resumed_is_uninterrupted
 
 from engram.cli.main import main
 from engram.data.sequences import Sequences
@@ -13,8 +13,6 @@ from engram.data.tagged import Lists, Tagged
 from engram.errors import ConfigError, DataError, RunError
 from engram.models.tagger import Tagger, TaggerSettings
 from engram.tasks import running, tag
-from engram.training.reporting import Reporter
-from engram.training.run_folder import RunFolder
 
 NAMES = ["Anna Berg", "Tom Fox", "Maria de Lima", "Li Wei", "Omar Haddad"]
 PLACES = ["Paris", "New York", "Oslo", "Cape Town"]
@@ -99,28 +97,10 @@ def test_padding_is_no_matter():
     torch.testing.assert_close(gradient, each / batch.count, rtol=1e-4, atol=1e-6)
 
 
-class _StopAt(Reporter):
-    def __init__(self, update):
-        self._update = update
-
-    def update(self, update, loss):
-        if update == self._update:
-            raise KeyboardInterrupt
-
-
 def test_interrupted_and_resumed_is_uninterrupted(tmp_path):
     settings = _settings(epochs=3, checkpoint_every=1, dropout=0.2, dropout_embedding=0.2)
     data = tag.make_data(settings, (_sentences(100), _sentences(20, 1), None))
-    runs = {}
-    for kind in ("whole", "parted"):
-        runs[kind] = RunFolder.create(tmp_path / kind, settings.plain(), ["test"])
-    running.fit(tag.TASK, settings, data, run=runs["whole"])
-    with contextlib.suppress(KeyboardInterrupt):
-        running.fit(tag.TASK, settings, data, run=runs["parted"], reporter=_StopAt(6))
-    running.fit(tag.TASK, settings, data, run=runs["parted"], resume=True)
-    whole, parted = (running.load(tag.TASK, run.model) for run in runs.values())
-    for name, weight in whole.model.state_dict().items():
-        assert torch.equal(weight, parted.model.state_dict()[name])
+    assert_resumed_is_uninterrupted(tag.TASK, settings, data, tmp_path, 6)
 
 
 @pytest.mark.parametrize("make", [_sentences, _steps])

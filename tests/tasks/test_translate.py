@@ -1,17 +1,14 @@
-import contextlib
 import json
 
 import numpy as np
 import pytest
-import torch
+from resuming import assert_resumed_is_uninterrupted
 
 from engram.cli.main import main
 from engram.errors import ConfigError, DataError, RunError
 from engram.tasks import running, translate
 from engram.tasks.pairs import TranslateSettings, read
 from engram.tasks.translate import TASK
-from engram.training.reporting import Reporter
-from engram.training.run_folder import RunFolder
 
 SMALL = {"hidden": 24, "embedding": 12, "epochs": 3, "batch": 32, "rate": 0.01, "clip_norm": 1.0}
 
@@ -134,32 +131,13 @@ def test_damaged_preprocessing_is_refused(trained, tmp_path, longest):
         running.load(TASK, tmp_path)
 
 
-class _StopAt(Reporter):
-    def __init__(self, update):
-        self._update = update
-
-    def update(self, update, loss):
-        if update == self._update:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("stop_at", [3, 13])
 def test_interrupted_and_resumed_is_uninterrupted(pairs, tmp_path, stop_at):
     values = {"data": [str(pairs / "pairs.tsv")], "hidden": 8, "epochs": 2, "batch": 128}
     chance = {"scheduled_sampling": 0.5, "dropout": 0.2, "zoneout": 0.1}
     settings = TranslateSettings.checked(values | chance | {"checkpoint_every": 1})
     data = read(settings)
-    runs = {}
-    for kind in ("whole", "parted"):
-        runs[kind] = RunFolder.create(tmp_path / kind, settings.plain(), ["test"])
-    running.fit(TASK, settings, data, run=runs["whole"])
-    with contextlib.suppress(KeyboardInterrupt):
-        running.fit(TASK, settings, data, run=runs["parted"], reporter=_StopAt(stop_at))
-    running.fit(TASK, settings, data, run=runs["parted"], resume=True)
-    whole, parted = (running.load(TASK, run.model) for run in runs.values())
-    for name, weight in whole.model.state_dict().items():
-        assert torch.equal(weight, parted.model.state_dict()[name])
-    assert runs["whole"].metrics.read_bytes() == runs["parted"].metrics.read_bytes()
+    assert_resumed_is_uninterrupted(TASK, settings, data, tmp_path, stop_at)
 
 
 @pytest.mark.parametrize(

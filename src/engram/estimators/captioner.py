@@ -5,18 +5,15 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from engram.data.captions import Captions, fitted_image, load_image
 from engram.errors import DataError
+from engram.estimators.fitting import fit, loaded, trained_of, values_of
 from engram.estimators.translator import texts_of
 from engram.tasks import caption as task
 from engram.tasks import captions, running
-from engram.tasks.task import Trained
 from engram.tasks.writing import AskingSettings, bleu
-from engram.training.run_folder import RunFolder
 
 
 class Captioner(BaseEstimator):
@@ -127,13 +124,9 @@ class Captioner(BaseEstimator):
             DataError: For what cannot be read, or not as many captions.
         """
         about = self._about(X)
-        values: dict[str, Any] = self.get_params()
-        values.pop("run_dir")
-        values |= {"about": about, "filters": list(self.filters), "seed": self.random_state}
-        values |= {"data": ["X"], "test": 0.0}
+        values = values_of(self) | {"about": about, "filters": list(self.filters), "test": 0.0}
         if about != "images":
             values["attention"] = "none"
-        values.pop("random_state")
         settings = captions.CaptionSettings.checked(values, "Captioner")
         texts = texts_of(y, "y")
         given = self._given(X, about)
@@ -143,16 +136,8 @@ class Captioner(BaseEstimator):
             )
         whole = Captions(given, [[text.strip()] for text in texts])
         data = captions.make_data(settings, captions.split(settings, whole))
-        running.prepare(task.TASK, settings, data)  # its faults come before a folder is made
-        run = None
-        if self.run_dir is not None:
-            config = {"task": task.NAME} | settings.plain()
-            run = RunFolder.create(Path(self.run_dir), config, ["engram.Captioner.fit"])
-        with torch.random.fork_rng(devices=[]):
-            trained, outcome = running.fit(task.TASK, settings, data, run=run)
-        self.valid_loss_ = outcome.best_loss
-        self.n_updates_ = outcome.updates
-        return self._take(trained)
+        self.n_updates_ = fit(self, task.TASK, settings, data).updates
+        return self
 
     def predict(self, X: Any) -> np.ndarray:
         """Write captions.
@@ -191,7 +176,7 @@ class Captioner(BaseEstimator):
         Raises:
             RunError: Where it cannot be written.
         """
-        running.save(Path(path), self._trained())
+        running.save(Path(path), trained_of(self, task.TASK))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -200,14 +185,10 @@ class Captioner(BaseEstimator):
         Raises:
             RunError: Where it is missing or damaged.
         """
-        trained = running.load(task.TASK, Path(path))
-        stored = trained.settings.plain()
-        names = set(cls._get_param_names()) & set(stored)
-        estimator = cls(**{n: stored[n] for n in names}, random_state=trained.settings.seed)
-        return estimator._take(trained)
+        return loaded(cls, task.TASK, path)
 
     def _rows(self, X: Any, asking: AskingSettings | None = None) -> list[dict[str, Any]]:
-        trained = self._trained()
+        trained = trained_of(self, task.TASK)
         given = self._given(X, trained.preprocess.about)
         names = [str(place) for place in range(len(given))]
         return list(task.caption(trained, names, given, asking))
@@ -230,16 +211,6 @@ class Captioner(BaseEstimator):
         if _has_paths(X):
             return np.stack([load_image(path, size, channels) for path in X])
         return np.stack([fitted_image(image, size, channels) for image in _images(X)])
-
-    def _take(self, trained: Trained) -> Self:
-        self.module_ = trained.model
-        self.preprocess_ = trained.preprocess
-        self.settings_ = trained.settings
-        return self
-
-    def _trained(self) -> Trained:
-        check_is_fitted(self, "module_")
-        return Trained(task.NAME, self.module_, self.preprocess_, self.settings_)
 
 
 def _has_paths(X: Any) -> bool:

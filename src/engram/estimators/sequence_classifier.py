@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
@@ -14,10 +13,8 @@ from engram.data.labelled import Examples, split
 from engram.data.sequences import Sequences
 from engram.errors import DataError
 from engram.estimators.examples import examples_of
+from engram.estimators.fitting import fit, trained_of, values_of
 from engram.tasks import classify as task
-from engram.tasks import running
-from engram.tasks.task import Trained
-from engram.training.run_folder import RunFolder
 
 
 class SequenceClassifier(ClassifierMixin, BaseEstimator):
@@ -142,18 +139,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         names = [f"{number:0{width}}" for number in numbers]
         train, valid = split(Examples(given.inputs, names), settings.valid, settings.seed)
         data = task.make_data(settings, (train, valid if len(valid) else None, None))
-        running.prepare(task.TASK, settings, data)  # its faults come before a folder is made
-        run = None
-        if self.run_dir is not None:
-            config = {"task": task.NAME} | settings.plain()
-            run = RunFolder.create(Path(self.run_dir), config, ["engram.SequenceClassifier.fit"])
-        with torch.random.fork_rng(devices=[]):
-            trained, outcome = running.fit(task.TASK, settings, data, run=run)
-        self.valid_loss_ = outcome.best_loss
-        self.n_iter_ = outcome.updates
-        self.module_ = trained.model
-        self.preprocess_ = trained.preprocess
-        self.settings_ = trained.settings
+        self.n_iter_ = fit(self, task.TASK, settings, data).updates
         if isinstance(given.inputs, Sequences):
             self.n_features_in_ = given.inputs.width
         return self
@@ -172,8 +158,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
                 f"X has {found} features, but SequenceClassifier is expecting "
                 f"{self.n_features_in_} features as input"
             )
-        trained = Trained(task.NAME, self.module_, self.preprocess_, self.settings_)
-        return task.probabilities(trained, examples)
+        return task.probabilities(trained_of(self, task.TASK), examples)
 
     def predict(self, X: Any) -> np.ndarray:
         """The likeliest label of each sequence, ``(N,)``."""
@@ -188,8 +173,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
     def _values(self) -> dict[str, Any]:
-        values: dict[str, Any] = self.get_params()
-        values.pop("run_dir")
-        values["seed"] = values.pop("random_state") or 0
+        values = values_of(self)
+        values["seed"] = values["seed"] or 0
         values["zoneout"] = values["zoneout"] or {}
-        return values | {"data": ["X"]}
+        return values

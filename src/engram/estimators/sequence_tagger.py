@@ -5,19 +5,15 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from engram.data.sequences import Sequences
 from engram.data.tagged import Lists, Tagged, split
 from engram.errors import DataError
 from engram.estimators.examples import inputs_of
-from engram.tasks import running
+from engram.estimators.fitting import fit, trained_of, values_of
 from engram.tasks import tag as task
 from engram.tasks.spans import compare
-from engram.tasks.task import Trained
-from engram.training.run_folder import RunFolder
 
 
 class SequenceTagger(BaseEstimator):
@@ -129,18 +125,7 @@ class SequenceTagger(BaseEstimator):
         names = ([f"{n:0{width}}" for n in each] for each in np.split(numbers, bounds))
         train, valid = split(Tagged(inputs, Lists.of(names)), settings.valid, settings.seed)
         data = task.make_data(settings, (train, valid, None))
-        running.prepare(task.TASK, settings, data)  # its faults come before a folder is made
-        run = None
-        if self.run_dir is not None:
-            config = {"task": task.NAME} | settings.plain()
-            run = RunFolder.create(Path(self.run_dir), config, ["engram.SequenceTagger.fit"])
-        with torch.random.fork_rng(devices=[]):
-            trained, outcome = running.fit(task.TASK, settings, data, run=run)
-        self.valid_loss_ = outcome.best_loss
-        self.n_iter_ = outcome.updates
-        self.module_ = trained.model
-        self.preprocess_ = trained.preprocess
-        self.settings_ = trained.settings
+        self.n_iter_ = fit(self, task.TASK, settings, data).updates
         if isinstance(inputs, Sequences):
             self.n_features_in_ = inputs.width
         return self
@@ -151,8 +136,7 @@ class SequenceTagger(BaseEstimator):
         Raises:
             DataError: For what cannot be read, or other inputs than in training.
         """
-        check_is_fitted(self, "module_")
-        trained = Trained(task.NAME, self.module_, self.preprocess_, self.settings_)
+        trained = trained_of(self, task.TASK)
         tags = self.preprocess_.tags
         part = self.preprocess_.part(Tagged(_inputs(X)))
         known = self.classes_[[int(name) for name in tags]]
@@ -180,11 +164,10 @@ class SequenceTagger(BaseEstimator):
         return tags
 
     def _values(self) -> dict[str, Any]:
-        values: dict[str, Any] = self.get_params()
-        values.pop("run_dir")
-        values["seed"] = values.pop("random_state") or 0
+        values = values_of(self)
+        values["seed"] = values["seed"] or 0
         values["zoneout"] = values["zoneout"] or {}
-        return values | {"data": ["X"]}
+        return values
 
 
 def _inputs(X: Any) -> Lists | Sequences:

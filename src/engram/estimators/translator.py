@@ -5,17 +5,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from engram.data.pairs import Pairs
 from engram.errors import ConfigError, DataError
+from engram.estimators.fitting import fit, loaded, trained_of, values_of
 from engram.tasks import pairs, running
 from engram.tasks import translate as task
-from engram.tasks.task import Trained
 from engram.tasks.writing import AskingSettings, bleu
-from engram.training.run_folder import RunFolder
 
 
 class Translator(BaseEstimator):
@@ -120,16 +117,8 @@ class Translator(BaseEstimator):
             raise DataError(f"X has {len(sources)} texts and y {len(targets)}; give as many")
         whole = Pairs(sources, targets)
         data = pairs.make_data(settings, pairs.split(settings, whole))
-        running.prepare(task.TASK, settings, data)  # its faults come before a folder is made
-        run = None
-        if self.run_dir is not None:
-            config = {"task": task.NAME} | settings.plain()
-            run = RunFolder.create(Path(self.run_dir), config, ["engram.Translator.fit"])
-        with torch.random.fork_rng(devices=[]):
-            trained, outcome = running.fit(task.TASK, settings, data, run=run)
-        self.valid_loss_ = outcome.best_loss
-        self.n_updates_ = outcome.updates
-        return self._take(trained)
+        self.n_updates_ = fit(self, task.TASK, settings, data).updates
+        return self
 
     def predict(self, X: Sequence[str]) -> np.ndarray:
         """Translate texts.
@@ -166,7 +155,7 @@ class Translator(BaseEstimator):
         Raises:
             RunError: Where it cannot be written.
         """
-        running.save(Path(path), self._trained())
+        running.save(Path(path), trained_of(self, task.TASK))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -175,30 +164,13 @@ class Translator(BaseEstimator):
         Raises:
             RunError: Where it is missing or damaged.
         """
-        trained = running.load(task.TASK, Path(path))
-        stored = trained.settings.plain()
-        names = set(cls._get_param_names()) & set(stored)
-        estimator = cls(**{n: stored[n] for n in names}, random_state=trained.settings.seed)
-        return estimator._take(trained)
+        return loaded(cls, task.TASK, path)
 
     def _rows(self, X: Sequence[str], asking: AskingSettings | None = None) -> list[dict[str, Any]]:
-        return list(task.translate(self._trained(), texts_of(X, "X"), asking))
+        return list(task.translate(trained_of(self, task.TASK), texts_of(X, "X"), asking))
 
     def _values(self) -> dict[str, Any]:
-        values: dict[str, Any] = self.get_params()
-        values.pop("run_dir")
-        values["seed"] = values.pop("random_state")
-        return values | {"data": ["X", "y"], "test": 0.0}
-
-    def _take(self, trained: Trained) -> Self:
-        self.module_ = trained.model
-        self.preprocess_ = trained.preprocess
-        self.settings_ = trained.settings
-        return self
-
-    def _trained(self) -> Trained:
-        check_is_fitted(self, "module_")
-        return Trained(task.NAME, self.module_, self.preprocess_, self.settings_)
+        return values_of(self) | {"data": ["X", "y"], "test": 0.0}
 
 
 def texts_of(values: Any, name: str) -> list[str]:

@@ -64,11 +64,11 @@ def has_weights(folder: Path) -> bool:
     return (folder / WEIGHTS).exists()
 
 
-def load_weights(folder: Path, model: nn.Module) -> None:
-    """Read weights into a model.
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Read weights by their names.
 
     Raises:
-        RunError: Where they are missing or damaged, or belong to another model.
+        RunError: Where they are missing or damaged.
     """
     path = folder / WEIGHTS
     if not path.exists():
@@ -77,17 +77,26 @@ def load_weights(folder: Path, model: nn.Module) -> None:
             "let the run go on with 'engram resume' until its first evaluation"
         )
     try:
-        weights = safetensors.torch.load_file(path)
+        return safetensors.torch.load_file(path)
     except (SafetensorError, OSError) as error:
         raise RunError(f"{path} is damaged ({error}); restore it") from None
+
+
+def load_weights(folder: Path, model: nn.Module) -> None:
+    """Read weights into a model.
+
+    Raises:
+        RunError: Where they are missing or damaged, or belong to another model.
+    """
+    weights = read_weights(folder)
     expected = _shapes(_without_shared(model.state_dict()))
     found = _shapes(weights)
     if found != expected:
         lacking = sorted(expected - found)
         unexpected = sorted(found - expected)
         raise RunError(
-            f"{path} is of another model: it lacks {', '.join(lacking) or 'nothing'}, and has "
-            f"{', '.join(unexpected) or 'nothing'} too many; restore it"
+            f"{folder / WEIGHTS} is of another model: it lacks {', '.join(lacking) or 'nothing'}, "
+            f"and has {', '.join(unexpected) or 'nothing'} too many; restore it"
         )
     model.load_state_dict(weights, strict=False)  # weights that are shared stand there once
 

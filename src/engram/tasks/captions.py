@@ -21,6 +21,7 @@ from engram.models.decoding import DecodingSettings
 from engram.settings import Settings
 from engram.tasks.task import Data
 from engram.tasks.writing import (
+    HeldOutSettings,
     TeacherSettings,
     TokenSettings,
     encoded,
@@ -56,7 +57,7 @@ class CaptionsSettings(Settings):
     )
 
 
-class CaptionPartSettings(CaptionsSettings):
+class CaptionPartSettings(HeldOutSettings, CaptionsSettings):
     """Which captions are read, and what is held out of them."""
 
     about: Kind = Field(
@@ -65,22 +66,7 @@ class CaptionPartSettings(CaptionsSettings):
     height: int = Field(32, ge=1, description="height that images are brought to, in pixels")
     width: int = Field(32, ge=1, description="width that images are brought to, in pixels")
     grey: bool = Field(False, description="read images without colours")
-    valid: float = Field(
-        0.05, ge=0.0, lt=1.0, description="share of the examples, drawn by the seed, to validate"
-    )
-    test: float = Field(0.05, ge=0.0, lt=1.0, description="share of the examples to test once")
-    valid_data: list[str] = Field([], description="a table to validate on, in place of a share")
-    test_data: list[str] = Field([], description="a table to test on, in place of a share")
     made: int = Field(50_000, ge=1, description="how many 'scenes' to train on")
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        faults = super().contradictions()
-        if self.valid + self.test >= 1.0:
-            faults.append(
-                f"valid={self.valid} and test={self.test} leave nothing to train on; lower them"
-            )
-        return faults
 
 
 class CaptionSettings(

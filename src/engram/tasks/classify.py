@@ -10,19 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engram.data.buckets import Buckets
 from engram.data.encoding import Encoding, encoding_from_plain, learn_encoding
 from engram.data.labelled import Examples
 from engram.data.reading import MADE, ReadingSettings, read_examples, with_roles
 from engram.errors import DataError
 from engram.models.many_to_many import State
-from engram.models.many_to_one import ManyToOne
 from engram.tasks.examples import (
     GROUPS,
     ExampleBatch,
     ExampleSettings,
     Part,
     answers,
+    joined_data,
+    make_model,
     mean_cost,
     read_split,
     source,
@@ -119,15 +119,8 @@ def make_data(
     )
     for name, part in (("validate", valid), ("test", test)):
         _check_known(part, labels.classes, name)
-    made = [None if part is None else labels.part(part) for part in (train, valid, test)]
-    digest = ".".join(part.digest() for part in parts if part is not None)
-    lengths = made[0].sequences.lengths  # type: ignore[union-attr]
-    lines = [
-        *about,
-        f"{len(counts)} classes: " + ", ".join(f"{c} ({n:,})" for c, n in counts.most_common(8)),
-        f"{lengths.min():,} to {lengths.max():,} steps, {lengths.mean():,.0f} in the mean",
-    ]
-    return Data(made[0], made[1], made[2], labels, digest, lines, list(warnings))
+    shown = ", ".join(f"{label} ({count:,})" for label, count in counts.most_common(8))
+    return joined_data(labels, parts, [*about, f"{len(counts)} classes: {shown}"], warnings)
 
 
 def read(settings: ClassifySettings) -> Data:
@@ -183,13 +176,7 @@ def _check_known(part: Examples | None, classes: Sequence[str], purpose: str) ->
 
 
 def _build(settings: ClassifySettings, labels: Labels) -> nn.Module:
-    encoding = labels.encoding
-    tokens = "tokenizer" in encoding.plain()
-    return ManyToOne(encoding.width, len(labels.classes), settings, tokens=tokens)
-
-
-def _source(settings: ClassifySettings, data: Data) -> Buckets:
-    return source(settings, data.train)
+    return make_model(settings, labels.encoding, len(labels.classes))
 
 
 def _objective(settings: ClassifySettings, _: Data) -> Objective:
@@ -258,7 +245,7 @@ TASK = Task(
     unit="steps",
     read=read,
     build=_build,
-    source=_source,
+    source=source,
     objective=_objective,
     loss=_loss,
     preprocess_from=Labels.from_plain,

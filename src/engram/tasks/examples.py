@@ -1,8 +1,8 @@
 """What tasks with one answer for each text or series share: settings, parts, batches, answers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -12,14 +12,15 @@ from torch import Tensor, nn
 from engram.cells import make_cell
 from engram.data.augmentation.series import SeriesAugmentation, augment_series
 from engram.data.buckets import Buckets, BucketSettings, in_order
-from engram.data.encoding import EncodingSettings
+from engram.data.encoding import Encoding, EncodingSettings, TextEncoding
 from engram.data.labelled import Examples, split
 from engram.data.padding import padded
 from engram.data.reading import Found, ReadingSettings, read_examples, with_roles
 from engram.data.sequences import Sequences
-from engram.models.many_to_one import ManyToOneSettings
+from engram.models.many_to_one import ManyToOne, ManyToOneSettings
 from engram.settings import Settings
 from engram.tasks.starting import StartSettings
+from engram.tasks.task import Data
 from engram.training.penalties import obstacles
 from engram.training.settings import TrainingSettings
 
@@ -153,8 +154,45 @@ def batch_of(part: Part, rows: np.ndarray) -> ExampleBatch:
     return ExampleBatch(inputs, lengths, targets, rows, int(lengths.sum()))
 
 
-def source(settings: Any, part: Part) -> Buckets:
+def make_model(settings: ManyToOneSettings, encoding: Encoding, outputs: int) -> ManyToOne:
+    """The untrained model that reads an encoding, with so many numbers for an answer."""
+    tokens = isinstance(encoding, TextEncoding)
+    return ManyToOne(encoding.width, outputs, settings, tokens=tokens)
+
+
+class Learnt(Protocol):
+    """What was learnt on the training part, and makes numbers of examples."""
+
+    def part(self, examples: Examples) -> Part:
+        """Examples as numbers."""
+
+    def plain(self) -> dict[str, Any]:
+        """As values that JSON holds."""
+
+
+def joined_data(
+    learnt: Learnt,
+    parts: Sequence[Examples | None],
+    about: Sequence[str],
+    warnings: Sequence[str],
+) -> Data:
+    """All parts as numbers, with what was read and learnt.
+
+    Args:
+        learnt: On the training part.
+        parts: To train, to validate and to test.
+        about, warnings: See `Data`; lengths are added.
+    """
+    made = [None if part is None else learnt.part(part) for part in parts]
+    digest = ".".join(part.digest() for part in parts if part is not None)
+    lengths = made[0].sequences.lengths  # type: ignore[union-attr]
+    steps = f"{lengths.min():,} to {lengths.max():,} steps, {lengths.mean():,.0f} in the mean"
+    return Data(made[0], made[1], made[2], learnt, digest, [*about, steps], list(warnings))
+
+
+def source(settings: Any, data: Data) -> Buckets:
     """Batches of the training part."""
+    part: Part = data.train
     own = BucketSettings(batch=settings.batch, batch_steps=settings.batch_steps)
     names = SeriesAugmentation.model_fields
     changes = SeriesAugmentation(**{name: getattr(settings, name) for name in names})

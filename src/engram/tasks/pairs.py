@@ -20,6 +20,7 @@ from engram.models.encoder_decoder import EncoderDecoderSettings
 from engram.settings import Settings
 from engram.tasks.task import Data
 from engram.tasks.writing import (
+    HeldOutSettings,
     TeacherSettings,
     TokenSettings,
     encoded,
@@ -51,25 +52,10 @@ class PairSettings(Settings):
     )
 
 
-class PairPartSettings(PairSettings):
+class PairPartSettings(HeldOutSettings, PairSettings):
     """Which pairs are read, and what is held out of them."""
 
-    valid: float = Field(
-        0.05, ge=0.0, lt=1.0, description="share of the pairs, drawn by the seed, to validate"
-    )
-    test: float = Field(0.05, ge=0.0, lt=1.0, description="share of the pairs to test once")
-    valid_data: list[str] = Field([], description="files to validate on, in place of a share")
-    test_data: list[str] = Field([], description="files to test on, in place of a share")
     made: int = Field(50_000, ge=1, description="how many 'dates' to train on")
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        faults = super().contradictions()
-        if self.valid + self.test >= 1.0:
-            faults.append(
-                f"valid={self.valid} and test={self.test} leave nothing to train on; lower them"
-            )
-        return faults
 
 
 class TranslateSettings(

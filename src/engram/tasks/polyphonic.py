@@ -22,8 +22,9 @@ from engram.data.padding import padded
 from engram.data.piano_rolls import COLUMNS, KEYS, LOWEST, read_piano_rolls, transposed
 from engram.data.sequences import Sequences
 from engram.errors import DataError
-from engram.models.aligned import Aligned, AlignedSettings
+from engram.models.aligned import Aligned
 from engram.models.many_to_many import State
+from engram.models.settings import RecurrentSettings
 from engram.settings import Settings
 from engram.tasks.task import Data, Report, Task, Trained
 from engram.training.losses import binary_cross_entropy
@@ -49,7 +50,7 @@ class TranspositionSettings(Settings):
 
 
 class PolyphonicSettings(
-    RollSettings, TranspositionSettings, BucketSettings, AlignedSettings, TrainingSettings
+    RollSettings, TranspositionSettings, BucketSettings, RecurrentSettings, TrainingSettings
 ):
     """Everything that can be set for training on piano rolls."""
 
@@ -210,7 +211,7 @@ def predict(trained: Trained, asking: AskingSettings) -> Iterator[dict[str, Any]
 
 
 def _build(settings: PolyphonicSettings, _: Keys) -> nn.Module:
-    return Aligned(KEYS, KEYS, settings, tokens=False)
+    return Aligned(KEYS, KEYS, settings)
 
 
 def _source(settings: PolyphonicSettings, data: Data) -> Buckets:
@@ -248,7 +249,7 @@ TASK = Task(
         "data": RollSettings,
         "augmentation": TranspositionSettings,
         "batches": BucketSettings,
-        "model": AlignedSettings,
+        "model": RecurrentSettings,
         "training": TrainingSettings,
     },
     help=(

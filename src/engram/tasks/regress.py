@@ -10,14 +10,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from engram.data.buckets import Buckets
 from engram.data.encoding import Encoding, encoding_from_plain, learn_encoding
 from engram.data.labelled import Examples
 from engram.data.reading import ReadingSettings, read_examples, with_roles
 from engram.data.scaling import Scaling
 from engram.errors import DataError
 from engram.models.many_to_many import State
-from engram.models.many_to_one import ManyToOne
 from engram.settings import Settings
 from engram.tasks.examples import (
     GROUPS,
@@ -25,6 +23,8 @@ from engram.tasks.examples import (
     ExampleSettings,
     Part,
     answers,
+    joined_data,
+    make_model,
     mean_cost,
     read_split,
     source,
@@ -126,15 +126,8 @@ def make_data(
         )
     scale = Scaling.learnt(targets[:, None])
     numbers = Numbers(learn_encoding(train, settings, known_encoding(settings)), scale, dict(roles))
-    made = [None if part is None else numbers.part(part) for part in parts]
-    digest = ".".join(part.digest() for part in parts if part is not None)
-    lengths = made[0].sequences.lengths  # type: ignore[union-attr]
-    lines = [
-        *about,
-        f"targets from {targets.min():g} to {targets.max():g}, {targets.mean():g} in the mean",
-        f"{lengths.min():,} to {lengths.max():,} steps, {lengths.mean():,.0f} in the mean",
-    ]
-    return Data(made[0], made[1], made[2], numbers, digest, lines, list(warnings))
+    span = f"targets from {targets.min():g} to {targets.max():g}, {targets.mean():g} in the mean"
+    return joined_data(numbers, parts, [*about, span], warnings)
 
 
 def read(settings: RegressSettings) -> Data:
@@ -193,12 +186,7 @@ def _judge(trained: Trained, judging: ReadingSettings) -> Report:
 
 
 def _build(settings: RegressSettings, numbers: Numbers) -> nn.Module:
-    tokens = "tokenizer" in numbers.encoding.plain()
-    return ManyToOne(numbers.encoding.width, 1, settings, tokens=tokens)
-
-
-def _source(settings: RegressSettings, data: Data) -> Buckets:
-    return source(settings, data.train)
+    return make_model(settings, numbers.encoding, 1)
 
 
 def _objective(settings: RegressSettings, _: Data) -> Objective:
@@ -235,7 +223,7 @@ TASK = Task(
     loss_unit="of the scaled targets",
     read=read,
     build=_build,
-    source=_source,
+    source=source,
     objective=_objective,
     loss=_loss,
     preprocess_from=Numbers.from_plain,

@@ -4,16 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from pydantic import Field
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from engram.data.encoding import Encoding, TextEncoding, encoding_from_plain
 from engram.data.tokens import tokenizer_from_plain
 from engram.errors import ConfigError, DataError, RunError
-from engram.models.storage import CONFIG, WEIGHTS, load_description
+from engram.models.storage import CONFIG, load_description, read_weights
 from engram.settings import Settings
 from engram.training.run_folder import RunFolder
 from engram.training.settings import TrainingSettings
@@ -48,7 +46,6 @@ class Start:
         encoding: How its inputs became numbers.
         settings: Of its training.
         preprocess: As it is stored.
-        weights: By name.
     """
 
     folder: Path
@@ -56,7 +53,6 @@ class Start:
     encoding: Encoding
     settings: dict[str, Any]
     preprocess: dict[str, Any]
-    weights: dict[str, Tensor]
 
 
 def model_folder(given: str) -> Path:
@@ -66,7 +62,7 @@ def model_folder(given: str) -> Path:
 
 
 def read_start(given: str) -> Start:
-    """Read a trained model whose inputs are texts or values.
+    """Read a trained model whose inputs are texts or values, but for its weights.
 
     Raises:
         RunError: Where it is missing, damaged, or reads neither.
@@ -84,12 +80,8 @@ def read_start(given: str) -> Start:
             f"{folder} holds a model of task {config.get('task')!r}, whose inputs this task does "
             "not read; start from one of texts, or of the same columns"
         ) from None
-    try:
-        weights = safetensors.torch.load_file(folder / WEIGHTS)
-    except (SafetensorError, OSError) as error:
-        raise RunError(f"{folder / WEIGHTS} cannot be read ({error}); restore it") from None
     settings = dict(config.get("settings") or {})
-    return Start(folder, str(config.get("task")), encoding, settings, plain, weights)
+    return Start(folder, str(config.get("task")), encoding, settings, plain)
 
 
 def starting_values(task: str, settings: type[Settings], start: Start) -> dict[str, Any]:
@@ -134,12 +126,14 @@ def adopt(start: Start, model: nn.Module, preprocess: dict[str, Any]) -> list[st
 
     Raises:
         ConfigError: Where recurrent layers or the embedding have other shapes; nothing is changed.
+        RunError: Where the weights are missing or damaged.
     """
+    weights = read_weights(start.folder)
     same = preprocess == start.preprocess
     anew, faults = [], []
     taken: dict[str, Tensor] = {}
     for name, own in model.state_dict().items():
-        given = start.weights.get(name)
+        given = weights.get(name)
         if name.startswith("head.") and not same:
             anew.append(name)
         elif given is not None and given.shape == own.shape:

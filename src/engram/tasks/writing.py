@@ -36,6 +36,26 @@ class TokenSettings(Settings):
     vocabulary: int = Field(10_000, ge=2, description="most entries of words or bpe")
 
 
+class HeldOutSettings(Settings):
+    """What is held out of the data."""
+
+    valid: float = Field(
+        0.05, ge=0.0, lt=1.0, description="share of the examples, drawn by the seed, to validate"
+    )
+    test: float = Field(0.05, ge=0.0, lt=1.0, description="share of the examples to test once")
+    valid_data: list[str] = Field([], description="files to validate on, in place of a share")
+    test_data: list[str] = Field([], description="files to test on, in place of a share")
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        faults = super().contradictions()
+        if self.valid + self.test >= 1.0:
+            faults.append(
+                f"valid={self.valid} and test={self.test} leave nothing to train on; lower them"
+            )
+        return faults
+
+
 class TeacherSettings(Settings):
     """What the decoder reads in training."""
 

@@ -1,0 +1,76 @@
+"""Fitting: what estimators of tasks do alike, from settings and data to fitted names."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from engram.tasks import running
+from engram.tasks.task import Data, Task, Trained
+from engram.training.loop import Outcome
+from engram.training.run_folder import RunFolder
+
+
+def fit(estimator: BaseEstimator, task: Task, settings: Any, data: Data) -> Outcome:
+    """Train, and set ``module_``, ``preprocess_``, ``settings_`` and ``valid_loss_``.
+
+    The global random state is left as it was; ``run_dir`` of the estimator names a folder that
+    records the training, or is None.
+
+    Raises:
+        ConfigError, DataError: As `running.prepare`, before a folder is made.
+        RunError: For a folder that cannot be written.
+        NumericsError: When training diverges.
+    """
+    running.prepare(task, settings, data)
+    run = None
+    if estimator.run_dir is not None:
+        config = {"task": task.name} | settings.plain()
+        command = [f"engram.{type(estimator).__name__}.fit"]
+        run = RunFolder.create(Path(estimator.run_dir), config, command)
+    with torch.random.fork_rng(devices=[]):
+        trained, outcome = running.fit(task, settings, data, run=run)
+    estimator.valid_loss_ = outcome.best_loss
+    take(estimator, trained)
+    return outcome
+
+
+def take(estimator: BaseEstimator, trained: Trained) -> None:
+    """Make an estimator one that is fitted."""
+    estimator.module_ = trained.model
+    estimator.preprocess_ = trained.preprocess
+    estimator.settings_ = trained.settings
+
+
+def trained_of(estimator: BaseEstimator, task: Task) -> Trained:
+    """What an estimator fitted.
+
+    Raises:
+        NotFittedError: Before it did.
+    """
+    check_is_fitted(estimator, "module_")
+    return Trained(task.name, estimator.module_, estimator.preprocess_, estimator.settings_)
+
+
+def loaded(kind: type[BaseEstimator], task: Task, path: str | Path) -> Any:
+    """A fitted estimator of a folder that its ``save``, or a training, wrote.
+
+    Raises:
+        RunError: Where it is missing or damaged.
+    """
+    trained = running.load(task, Path(path))
+    stored = trained.settings.plain()
+    names = set(kind._get_param_names()) & set(stored)
+    estimator = kind(**{n: stored[n] for n in names}, random_state=trained.settings.seed)
+    take(estimator, trained)
+    return estimator
+
+
+def values_of(estimator: BaseEstimator) -> dict[str, Any]:
+    """The parameters of an estimator as values of settings."""
+    values: dict[str, Any] = estimator.get_params()
+    values.pop("run_dir")
+    values["seed"] = values.pop("random_state")
+    return values | {"data": ["X"]}
