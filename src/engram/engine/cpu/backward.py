@@ -23,7 +23,8 @@ def backward_arguments(plan: Plan) -> list[str]:
     ``input_gradient`` and ``recurrent_gradient`` ``(N, G·H)``, of the gates' two parts (one buffer
     where the two are the same); ``x_gradient`` ``(N, I)``, where the kernel makes this product;
     and, to which is added, ``weight_gradients`` ``(parts, weights, H)``, of weights by unit.
-    ``input_panel`` and ``recurrent_panel``: the transposed weights, packed. ``to_initial``: whether
+    ``input_panel`` and ``recurrent_panel``: the transposed weights, packed. ``input_split`` and
+    ``recurrent_split``: room for the gradients of gates on a matrix unit. ``to_initial``: whether
     the product with the first step's gradient is wanted.
     """
     return [
@@ -31,6 +32,8 @@ def backward_arguments(plan: Plan) -> list[str]:
         "gates_stride",
         "input_panel",
         "recurrent_panel",
+        "input_split",
+        "recurrent_split",
         *(f"{word}.{state}" for state in plan.states for word in ("initial", "state", "stride")),
         *(f"weight.{name}" for name in plan.weights),
         *(f"mask.{name}" for name in plan.masks),
@@ -84,8 +87,13 @@ class _Backward:
         self.frame, self.plan, self.to_input = frame, plan, to_input
         self.code, self.words = frame.code, frame.words
         self.hidden = frame.words["hidden"]
-        self.to_features = frame.product(input_tile, "input_panel", self._factor("input"))
-        self.feedback = frame.product(feedback_tile, "recurrent_panel", self._factor("recurrent"))
+        side = "recurrent" if plan.apart else "input"
+        self.to_features = frame.product(
+            input_tile, "input_panel", self._factor("input"), "input_split"
+        )
+        self.feedback = frame.product(
+            feedback_tile, "recurrent_panel", self._factor(side), f"{side}_split"
+        )
 
     def emit(self) -> None:
         frame, code, b, words = self.frame, self.code, self.frame.builder, self.words
@@ -95,13 +103,19 @@ class _Backward:
         first = code.product(groups[0], tile.units)
         last = code.smaller(code.product(groups[1], tile.units), frame.vectors(self.hidden))
         rounds = code.sum(words["last"], b.neg(words["first"]))
-        with frame.without_subnormals(), code.loop(0, rounds) as loop:
+        with (
+            frame.without_subnormals(),
+            frame.matrix_unit(tile.matrix),
+            code.loop(0, rounds) as loop,
+        ):
             index = code.sum(words["last"], -1, b.neg(loop.index))
             self.step = frame.step(index)
             twice = self.plan.looks_at_rows
             self._emit_rows((first, last))
             if self.plan.recurrent or self.to_input or twice:  # else each thread goes its own way
                 frame.wait_for_all(code.product(2, loop.index) if twice else loop.index)
+            if tile.matrix:
+                self._split()
             if self.plan.recurrent:
                 wanted = b.or_(
                     b.icmp_signed(">", index, code.number(0)),
@@ -113,6 +127,14 @@ class _Backward:
                 frame.each_tile(self.step, features, [self.to_features], self._write_x_gradient)
             if twice:
                 frame.wait_for_all(code.sum(code.product(2, loop.index), 1))
+
+    def _split(self) -> None:
+        """Split the gradients that are multiplied, each once."""
+        wanted = [self.feedback] if self.plan.recurrent else []
+        if self.to_input and (self.plan.apart or not wanted):
+            wanted.append(self.to_features)
+        for product in wanted:
+            self.frame.split(self.step, product)
 
     def _factor(self, part: str) -> Callable[[ir.Value], list[Factor]]:
         """What a row brings to a product: the gradients of all gates' input or recurrent part."""

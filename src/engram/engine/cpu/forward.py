@@ -29,6 +29,7 @@ class ForwardKind:
             fetch what is written over costs more than to read it from memory later. H must be whole
             vectors then.
         recording: Whether values that only a recording shows are written too.
+        matrix: Whether products run on a matrix unit.
     """
 
     resets: bool
@@ -37,6 +38,7 @@ class ForwardKind:
     plain: bool = False
     streaming: bool = False
     recording: bool = False
+    matrix: bool = False
 
 
 def forward_arguments(plan: Plan) -> list[str]:
@@ -51,7 +53,8 @@ def forward_arguments(plan: Plan) -> list[str]:
     ``(N, H)``, and ``stride.<s>``: 1, or 0 to write each step over the one before.
     ``weight.<w>`` ``(H,)``; ``mask.<m>`` ``(N, H)``; ``row.<i>`` ``(N,)``. For a cell that looks at
     all units of a row, ``sums`` ``(B, 2·G·H)`` takes what input and recurrent matrix bring in a
-    step, and ``aside`` values of one row, ``(parts, nodes, H)``.
+    step, and ``aside`` values of one row, ``(parts, nodes, H)``. ``input_split`` and
+    ``recurrent_split``: room for what the panels are multiplied with, on a matrix unit.
     """
     return [
         "gates",
@@ -67,6 +70,8 @@ def forward_arguments(plan: Plan) -> list[str]:
         *(f"row.{index}" for index in range(plan.rows)),
         "sums",
         "aside",
+        "input_split",
+        "recurrent_split",
     ]
 
 
@@ -112,9 +117,15 @@ class _Forward:
         frame, code, words = self.frame, self.code, self.words
         self._declare_products()
         share = frame.share(frame.groups(self.tile, self.hidden))
-        with frame.without_subnormals(), code.loop(words["first"], words["last"]) as loop:
+        with (
+            frame.without_subnormals(),
+            frame.matrix_unit(self.tile.matrix),
+            code.loop(words["first"], words["last"]) as loop,
+        ):
             self.step = frame.step(loop.index)
             products = list(self.products.values())
+            for product in products if self.tile.matrix else ():
+                frame.split(self.step, product)
             done = code.sum(loop.index, frame.builder.neg(words["first"]))
             if self.plan.looks_at_rows:
                 if products:
@@ -156,21 +167,22 @@ class _Forward:
                 for place, state in enumerate(states)
             ]
 
-        def declare(name: str, panel: str, *factors: Callable[[ir.Value], list[Factor]]) -> None:
+        def declare(name: str, side: str, *factors: Callable[[ir.Value], list[Factor]]) -> None:
             self.products[name] = self.frame.product(
                 self.tile,
-                None if self.kind.plain else panel,
+                None if self.kind.plain else f"{side}_panel",
                 lambda row: [factor for part in factors for factor in part(row)],
+                f"{side}_split",
             )
 
         recurrent, made_here = bool(self.plan.recurrent), self.kind.from_input
         if made_here and recurrent and self.plan.joined and not self.kind.resets:
-            declare("both", "input_panel", from_input, from_states)
+            declare("both", "input", from_input, from_states)
             return
         if made_here:
-            declare("x", "input_panel", from_input)
+            declare("x", "input", from_input)
         if recurrent:
-            declare("r", "recurrent_panel", from_states)
+            declare("r", "recurrent", from_states)
 
     def _gate_line(self, row: ir.Value, gate: int) -> ir.Value:
         """Where the numbers of a gate, or of an extra, begin for a row of this step."""

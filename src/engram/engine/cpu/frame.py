@@ -18,6 +18,7 @@ from llvmlite import ir
 
 from engram.engine.cpu.code import INDEX, POINTER, Code
 from engram.engine.cpu.maths import Format
+from engram.engine.cpu.matrix import AT_ONCE, DEPTH, PARTS, TILE, Matrix
 from engram.engine.cpu.target import Target
 from engram.engine.cpu.tile import Factor, Tile, emit_plain_sums, emit_product
 
@@ -39,6 +40,7 @@ COMMON = (
     "give_way",  # address of a function that lets another thread run
     "thread_number",  # address of the team's function
     "thread_count",  # address of the team's function
+    "split_tiles",  # of rows, for which each thread has room in what is split for a matrix unit
 )
 _PATIENCE = 4000  # rounds of waiting before another thread is let run
 
@@ -53,12 +55,14 @@ class Product:
             the factors name.
         factors: What a row brings to it.
         scratch: Where the sums of one tile are put.
+        split: On a matrix unit, the argument that says where the parts of the factors are.
     """
 
     tile: Tile
     panel: str | None
     factors: Callable[[ir.Value], list[Factor]]
     scratch: ir.Value
+    split: str
 
 
 class Frame:
@@ -96,18 +100,23 @@ class Frame:
         function.linkage = "internal"
         self.builder = ir.IRBuilder(function.append_basic_block())
         self.code = Code(self.builder, format, target)
+        self.matrix = Matrix(self.code)
         table, self.part, self.low, self.high, self.threads = function.args
         self.words = {
             word: self.code.word_at(table, place) for place, word in enumerate(self.names)
         }
 
     def product(
-        self, tile: Tile, panel: str | None, factors: Callable[[ir.Value], list[Factor]]
+        self,
+        tile: Tile,
+        panel: str | None,
+        factors: Callable[[ir.Value], list[Factor]],
+        split: str = "",
     ) -> Product:
         """A product with room for the sums of one tile; see `Product`."""
         scalars = tile.rows * tile.blocks * tile.units * tile.width
         room = self.room(ir.ArrayType(self.code.format.scalar, scalars))
-        return Product(tile, panel, factors, room)
+        return Product(tile, panel, factors, room, split)
 
     def share(self, count: ir.Value) -> tuple[ir.Value, ir.Value]:
         """This thread's part of so many groups: all of them, unless units are split."""
@@ -156,6 +165,15 @@ class Frame:
         self.builder.call(load, [now])
         yield
         self.builder.call(load, [was])
+
+    @contextmanager
+    def matrix_unit(self, used: bool) -> Iterator[None]:
+        """Have the matrix unit ready inside the ``with``, if it is used."""
+        if not used:
+            yield
+            return
+        with self.matrix.ready(self.room(ir.ArrayType(ir.IntType(8), 64))):
+            yield
 
     def finish_streams(self) -> None:
         """Let other threads see what was written past the caches."""
@@ -210,22 +228,84 @@ class Frame:
             products: Of tiles with as many rows; their sums are in their scratch.
             use: Called after them with group, first row and number of rows.
         """
-        code, b = self.code, self.builder
         most = min((product.tile.rows for product in products), default=8)
+        with self.code.loop(*share) as group, self._each_block(step, most) as (block, start, size):
+            if products and products[0].tile.matrix:
+                for product in products:
+                    self._emit_matrix_product(product, group.index, block)
+            else:
+                self._emit_products(group.index, start, size, most, products)
+            use(group.index, start, size)
+
+    def split(self, step: "Step", product: Product) -> None:
+        """Split what this thread's rows bring to a product on the matrix unit in its parts."""
+        code = self.code
+        with self._each_block(step, product.tile.rows) as (block, start, size):
+            tiles = self._split_tiles(product, block)
+            with code.loop(0, size) as loop:
+                line = self.matrix.at(tiles, code.product(loop.index, 64))
+                for factor in product.factors(code.sum(start, loop.index)):
+                    line = self._split_factor(factor, line)
+
+    def _split_factor(self, factor: Factor, line: ir.Value) -> ir.Value:
+        """Split a row's numbers; gives where those of the next factor go."""
+        code, (row,) = self.code, factor.rows
+        tiles = self.matrix.depth(factor.count)
+        with code.loop(0, tiles) as loop:
+            halves = []
+            for half in range(2):
+                place = code.sum(code.product(loop.index, DEPTH), half * code.width)
+                mask = code.mask(code.sum(factor.count, self.builder.neg(place)))
+                halves.append(code.load(code.pointer_at(row, place), mask))
+            target = self.matrix.at(line, code.product(loop.index, PARTS * TILE))
+            self.matrix.store_split(target, *halves)
+        return self.matrix.at(line, code.product(tiles, PARTS * TILE))
+
+    def _split_tiles(self, product: Product, block: ir.Value) -> ir.Value:
+        """Where the parts of a block of this thread's rows are."""
+        code = self.code
+        place = code.sum(code.product(self.part, self.words["split_tiles"]), block)
+        size = code.product(self._tiles_deep(product), PARTS * TILE)
+        return self.matrix.at(self.address(product.split), code.product(place, size))
+
+    def _tiles_deep(self, product: Product) -> ir.Value:
+        """How many tiles the factors of a product take, one behind the other."""
+        factors = product.factors(self.low)
+        return self.code.sum(*(self.matrix.depth(factor.count) for factor in factors))
+
+    def _emit_matrix_product(self, product: Product, group: ir.Value, block: ir.Value) -> None:
+        code, tile = self.code, product.tile
+        tiles = self._tiles_deep(product)
+        rows = self._split_tiles(product, block)
+        size = code.product(tiles, AT_ONCE * PARTS * TILE)
+        base = self.address(str(product.panel))
+        with code.loop(0, tile.panels) as panel:
+            place = code.sum(code.product(group, tile.panels), panel.index)
+            columns = self.matrix.at(base, code.product(place, size))
+            sums = self.matrix.at(product.scratch, code.product(panel.index, AT_ONCE * 64))
+            stride = code.number(tile.panels * AT_ONCE * 64)
+            self.matrix.product(rows, columns, tiles, sums, stride)
+
+    @contextmanager
+    def _each_block(self, step: "Step", most: int) -> Iterator[tuple[ir.Value, ir.Value, ir.Value]]:
+        """Write the loop over blocks of this thread's rows, about equally large.
+
+        Its body is what is emitted inside the ``with``, which gets the block's number, its first
+        row and how many it has.
+        """
+        code, b = self.code, self.builder
         rows = code.sum(step.high, b.neg(self.low))
         some = b.icmp_signed(">", rows, code.number(0))
         blocks = b.sdiv(code.sum(rows, most - 1), code.number(most))
         divisor = b.select(some, blocks, code.number(1))
         least, larger = b.sdiv(rows, divisor), b.srem(rows, divisor)
         blocks = b.select(some, blocks, code.number(0))
-        with code.loop(*share) as group, code.loop(0, blocks) as block:
+        with code.loop(0, blocks) as block:
             more = b.zext(b.icmp_signed("<", block.index, larger), INDEX)
-            size = code.sum(least, more)
             start = code.sum(
                 self.low, code.product(block.index, least), code.smaller(block.index, larger)
             )
-            self._emit_products(group.index, start, size, most, products)
-            use(group.index, start, size)
+            yield block.index, start, code.sum(least, more)
 
     def sums_of(self, product: Product, vector: ir.Value, block: int, row: ir.Value) -> ir.Value:
         """A product's sums, for a row of the tile, a vector of units in its group, and a block."""

@@ -21,6 +21,7 @@ from engram.engine.cpu.forward import ForwardKind, emit_forward, forward_argumen
 from engram.engine.cpu.frame import COMMON
 from engram.engine.cpu.machine_code import MachineCode, compile_module
 from engram.engine.cpu.maths import DOUBLE, FLOAT
+from engram.engine.cpu.matrix_panels import MatrixPanelsKind, emit_matrix_panels
 from engram.engine.cpu.panels import ARGUMENTS as PANELS_ARGUMENTS
 from engram.engine.cpu.panels import PanelsKind, emit_panels
 from engram.engine.cpu.plan import Plan
@@ -28,7 +29,7 @@ from engram.engine.cpu.products import ARGUMENTS as PRODUCTS_ARGUMENTS
 from engram.engine.cpu.products import ProductsKind, emit_products
 from engram.engine.cpu.target import Target, host
 from engram.engine.cpu.team import team
-from engram.engine.cpu.tile import Tile, best_tile, plain_tile
+from engram.engine.cpu.tile import Tile, best_tile, matrix_tile, plain_tile
 
 FORMATS = {torch.float32: FLOAT, torch.float64: DOUBLE}
 
@@ -42,18 +43,36 @@ class BackwardKind:
     Attributes:
         resets: Whether rows may be marked to lose their state.
         to_input: Whether the kernel makes the product for the input's gradient itself.
+        matrix: Whether products run on a matrix unit.
     """
 
     resets: bool
     to_input: bool
+    matrix: bool = False
 
 
-Kind = ForwardKind | BackwardKind | ProductsKind | PanelsKind
+@dataclass(frozen=True)
+class Tiles:
+    """The shapes of a cell's products.
+
+    Attributes:
+        gates: Of those with one output for each gate.
+        feedback: Of that with the transposed recurrent weights.
+        input: Of that with the transposed input weights.
+    """
+
+    gates: Tile
+    feedback: Tile
+    input: Tile
+
+
+Kind = ForwardKind | BackwardKind | ProductsKind | PanelsKind | MatrixPanelsKind
 _NAMES: dict[type[Kind], str] = {
     ForwardKind: "forward",
     BackwardKind: "backward",
     ProductsKind: "products",
     PanelsKind: "panels",
+    MatrixPanelsKind: "matrix_panels",
 }
 
 
@@ -145,20 +164,23 @@ class Kernels:
         target: For which machine.
 
     Attributes:
-        gates_tile: Of the products with one output for each gate.
-        plain_tile: Of the same for single steps.
-        feedback_tile: Of the product with the transposed recurrent weights.
-        input_tile: Of the product with the transposed input weights.
+        width: Numbers in a vector.
+        has_matrix_unit: Whether products may run on one; see `matrix`.
+        plain_tile: Of products for single steps.
         made: How each kernel came to be.
     """
 
     def __init__(self, plan: Plan, dtype: torch.dtype, target: Target) -> None:
         self.plan, self.dtype, self.target = plan, dtype, target
         self.format = FORMATS[dtype]
-        self.gates_tile = self._tile(len(plan.gates))
-        self.plain_tile = plain_tile(len(plan.gates), self.gates_tile.width)
-        self.feedback_tile = self._tile(max(len(plan.recurrent), 1))
-        self.input_tile = self._tile(1)
+        self.width = target.vector_bits // self.format.bits
+        self.has_matrix_unit = target.matrix and dtype == torch.float32 and self.width == 16
+        self.plain_tile = plain_tile(len(plan.gates), self.width)
+        blocks = len(plan.gates), max(len(plan.recurrent), 1), 1
+        self._tiles = {
+            False: Tiles(*(best_tile(each, self.width, target.registers) for each in blocks)),
+            True: Tiles(*(matrix_tile(each, self.width) for each in blocks)),
+        }
         self.made: list[Made] = []
         self._lock = threading.Lock()
         self._kernels: dict[Kind, Kernel] = {}
@@ -175,19 +197,20 @@ class Kernels:
         """The kernel for the gradients of weight matrices."""
         return self._kernels.get(kind) or self._make(kind)
 
-    def panels(self) -> Kernel:
+    def panels(self, *, matrix: bool) -> Kernel:
         """The kernel that packs weights."""
-        kind = PanelsKind()
+        kind = MatrixPanelsKind() if matrix else PanelsKind()
         return self._kernels.get(kind) or self._make(kind)
 
-    def _tile(self, blocks: int) -> Tile:
-        return best_tile(blocks, self.target.vector_bits // self.format.bits, self.target.registers)
+    def tiles(self, *, matrix: bool) -> Tiles:
+        """The shapes of products, in vectors or on the matrix unit."""
+        return self._tiles[matrix]
 
     def _make(self, kind: Kind) -> Kernel:
         with self._lock:
             if kind not in self._kernels:
                 started = time.perf_counter()
-                shared = isinstance(kind, ProductsKind | PanelsKind)  # by all cells
+                shared = not isinstance(kind, ForwardKind | BackwardKind)  # by all cells
                 equations = "" if shared else self.plan.key
                 key = "\n".join(
                     [version(), equations, repr(self.format), repr(self.target), repr(kind)]
@@ -211,20 +234,23 @@ class Kernels:
     def _compile(self, kind: Kind) -> bytes:
         module = ir.Module()
         if isinstance(kind, ForwardKind):
-            tile = self.plain_tile if kind.plain else self.gates_tile
+            tile = self.plain_tile if kind.plain else self.tiles(matrix=kind.matrix).gates
             emit_forward(module, self.plan, self.format, self.target, tile, kind)
         elif isinstance(kind, BackwardKind):
+            tiles = self.tiles(matrix=kind.matrix)
             emit_backward(
                 module,
                 self.plan,
                 self.format,
                 self.target,
-                (self.input_tile, self.feedback_tile),
+                (tiles.input, tiles.feedback),
                 resets=kind.resets,
                 to_input=kind.to_input,
             )
         elif isinstance(kind, ProductsKind):
             emit_products(module, self.format, self.target, kind)
+        elif isinstance(kind, MatrixPanelsKind):
+            emit_matrix_panels(module, self.format, self.target)
         else:
             emit_panels(module, self.format, self.target)
         return compile_module(module, self.target)

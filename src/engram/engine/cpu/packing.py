@@ -8,6 +8,7 @@ from torch import Tensor
 
 from engram.engine.cpu.buffers import buffer
 from engram.engine.cpu.kernels import Kernels, Words
+from engram.engine.cpu.matrix import AT_ONCE, PARTS, TILE, depth
 from engram.engine.cpu.schedule import Schedule
 from engram.engine.cpu.team import team
 from engram.engine.cpu.tile import Tile
@@ -66,7 +67,7 @@ def pack(kernels: Kernels, matrices: Sequence[Tensor], hidden: int, tile: Tile) 
     Args:
         kernels: For the dtype.
         matrices: ``(blocks·H, K)`` each, or the transpose of such a one; they follow one another
-            in k.
+            in k, on a matrix unit each from a tile of its own on.
         hidden: H.
         tile: Which reads them.
     """
@@ -74,9 +75,12 @@ def pack(kernels: Kernels, matrices: Sequence[Tensor], hidden: int, tile: Tile) 
     length = 0
     for matrix in matrices:
         across, along = matrix.stride()
-        sections += [matrix.data_ptr(), matrix.shape[1], max(across, along), across == 1, length]
-        length += matrix.shape[1]
+        size = matrix.shape[1]
+        sections += [matrix.data_ptr(), size, max(across, along), across == 1, length]
+        length += depth(size) if tile.matrix else size
     groups, inside = tile.groups(hidden), tile.vectors * tile.width
+    if tile.matrix:
+        inside = AT_ONCE * PARTS * TILE // kernels.dtype.itemsize
     packed = buffer((groups * tile.panels * length * inside,), kernels.dtype)
     table = (ctypes.c_int64 * len(sections))(*sections)
     current = team()
@@ -94,5 +98,7 @@ def pack(kernels: Kernels, matrices: Sequence[Tensor], hidden: int, tile: Tile) 
         "panels": packed,
     }
     large = packed.numel() * packed.itemsize >= _BYTES_TO_SPLIT
-    kernels.panels().run(words, min(torch.get_num_threads(), groups) if large else 1)
+    kernels.panels(matrix=tile.matrix).run(
+        words, min(torch.get_num_threads(), groups) if large else 1
+    )
     return packed

@@ -3,7 +3,7 @@
 import ctypes
 import os
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from engram.engine.cpu.buffers import buffer
 from engram.engine.cpu.forward import ForwardKind
 from engram.engine.cpu.inputs import Gradients, Inputs, Kept
 from engram.engine.cpu.kernels import BackwardKind, Call, Kernels
+from engram.engine.cpu.matrix import ROWS, split_bytes
 from engram.engine.cpu.packing import pack
 from engram.engine.cpu.plan import Plan
 from engram.engine.cpu.schedule import Schedule
@@ -27,7 +28,9 @@ _ROWS_FOR_INPUT = 3
 _WEIGHTS_FOR_INPUT = 4 * 1024 * 1024
 # Rows of a step from which on each thread takes some of them, and not some of the units.
 _ROWS_TO_SPLIT = 2
-# Bytes of weights from which on threads split the units of many rows too, where nothing is kept.
+# Rows of a step on one thread, from which on a matrix unit is faster than vectors.
+_ROWS_FOR_MATRIX = 10
+# Bytes of weights from which on threads may split the units of many rows too.
 _WEIGHTS_TO_SPLIT = 1024 * 1024
 # Bytes of gates that are made, used and read again before the next are begun.
 _PIECE = 4 * 1024 * 1024
@@ -48,8 +51,10 @@ def run_forward(
     """
     plan, weights, schedule = kernels.plan, inputs.weights, inputs.schedule
     hidden, dtype = inputs.hidden, inputs.x.dtype
-    threads, by_units = _division(kernels, kernels.gates_tile, inputs, keeping=keeping)
-    from_input = _makes_input_products(plan, inputs, threads, by_units, keeping)
+    matrix = _on_matrix_unit(kernels, inputs)
+    tile = kernels.tiles(matrix=matrix).gates
+    threads, by_units = _division(kernels, tile, inputs, large=matrix or not keeping)
+    from_input = matrix or _makes_input_products(plan, inputs, threads, by_units, keeping)
     streaming = keeping and from_input and _streams(kernels, inputs)
     kernel = kernels.forward(
         ForwardKind(
@@ -58,6 +63,7 @@ def run_forward(
             from_input,
             streaming=streaming,
             recording=recording and bool(plan.recorded),
+            matrix=matrix,
         )
     )
 
@@ -79,7 +85,8 @@ def run_forward(
         "recurrent_bias": nothing if weights.recurrent_bias is None else weights.recurrent_bias,
         **_state_words(inputs, states, strides),
         **_row_words(plan, inputs, threads, numbers),
-        **_forward_panels(kernels, inputs, from_input),
+        **_forward_panels(kernels, inputs, tile, from_input),
+        **_forward_splits(kernels, inputs, tile, threads, by_units),
     }
     if from_input:
         kernel.run(words | {"first": 0, "last": schedule.steps}, threads)
@@ -114,9 +121,11 @@ def run_backward(
     plan, weights, schedule = kernels.plan, inputs.weights, inputs.schedule
     hidden, dtype = inputs.hidden, inputs.x.dtype
     blocks = len(plan.gates) * hidden
-    threads, by_units = _division(kernels, kernels.feedback_tile, inputs, keeping=True)
-    to_input = wants_x and _makes_x_gradient(kernels, inputs, threads, by_units)
-    kernel = kernels.backward(BackwardKind(inputs.keep is not None, to_input))
+    matrix = _on_matrix_unit(kernels, inputs)
+    tiles = kernels.tiles(matrix=matrix)
+    threads, by_units = _division(kernels, tiles.feedback, inputs, large=False)
+    to_input = wants_x and _makes_x_gradient(kernels, tiles.input, inputs, threads, by_units)
+    kernel = kernels.backward(BackwardKind(inputs.keep is not None, to_input, matrix))
 
     x_gradient = buffer(tuple(inputs.x.shape), dtype) if wants_x else None
     totals = inputs.x.new_zeros(threads, len(plan.weights), hidden)
@@ -133,14 +142,16 @@ def run_backward(
         "to_initial": 1,
     }
     if plan.recurrent:
-        words["recurrent_panel"] = pack(
-            kernels, [weights.recurrent.t()], hidden, kernels.feedback_tile
-        )
+        words["recurrent_panel"] = pack(kernels, [weights.recurrent.t()], hidden, tiles.feedback)
     if to_input:
         features = inputs.x.shape[1]
-        words["input_panel"] = pack(kernels, [weights.input.t()], features, kernels.input_tile)
+        words["input_panel"] = pack(kernels, [weights.input.t()], features, tiles.input)
+    if matrix:
+        words |= _room_for_splits(
+            inputs, threads, by_units, {"input": [blocks], "recurrent": [blocks]}
+        )
 
-    products = WeightProducts(kernels, inputs, kept, common)
+    products = WeightProducts(kernels, inputs, kept, common, on_matrix_unit=matrix)
     parts = 2 if plan.apart else 1
     pieces = list(_pieces(schedule, parts * blocks * dtype.itemsize))
     longest = max(rows.stop - rows.start for _, _, rows in pieces)
@@ -165,17 +176,25 @@ def run_backward(
     )
 
 
-def _division(kernels: Kernels, tile: Tile, inputs: Inputs, *, keeping: bool) -> tuple[int, bool]:
-    """How many threads, and whether they split the units instead of the rows."""
+def _division(kernels: Kernels, tile: Tile, inputs: Inputs, *, large: bool) -> tuple[int, bool]:
+    """How many threads, and whether they split the units instead of the rows.
+
+    They do for few rows; and for large weights, where little else wants to be in a core's cache.
+    """
     threads, batch = torch.get_num_threads(), inputs.schedule.batch
     groups = tile.groups(inputs.hidden)
     many_rows = batch >= _ROWS_TO_SPLIT * threads
-    # with nothing to keep, little else competes with the weights for a core's cache
-    large = not keeping and groups >= threads and _weight_bytes(inputs) >= _WEIGHTS_TO_SPLIT
+    large = large and groups >= threads and _weight_bytes(inputs) >= _WEIGHTS_TO_SPLIT
     large = large and not kernels.plan.looks_at_rows
     if many_rows and not large:
         return threads, False
     return max(1, min(threads, groups)), True
+
+
+def _on_matrix_unit(kernels: Kernels, inputs: Inputs) -> bool:
+    """Whether products run on the matrix unit, which takes 16 rows at once or leaves some idle."""
+    rows = inputs.schedule.batch // torch.get_num_threads()
+    return kernels.has_matrix_unit and rows >= _ROWS_FOR_MATRIX
 
 
 def _weight_bytes(inputs: Inputs) -> int:
@@ -200,7 +219,7 @@ def _streams(kernels: Kernels, inputs: Inputs) -> bool:
     plan = kernels.plan
     size = inputs.schedule.rows * inputs.hidden * inputs.x.itemsize
     size *= len(plan.gates) + plan.extras
-    whole = inputs.hidden % kernels.gates_tile.width == 0
+    whole = inputs.hidden % kernels.width == 0
     return kernels.target.is_x86 and whole and size >= _KEPT_TO_STREAM
 
 
@@ -218,10 +237,14 @@ def _row_words(
     }
 
 
-def _makes_x_gradient(kernels: Kernels, inputs: Inputs, threads: int, by_units: bool) -> bool:
+def _makes_x_gradient(
+    kernels: Kernels, tile: Tile, inputs: Inputs, threads: int, by_units: bool
+) -> bool:
     """Whether the kernel makes the input's gradient: not where much of its tile would be idle."""
-    features, tile = inputs.x.shape[1], kernels.input_tile
+    features = inputs.x.shape[1]
     padded = tile.groups(features) * tile.units * tile.width
+    if tile.matrix:
+        return 2 * features >= padded
     wide = 4 * features >= 3 * padded
     return wide and _makes_input_products(kernels.plan, inputs, threads, by_units, True)
 
@@ -251,17 +274,43 @@ def _project(x: Tensor, weights: Weights, out: Tensor) -> None:
         torch.addmm(weights.input_bias, x, weights.input.t(), out=out)
 
 
-def _forward_panels(kernels: Kernels, inputs: Inputs, from_input: bool) -> dict[str, Tensor]:
-    plan, weights, tile = kernels.plan, inputs.weights, kernels.gates_tile
-    hidden = inputs.hidden
+def _forward_panels(
+    kernels: Kernels, inputs: Inputs, tile: Tile, from_input: bool
+) -> dict[str, Tensor]:
+    plan, weights, hidden = kernels.plan, inputs.weights, inputs.hidden
+    recurrent = weights.recurrent.split(hidden, dim=1) if plan.recurrent else ()
     if from_input and plan.recurrent and plan.joined and inputs.keep is None:
-        return {"input_panel": pack(kernels, [weights.input, weights.recurrent], hidden, tile)}
+        return {"input_panel": pack(kernels, [weights.input, *recurrent], hidden, tile)}
     panels = {}
     if from_input:
         panels["input_panel"] = pack(kernels, [weights.input], hidden, tile)
     if plan.recurrent:
-        panels["recurrent_panel"] = pack(kernels, [weights.recurrent], hidden, tile)
+        panels["recurrent_panel"] = pack(kernels, recurrent, hidden, tile)
     return panels
+
+
+def _forward_splits(
+    kernels: Kernels, inputs: Inputs, tile: Tile, threads: int, by_units: bool
+) -> dict[str, Tensor | int]:
+    """Room for what the gates' weights are multiplied with, on a matrix unit."""
+    if not tile.matrix:
+        return {}
+    features, states = [inputs.x.shape[1]], [inputs.hidden] * len(kernels.plan.recurrent)
+    sides = {"input": [*features, *states], "recurrent": states}
+    return _room_for_splits(inputs, threads, by_units, sides)
+
+
+def _room_for_splits(
+    inputs: Inputs, threads: int, by_units: bool, sides: Mapping[str, Sequence[int]]
+) -> dict[str, Tensor | int]:
+    """Room for the parts of rows, of so many numbers, in each thread."""
+    schedule = inputs.schedule
+    rows = schedule.batch if by_units else int(schedule.bounds(threads).diff().max())
+    words: dict[str, Tensor | int] = {"split_tiles": -(-rows // ROWS)}
+    for side, counts in sides.items():
+        size = split_bytes(rows, counts) // inputs.x.itemsize
+        words[f"{side}_split"] = buffer((threads * size,), inputs.x.dtype)
+    return words
 
 
 def _common_words(inputs: Inputs, threads: int, by_units: bool) -> dict[str, Tensor | int]:

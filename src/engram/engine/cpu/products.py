@@ -17,6 +17,7 @@ from llvmlite import ir
 from engram.engine.cpu.code import INDEX
 from engram.engine.cpu.frame import Frame, Step
 from engram.engine.cpu.maths import Format
+from engram.engine.cpu.matrix_products import emit_matrix_products
 from engram.engine.cpu.target import Target
 
 ARGUMENTS = (
@@ -28,7 +29,10 @@ ARGUMENTS = (
     "room",  # rows that are copied together
     "copied_a",  # (blocks·vectors of H, room, width); by rows for each thread, as the sums are
     "copied_z",  # (threads, columns, room, width)
-    "sums",  # (blocks·vectors of H·width, columns·width)
+    "split_a",  # room for both in parts, on a matrix unit
+    "split_z",
+    "sums",  # (blocks·vectors of H·width, row·width)
+    "row",  # vectors from one line of the sums to the next
     "bias_sums",  # of a itself, (blocks·vectors of H·width,)
     "bias",  # where these go, (blocks·H,)
     "by_rows",  # whether threads split the rows, each with sums of its own, and not the gates
@@ -56,9 +60,11 @@ class ProductsKind:
 
     Attributes:
         resets: Whether rows may be marked to lose their state.
+        matrix: Whether the products run on a matrix unit.
     """
 
     resets: bool
+    matrix: bool = False
 
 
 def emit_products(module: ir.Module, format: Format, target: Target, kind: ProductsKind) -> None:
@@ -71,15 +77,16 @@ def emit_products(module: ir.Module, format: Format, target: Target, kind: Produ
         kind: What it does.
     """
     frame = Frame(module, "products", ARGUMENTS, format, target, kind.resets)
-    _Products(frame).emit()
+    _Products(frame, kind.matrix).emit()
     frame.finish()
 
 
 class _Products:
     """The kernel while it is being written."""
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, matrix: bool) -> None:
         self.frame, self.code, self.words = frame, frame.code, frame.words
+        self.matrix = matrix
         # a tile's sums take half of the registers
         self.rows = min(frame.target.registers // 4, self.code.width)
         self.vectors = frame.vectors(self.words["hidden"])
@@ -99,7 +106,11 @@ class _Products:
         copied, self.begins = b.alloca(INDEX), b.alloca(INDEX)
         b.store(code.number(0), copied)
         b.store(words["begins"], self.begins)
-        with frame.without_subnormals(), code.loop(words["first"], words["last"]) as loop:
+        with (
+            frame.without_subnormals(),
+            frame.matrix_unit(self.matrix),
+            code.loop(words["first"], words["last"]) as loop,
+        ):
             step = frame.step(loop.index)
             low, high = self._rows(step)
             with code.loop(low, high, _ROWS) as some:
@@ -179,8 +190,11 @@ class _Products:
         b.store(code.number(0), self.begins)
         with code.loop(*self.share) as block:
             self._sum_up(block.index, count, begins)
-            with code.loop(0, words["columns"], VECTORS) as group:
-                self._multiply_tile(block.index, group.index, count, begins)
+            if not self.matrix:
+                with code.loop(0, words["columns"], VECTORS) as group:
+                    self._multiply_tile(block.index, group.index, count, begins)
+        if self.matrix:
+            emit_matrix_products(self.frame, self.first_line, self.share, count, begins)
 
     def _sum_up(self, block: ir.Value, count: ir.Value, begins: ir.Value) -> None:
         """Add a vector of a over all rows that were copied."""
@@ -219,9 +233,7 @@ class _Products:
                 code.pointer_at(
                     frame.address("sums"),
                     code.product(
-                        code.sum(
-                            code.product(code.sum(line, row), words["columns"]), column, vector
-                        ),
+                        code.sum(code.product(code.sum(line, row), words["row"]), column, vector),
                         code.width,
                     ),
                 )
@@ -288,7 +300,7 @@ class _Products:
 
             def place(shift: ir.Value) -> ir.Value:
                 own = code.sum(code.product(code.sum(line, shift), code.width), lane)
-                own = code.sum(code.product(own, self.words["columns"]), first, vector.index)
+                own = code.sum(code.product(own, self.words["row"]), first, vector.index)
                 return code.pointer_at(frame.address("sums"), code.product(own, code.width))
 
             code.store(self._total(place), code.pointer_at(target, column), mask)

@@ -1,5 +1,7 @@
 """For which machine code is made."""
 
+import ctypes
+import sys
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,6 +18,7 @@ class Target:
         features: Switches of instruction sets, ``+avx2,-avx512f,…``.
         vector_bits: Width of the vectors that code is written with.
         registers: Vectors that it holds at once.
+        matrix: Whether it has a matrix unit for bfloat16 that may be used; see `matrix`.
     """
 
     triple: str
@@ -23,6 +26,7 @@ class Target:
     features: str
     vector_bits: int
     registers: int
+    matrix: bool = False
 
     @property
     def is_x86(self) -> bool:
@@ -50,4 +54,13 @@ def host() -> Target:
         bits = 256
     if features.get("avx512f") and features.get("avx512vl") and features.get("avx512dq"):
         bits, registers = 512, 32
-    return Target(triple, llvm.get_host_cpu_name(), features.flatten(), bits, registers)
+    matrix = bits == 512 and bool(features.get("amx-bf16")) and _may_use_tiles()
+    return Target(triple, llvm.get_host_cpu_name(), features.flatten(), bits, registers, matrix)
+
+
+def _may_use_tiles() -> bool:
+    """Ask the system for the registers of the matrix unit, which it gives only to who asks."""
+    if not sys.platform.startswith("linux"):
+        return False
+    call, ask, tiles = 158, 0x1023, 18  # arch_prctl(ARCH_REQ_XCOMP_PERM, XTILE_DATA)
+    return ctypes.CDLL(None).syscall(call, ask, tiles) == 0

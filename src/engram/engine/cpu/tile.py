@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from engram.engine.cpu.code import Code
+from engram.engine.cpu.matrix import AT_ONCE, ROWS
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Tile:
         rows: At most, at once.
         units: Vectors of units in a group.
         sums: At most, in registers.
+        matrix: Whether the product runs on a matrix unit; see `matrix`.
     """
 
     blocks: int
@@ -34,6 +36,7 @@ class Tile:
     rows: int
     units: int
     sums: int
+    matrix: bool = False
 
     @property
     def panels(self) -> int:
@@ -77,6 +80,12 @@ def best_tile(blocks: int, width: int, registers: int) -> Tile:
 def plain_tile(blocks: int, width: int) -> Tile:
     """The tile of a product with weights as they are: one row, one vector of units."""
     return Tile(blocks, width, vectors=blocks, rows=1, units=1, sums=blocks)
+
+
+def matrix_tile(blocks: int, width: int) -> Tile:
+    """The tile of a product on a matrix unit: whole panels, whatever the blocks."""
+    units = math.lcm(blocks, AT_ONCE) // blocks
+    return Tile(blocks, width, AT_ONCE, ROWS, units, AT_ONCE * ROWS, matrix=True)
 
 
 @dataclass(frozen=True)

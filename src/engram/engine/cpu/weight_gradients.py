@@ -10,6 +10,7 @@ from torch import Tensor
 from engram.engine.cpu.buffers import buffer
 from engram.engine.cpu.inputs import Inputs, Kept
 from engram.engine.cpu.kernels import Call, Kernels, Words
+from engram.engine.cpu.matrix import AT_ONCE, PARTS, TILE, depth
 from engram.engine.cpu.plan import Plan
 from engram.engine.cpu.products import VECTORS, ProductsKind
 from engram.engine.sequence import Weights
@@ -18,6 +19,8 @@ from engram.engine.sequence import Weights
 _ROOM = 128
 # Bytes of sums up to which each thread has its own, for some of the rows.
 _SUMS_BY_ROWS = 512 * 1024
+# Columns from which on a matrix unit makes up for splitting and turning the gradients.
+_COLUMNS_FOR_MATRIX = 160
 
 
 def weight_gradients(
@@ -60,6 +63,7 @@ class WeightProducts:
         inputs: What the forward pass started from.
         kept: What it left.
         words: The arguments that every kernel of this pass has.
+        on_matrix_unit: Whether other products of this pass run there.
 
     Attributes:
         input: ``(G·H, I)``, the gradient of the input weights, once all pieces are there.
@@ -68,9 +72,12 @@ class WeightProducts:
         recurrent_bias: The same of their recurrent part, or None where it is the same.
     """
 
-    def __init__(self, kernels: Kernels, inputs: Inputs, kept: Kept, words: Words) -> None:
+    def __init__(
+        self, kernels: Kernels, inputs: Inputs, kept: Kept, words: Words, *, on_matrix_unit: bool
+    ) -> None:
         plan, hidden = kernels.plan, inputs.hidden
-        kernel = kernels.products(ProductsKind(inputs.keep is not None))
+        matrix = on_matrix_unit and inputs.x.shape[1] + hidden >= _COLUMNS_FOR_MATRIX
+        kernel = kernels.products(ProductsKind(inputs.keep is not None, matrix))
         self.input = torch.empty_like(inputs.weights.input)
         self.recurrent = torch.empty_like(inputs.weights.recurrent)
         x = [_Section(inputs.x, None, self.input)]
@@ -81,10 +88,11 @@ class WeightProducts:
             )
         ]
         given = {"input": x, "recurrent": states} if plan.apart else {"input": [*x, *states]}
-        shape = len(plan.gates), hidden, kernels.gates_tile.width
+        shape = len(plan.gates), hidden, kernels.width
         batch = inputs.schedule.batch
         self._sums = {
-            part: _Sum(inputs.x, batch, sections, *shape) for part, sections in given.items()
+            part: _Sum(inputs.x, batch, sections, *shape, matrix)
+            for part, sections in given.items()
         }
         self._calls = {
             part: Call(kernel, {**words, **sum.words, "parts": 0})
@@ -120,6 +128,7 @@ class _Sum:
         blocks: Gates.
         hidden: H.
         width: Numbers in a vector.
+        matrix: Whether it is made on a matrix unit.
 
     Attributes:
         bias: ``(G·H,)``, the sum of the gradients of gates by nothing.
@@ -135,6 +144,7 @@ class _Sum:
         blocks: int,
         hidden: int,
         width: int,
+        matrix: bool,
     ) -> None:
         dtype = x.dtype
         table: list[int] = []
@@ -145,25 +155,35 @@ class _Sum:
             table += [section.rows.data_ptr(), initial, size, columns]
             table += [section.result.data_ptr(), section.result.stride(0)]
             columns += -(-size // width)
-        columns = -(-columns // VECTORS) * VECTORS
+        vectors = AT_ONCE if matrix else VECTORS
+        columns = -(-columns // vectors) * vectors
+        # lines a power of two apart would all want the same places of the first cache
+        row = columns + vectors if columns * width * dtype.itemsize % 2048 == 0 else columns
         lines = blocks * -(-hidden // width)
         self.bias = x.new_empty(blocks * hidden)
         self.threads = min(torch.get_num_threads(), lines)
-        size = lines * columns * width**2 * dtype.itemsize
+        size = lines * row * width**2 * dtype.itemsize
         by_rows = 1 < self.threads <= batch and size <= _SUMS_BY_ROWS
         own = self.threads if by_rows else 1
         # the kernel reads it as long as the words are there
         self._table = (ctypes.c_int64 * len(table))(*table)
-        self.words: Words = {
+        self.words: dict[str, Tensor | int] = {
             "blocks": blocks,
             "sections": ctypes.addressof(self._table),
             "section_count": len(sections),
             "columns": columns,
+            "row": row,
             "room": _ROOM,
             "by_rows": by_rows,
             "copied_a": buffer((own * lines, _ROOM, width), dtype),
             "copied_z": buffer((self.threads, columns, _ROOM, width), dtype),
-            "sums": buffer((own * lines * width, columns * width), dtype),
+            "sums": buffer((own * lines * width, row * width), dtype),
             "bias_sums": x.new_empty(own * lines * width),
             "bias": self.bias,
         }
+        if matrix:
+            size = depth(_ROOM) * PARTS * TILE // dtype.itemsize
+            self.words |= {
+                "split_a": buffer((own * lines, size), dtype),
+                "split_z": buffer((self.threads, columns, size), dtype),
+            }
