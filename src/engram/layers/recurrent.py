@@ -278,14 +278,14 @@ class Recurrent(nn.Module):
                 "step() runs one direction, and this layer is bidirectional: its second direction "
                 "needs the end of the sequence; call the layer on the whole sequence"
             )
-        if input.dim() not in (1, 2):
-            raise ConfigError(
-                f"step() got an input of shape {tuple(input.shape)}; it takes (B, I) or (I,)"
-            )
         if not torch.compiler.is_compiling():
             quick = quick_step(self, input, (state,) if isinstance(state, Tensor) else state)
             if quick is not None:
                 return quick[0], self._state_out(quick[1])
+        if input.dim() not in (1, 2):
+            raise ConfigError(
+                f"step() got an input of shape {tuple(input.shape)}; it takes (B, I) or (I,)"
+            )
         time_axis = 1 if self.batch_first and input.dim() == 2 else 0
         output, after = self(input.unsqueeze(time_axis), state)
         return output.squeeze(time_axis), after

@@ -49,17 +49,12 @@ def quick_step(
     Returns:
         Output ``(B, H)`` or ``(H,)``, and the states after the step, shaped like those before.
     """
-    shape = input.shape
-    batch = shape[0] if len(shape) == 2 else 1
     if (
         torch.is_grad_enabled()
-        or not layer.steps_quickly
         or layer.engine not in ("auto", "cpu")
         or type(input) is not Tensor
-        or len(shape) not in (1, 2)
-        or shape[-1] != layer.input_size
-        or not 0 < batch < _MANY_ROWS
         or not input.is_contiguous()
+        or not input.is_cpu
         or (
             layer.training
             and (
@@ -75,15 +70,23 @@ def quick_step(
         or forward_ad._current_level >= 0
     ):
         return None
-    hidden, count, names = layer.hidden_size, layer.num_layers, layer.cell.states
-    expected = (count, batch, hidden) if len(shape) == 2 else (count, hidden)
+    dtype, shape = input.dtype, input.shape
+    streams = _streams.get(layer)
+    if streams is None or streams.dtype is not dtype or streams.input_shape != shape:
+        if not _fits(layer, shape):
+            return None
+    weights = _weights(layer, dtype)
+    if weights is None:
+        return None
+    if streams is None or streams.dtype is not dtype or streams.input_shape != shape:
+        streams = _streams[layer] = _Streams(layer, dtype, shape)
     if state is None:
         if layer.learn_initial_state:
             return None
-        state = tuple([input.new_zeros(expected) for _ in names])
-    elif len(state) != len(names):
+        state = tuple([input.new_zeros(streams.state_shape) for _ in range(streams.states)])
+    elif len(state) != streams.states:
         return None
-    dtype = input.dtype
+    expected = streams.state_shape
     for each in state:
         if (
             each.dtype is not dtype
@@ -92,41 +95,53 @@ def quick_step(
             or not each.is_cpu
         ):
             return None
-    weights = _weights(layer, dtype)
-    if weights is None or not input.is_cpu:
-        return None
-    streams = _streams.get(layer)
-    if streams is None or streams.shape != (dtype, batch):
-        streams = _streams[layer] = _Streams(layer, dtype, batch)
     after = tuple([torch.empty_like(each) for each in state])
-    if count == 1:
-        streams.layers[0].step(input, weights[0], state, after)
-        return after[0][0].clone(), after
+    if len(weights) == 1:
+        output = torch.empty_like(streams.output)
+        streams.layers[0].step(input, weights[0], state, after, output)
+        return output, after
     below = input
     for place, (kernel, own) in enumerate(zip(streams.layers, weights, strict=True)):
-        kernel.step(below, own, [each[place] for each in state], [each[place] for each in after])
-        emitted = after[0][place]
-        below = emitted + below if place and layer.residual else emitted
+        old, new = [each[place] for each in state], [each[place] for each in after]
+        kernel.step(below, own, old, new, new[0])
+        below = new[0] + below if place and layer.residual else new[0]
     return below.clone(), after
 
 
+def _fits(layer: "Recurrent", shape: torch.Size) -> bool:
+    """Whether an input of this shape is one of few rows for a layer that steps quickly."""
+    batch = shape[0] if len(shape) == 2 else 1
+    return (
+        layer.steps_quickly
+        and len(shape) in (1, 2)
+        and shape[-1] == layer.input_size
+        and 0 < batch < _MANY_ROWS
+    )
+
+
 class _Streams:
-    """The streams of a layer's stack, for one dtype and batch.
+    """The streams of a layer's stack, for one dtype and shape of input.
 
     Attributes:
-        shape: dtype and batch.
+        dtype: Of all.
+        input_shape: ``(B, I)`` or ``(I,)``.
+        state_shape: ``(L, B, H)`` or ``(L, H)``.
+        states: How many the cell has.
+        output: Of the shape of an output, for others to be made like it.
         layers: One stream for each.
     """
 
-    def __init__(self, layer: "Recurrent", dtype: torch.dtype, batch: int) -> None:
+    def __init__(self, layer: "Recurrent", dtype: torch.dtype, shape: torch.Size) -> None:
         from engram.engine.cpu.stream import stream
 
-        self.shape = dtype, batch
-        sizes = [layer.input_size] + [layer.hidden_size] * (layer.num_layers - 1)
-        self.layers = [
-            stream(layer.masking.evaluation, dtype, size, layer.hidden_size, batch, layer.bias)
-            for size in sizes
-        ]
+        hidden, cell = layer.hidden_size, layer.masking.evaluation
+        batch = shape[0] if len(shape) == 2 else 1
+        self.dtype, self.input_shape = dtype, shape
+        self.output = torch.empty(*shape[:-1], hidden, dtype=dtype)
+        self.state_shape = torch.Size([layer.num_layers, *self.output.shape])
+        self.states = len(cell.states)
+        sizes = [layer.input_size] + [hidden] * (layer.num_layers - 1)
+        self.layers = [stream(cell, dtype, size, hidden, batch, layer.bias) for size in sizes]
 
 
 # beside the layers and not in them, so that they can be copied and pickled

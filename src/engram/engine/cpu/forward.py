@@ -54,7 +54,9 @@ def forward_arguments(plan: Plan) -> list[str]:
     ``weight.<w>`` ``(H,)``; ``mask.<m>`` ``(N, H)``; ``row.<i>`` ``(N,)``. For a cell that looks at
     all units of a row, ``sums`` ``(B, 2·G·H)`` takes what input and recurrent matrix bring in a
     step, and ``aside`` values of one row, ``(parts, nodes, H)``. ``input_split`` and
-    ``recurrent_split``: room for what the panels are multiplied with, on a matrix unit.
+    ``recurrent_split``: room for what the panels are multiplied with, on a matrix unit. Of a kernel
+    with plain weights, ``output`` ``(B, H)`` takes the emitted state besides, and ``turned`` tells
+    to begin with the last units.
     """
     return [
         "gates",
@@ -72,6 +74,8 @@ def forward_arguments(plan: Plan) -> list[str]:
         "aside",
         "input_split",
         "recurrent_split",
+        "output",
+        "turned",
     ]
 
 
@@ -133,7 +137,8 @@ class _Forward:
                 frame.wait_for_all(code.product(2, done))
                 self._emit_rows()
             else:
-                frame.each_tile(self.step, share, products, self._use)
+                turned = words["turned"] if self.kind.plain else None
+                frame.each_tile(self.step, share, products, self._use, turned)
             twice = self.plan.looks_at_rows
             if self.plan.recurrent or twice:  # else no unit sees what another thread makes
                 more = frame.builder.icmp_signed("<", code.sum(loop.index, 1), words["last"])
@@ -401,6 +406,10 @@ class _Forward:
         code, plan = self.code, self.plan
         for state, value in zip(plan.states, results, strict=False):
             code.store(value, code.pointer_at(self._state_line(state, row), unit), mask)
+        if self.kind.plain:
+            line = code.product(row, self.hidden)
+            output = code.pointer_at(self.frame.address("output"), line, unit)
+            code.store(results[0], output, mask)
         for index, value in zip(kept, results[len(plan.states) :], strict=False):
             place = self.kept[index]
             if place.kind in ("gate", "extra"):

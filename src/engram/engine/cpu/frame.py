@@ -219,6 +219,7 @@ class Frame:
         share: tuple[ir.Value, ir.Value],
         products: Sequence[Product],
         use: Callable[[ir.Value, ir.Value, ir.Value], None],
+        turned: ir.Value | None = None,
     ) -> None:
         """Write the loop over groups of units and blocks of rows, with the products inside.
 
@@ -227,15 +228,21 @@ class Frame:
             share: First group and the one after the last.
             products: Of tiles with as many rows; their sums are in their scratch.
             use: Called after them with group, first row and number of rows.
+            turned: Not 0 to begin with the last group.
         """
+        code, b = self.code, self.builder
         most = min((product.tile.rows for product in products), default=8)
-        with self.code.loop(*share) as group, self._each_block(step, most) as (block, start, size):
+        with code.loop(*share) as loop, self._each_block(step, most) as (block, start, size):
+            group = loop.index
+            if turned is not None:
+                mirrored = code.sum(share[0], share[1], -1, b.neg(group))
+                group = b.select(b.icmp_signed("!=", turned, code.number(0)), mirrored, group)
             if products and products[0].tile.matrix:
                 for product in products:
-                    self._emit_matrix_product(product, group.index, block)
+                    self._emit_matrix_product(product, group, block)
             else:
-                self._emit_products(group.index, start, size, most, products)
-            use(group.index, start, size)
+                self._emit_products(group, start, size, most, products)
+            use(group, start, size)
 
     def split(self, step: "Step", product: Product) -> None:
         """Split what this thread's rows bring to a product on the matrix unit in its parts."""

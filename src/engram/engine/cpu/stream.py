@@ -65,12 +65,18 @@ class Stream:
         self._weights_from = kernel.place("input_panel")
         self._weights_to = self._weights_from + 4 + len(cell.weights)
         self._no_biases = None if bias else [self._nothing.data_ptr()] * 2
-        self._input_place = kernel.place("input")
+        self._input_place, self._output_place = kernel.place("input"), kernel.place("output")
+        self._turned, self._turned_place = False, kernel.place("turned")
         self._state_places = [kernel.place(f"initial.{name}") for name in cell.states]
         self._team_places = [kernel.place(name) for name in ("thread_number", "thread_count")]
 
     def step(
-        self, x: Tensor, weights: list[int], before: Sequence[Tensor], after: Sequence[Tensor]
+        self,
+        x: Tensor,
+        weights: list[int],
+        before: Sequence[Tensor],
+        after: Sequence[Tensor],
+        output: Tensor,
     ) -> None:
         """Compute one step; all tensors are contiguous.
 
@@ -80,9 +86,11 @@ class Stream:
                 and of per-unit weights.
             before: States, ``(B, H)`` each, in the cell's order.
             after: Where the states after the step are written.
+            output: Where the emitted state is written besides, ``(B, H)``.
         """
         table = self._table.from_buffer_copy(self._ready)
         table[self._input_place] = x.data_ptr()
+        table[self._output_place] = output.data_ptr()
         if self._no_biases:
             weights = weights[:2] + self._no_biases + weights[2:]
         table[self._weights_from : self._weights_to] = weights  # type: ignore[assignment]
@@ -93,6 +101,9 @@ class Stream:
         if self._size < _BYTES_TO_SPLIT:
             self._kernel.alone(address, 0, 1)
             return
+        # to and fro, so that the weights that were read last are the first of the next step
+        self._turned = not self._turned
+        table[self._turned_place] = self._turned
         current = team()
         table[self._team_places[0]] = current.thread_number
         table[self._team_places[1]] = current.thread_count
