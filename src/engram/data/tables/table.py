@@ -287,13 +287,20 @@ def _parquet(path: Path) -> Table:
         facts = file.metadata
         size = sum(facts.row_group(group).total_byte_size for group in range(facts.num_row_groups))
         rows = max(1, min(_ROWS, BLOCK * facts.num_rows // max(1, size)))
+        found = 0
         try:
             for batch in file.iter_batches(batch_size=rows):
                 batch.validate(full=True)  # texts that are none would be found too late
+                found += batch.num_rows
                 if batch.num_rows:
                     yield dict(zip(names, batch.columns, strict=True))
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path} is damaged: {_short(error)}; restore it") from None
+        if found != facts.num_rows:
+            raise DataError(
+                f"{path} is damaged: it says that it has {facts.num_rows:,} rows, and has "
+                f"{found:,}; restore it"
+            )
 
     if opened().metadata.num_rows == 0:
         raise DataError(f"{path} holds no rows; name a file that has some")
