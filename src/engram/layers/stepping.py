@@ -72,13 +72,13 @@ def quick_step(
         return None
     dtype, shape = input.dtype, input.shape
     streams = _streams.get(layer)
-    if streams is None or streams.dtype is not dtype or streams.input_shape != shape:
-        if not _fits(layer, shape):
-            return None
+    known = streams is not None and streams.dtype is dtype and streams.input_shape == shape
+    if not (known or _fits(layer, shape)):
+        return None
     weights = _weights(layer, dtype)
     if weights is None:
         return None
-    if streams is None or streams.dtype is not dtype or streams.input_shape != shape:
+    if streams is None or not known:
         streams = _streams[layer] = _Streams(layer, dtype, shape)
     if state is None:
         if layer.learn_initial_state:

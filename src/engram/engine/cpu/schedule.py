@@ -75,6 +75,13 @@ def full_schedule(steps: int, batch: int, reverse: bool) -> Schedule:
 
 def ragged_schedule(lengths: Tensor, steps: int, reverse: bool) -> Schedule:
     """The schedule of rows with lengths ``(B,)``, int64 in 1…T."""
+    return _ragged_schedule(tuple(lengths.tolist()), steps, reverse)
+
+
+# few: the reverse of a pass, and the layers of a stack, ask for what was just made
+@lru_cache(maxsize=4)
+def _ragged_schedule(rows: tuple[int, ...], steps: int, reverse: bool) -> Schedule:
+    lengths = torch.tensor(rows)
     order = torch.argsort(lengths, descending=True, stable=True)
     ordered = lengths[order]
     runs = torch.arange(steps).unsqueeze(1) < ordered
