@@ -4,7 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engram.data.pairs import read_pairs
+from engram.data import text
+from engram.data.pairs import read_lines, read_pairs
 from engram.errors import DataError, EngramError
 
 
@@ -148,3 +149,32 @@ def test_damaged_files_are_read_or_refused(tmp_path, left, right, two):
     assert all(text and text == text.strip() for text in [*pairs.sources, *pairs.targets])
     lines = Path(paths[0]).read_bytes().replace(b"\r\n", b"\n").removesuffix(b"\n").split(b"\n")
     assert len(pairs) + len(pairs.skipped) == len(lines)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.lists(st.sampled_from(["a", "é", "\n", "\r\n", "\r", "\u2028", "xyz", ""])).map(
+        "".join
+    ),
+    chunk=st.integers(1, 9),
+)
+def test_lines_are_those_of_the_whole_wherever_it_is_cut(tmp_path, content, chunk):
+    path = tmp_path / "a.txt"
+    path.write_bytes(content.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "CHUNK", chunk)
+        if not content:
+            with pytest.raises(DataError, match="is empty"):
+                list(read_lines(path))
+            return
+        found = list(read_lines(path))
+    assert found == content.replace("\r\n", "\n").removesuffix("\n").split("\n")
+
+
+def test_what_is_wrong_further_on_is_told_when_it_comes(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"fine\n" * 3000 + b"dam\0aged\n")
+    lines = read_lines(path)
+    assert next(lines) == "fine"
+    with pytest.raises(DataError, match=r"a\.txt, line 3001: holds NUL"):
+        list(lines)

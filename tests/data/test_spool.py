@@ -9,12 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engram.data import spool
+from engram.data.pairs import read_pairs
 from engram.data.places import Places, joined
 from engram.data.sequences import Sequences
-from engram.data.spool import Spool, let_go
+from engram.data.spool import Spool, let_go, offsets_of, put_away, taken
 from engram.data.tables.steps import Steps
 from engram.data.texts import Texts
+from engram.data.tokens import fit_tokenizer
 from engram.errors import DataError
+from engram.tasks.writing import encoded
 
 
 @pytest.fixture
@@ -53,6 +56,43 @@ def test_what_is_small_stays_in_memory():
     assert not _mapped(made.finish())
 
 
+@pytest.mark.parametrize("count", [0, 1, 5, 23])
+@pytest.mark.usefixtures("_in_files")
+def test_offsets_and_rows_that_are_taken(count):
+    sizes = np.random.default_rng(0).integers(0, 9, count)
+    np.testing.assert_array_equal(offsets_of(sizes), np.concatenate([[0], np.cumsum(sizes)]))
+    rows = np.arange(count)[::-2]
+    found = taken(sizes, rows)
+    assert _mapped(found) == (len(rows) > 0)
+    np.testing.assert_array_equal(found, sizes[rows])
+
+
+@pytest.mark.usefixtures("_in_files")
+def test_what_lies_in_a_file_is_put_away_already():
+    array = put_away(np.arange(50))
+    assert put_away(array).base is array.base
+    assert np.shares_memory(put_away(array[3:]), array)
+    np.testing.assert_array_equal(put_away(array[3:]), np.arange(3, 50))
+
+
+@pytest.mark.usefixtures("_in_files")
+def test_pairs_in_files(tmp_path):
+    """What is read, chosen and encoded of them lies in files, and is the same."""
+    lines = [f"{'ab' * n}\tc{n}" for n in range(1, 40)]
+    (tmp_path / "a.tsv").write_text("\n".join(lines))
+    pairs = read_pairs([tmp_path / "a.tsv"])
+    assert _mapped(pairs.sources.raw)
+    assert _mapped(pairs.targets.starts)
+    rows = np.arange(1, 39, 3)
+    chosen = pairs.sources.take(rows)
+    assert chosen.raw is pairs.sources.raw
+    assert chosen == [lines[row].split("\t")[0] for row in rows]
+    tokens = encoded(fit_tokenizer("characters", chosen, 0), chosen)
+    assert _mapped(tokens.values)
+    assert _mapped(tokens.offsets)
+    assert tokens.lengths.tolist() == [2 * (row + 1) + 1 for row in rows]
+
+
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="looks at open files of Linux")
 @pytest.mark.usefixtures("_in_files")
 def test_files_go_with_their_arrays():
@@ -63,7 +103,7 @@ def test_files_go_with_their_arrays():
     gc.collect()
     files, maps = len(os.listdir("/proc/self/fd")), held()
     texts = Texts.of(["some"] * 1000)
-    assert held() == maps + 3  # characters, starts and stops
+    assert held() == maps + 2  # characters, and where each begins and ends
     del texts
     gc.collect()
     assert (len(os.listdir("/proc/self/fd")), held()) == (files, maps)

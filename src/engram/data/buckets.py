@@ -69,7 +69,7 @@ class Buckets:
     def batches(self, epoch: int, first: int = 0) -> Iterator[Any]:
         """The batches of an epoch, from the given one on."""
         for rows in self._plan(epoch)[first:]:
-            yield self.make(rows, epoch)
+            yield self.make(rows.astype(np.int64), epoch)
 
     def _plan(self, epoch: int) -> list[np.ndarray]:
         """Which sequences go together, batch by batch; the last epochs asked for are kept."""
@@ -91,6 +91,8 @@ def _shuffled(
     """The batches of an epoch, as numbers of sequences."""
     draw = np.random.default_rng([seed, epoch])
     order = draw.permutation(len(lengths))
+    if len(order) <= np.iinfo(np.int32).max:
+        order = order.astype(np.int32)  # half the memory, where sequences are many
     stretch = settings.batch * _POOL
     batches = []
     for start in range(0, len(order), stretch):
@@ -103,9 +105,8 @@ def _shuffled(
 def cut(rows: np.ndarray, lengths: np.ndarray, settings: BucketSettings) -> list[np.ndarray]:
     """Cut numbers of sequences, sorted by length, into batches that keep to both limits."""
     batches, start = [], 0
-    for stop in range(1, len(rows) + 1):
+    for stop, longest in enumerate(np.maximum(lengths[rows], 1).tolist(), start=1):
         count = stop - start
-        longest = max(1, int(lengths[rows[stop - 1]]))
         if count > settings.batch or (count > 1 and count * longest > settings.batch_steps):
             batches.append(rows[start : stop - 1])
             start = stop - 1

@@ -25,12 +25,12 @@ def padded(
         step), with T the longest length; and the lengths, ``(B,)`` int64.
     """
     chosen = np.asarray(rows, dtype=np.int64)
-    lengths = sequences.lengths[chosen]
+    starts = sequences.offsets[chosen]
+    lengths = sequences.offsets[chosen + 1] - starts  # and not the lengths of all
     longest = int(lengths.max(initial=0))
     values = sequences.values
     shape = (longest, len(chosen), *values.shape[1:])
     laid = np.full(shape, filler, dtype=np.int64 if values.dtype.kind == "i" else np.float32)
-    starts = sequences.offsets[chosen]
     for row, (start, length) in enumerate(zip(starts, lengths, strict=True)):
         laid[:length, row] = values[start : start + length]
     let_go(values)

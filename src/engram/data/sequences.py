@@ -1,6 +1,5 @@
 """Sequences: many series of steps, of any lengths, in one flat array."""
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -8,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from engram.data.spool import Passing, Spool
+from engram.data.spool import STRETCH, Passing, Spool, offsets_of
 from engram.errors import DataError
 
 
@@ -45,16 +44,21 @@ class Sequences:
             raise DataError("there are no sequences; give at least one")
         tokens = first.ndim == 1
         values = Spool(np.int32 if tokens else np.float32, first.shape[1:])
-        lengths = array("q")
+        lengths = Spool(np.int64)
+        sizes: list[int] = []  # of those that are on their way into `lengths`
         for each in chain([first], rest):
             if each.shape[1:] != first.shape[1:]:
                 found = f"{first.shape} and {each.shape}"
                 raise DataError(f"sequences have shapes {found}; all take the same values a step")
             values.extend(each)
-            lengths.append(len(each))
+            sizes.append(len(each))
+            if len(sizes) == STRETCH:
+                lengths.extend(np.array(sizes))
+                sizes.clear()
+        lengths.extend(np.array(sizes, dtype=np.int64))
         if not columns and not tokens:
             columns = [f"value {number + 1}" for number in range(first.shape[1])]
-        return cls(values.finish(), _offsets(np.array(lengths)), tuple(columns))
+        return cls(values.finish(), offsets_of(lengths.finish()), tuple(columns))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -87,8 +91,4 @@ class Sequences:
             part = self[int(index)]
             values.extend(part)
             passing.over(part.nbytes)
-        return type(self)(values.finish(), _offsets(self.lengths[chosen]), self.columns)
-
-
-def _offsets(lengths: np.ndarray) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return type(self)(values.finish(), offsets_of(self.lengths[chosen]), self.columns)

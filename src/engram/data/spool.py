@@ -87,7 +87,7 @@ def put_away(array: np.ndarray) -> np.ndarray:
     Raises:
         DataError: Where the file cannot be written.
     """
-    if array.nbytes <= LARGE:
+    if array.nbytes <= LARGE or _mapping(array) is not None:
         return array
     kept = Spool(array.dtype, array.shape[1:])
     for part in stretches(len(array)):
@@ -112,6 +112,39 @@ def blank(rows: int, dtype: np.typing.DTypeLike, shape: tuple[int, ...] = ()) ->
         raise DataError(cannot("write", Path(tempfile.gettempdir()), error)) from error
 
 
+def offsets_of(sizes: np.ndarray) -> np.ndarray:
+    """Where each of some things begins that lie one after another, and where the last one ends.
+
+    Args:
+        sizes: Of each, ``(n,)`` int64.
+
+    Returns:
+        ``(n + 1,)`` int64, in a file where it is large.
+
+    Raises:
+        DataError: Where the file cannot be written.
+    """
+    offsets = blank(len(sizes) + 1, np.int64)
+    for part in stretches(len(sizes)):
+        offsets[part.start + 1 : part.stop + 1] = offsets[part.start] + np.cumsum(sizes[part])
+    let_go(sizes)
+    let_go(offsets)
+    return offsets
+
+
+def taken(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Those rows of an array, in that order, in a file where they are large.
+
+    Raises:
+        DataError: Where the file cannot be written.
+    """
+    kept = Spool(array.dtype, array.shape[1:])
+    for part in stretches(len(indices)):
+        kept.extend(array[indices[part]])
+        let_go(array)
+    return kept.finish()
+
+
 def _mapped(file: IO[bytes], dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
     """The file as an array, which keeps it when its handle is closed."""
     # a plain view: each slice of a memmap object costs microseconds more
@@ -124,11 +157,17 @@ def let_go(array: np.ndarray) -> None:
     The system would take the memory back when it needs it; so the process does not seem to hold
     what it has only passed over.
     """
+    mapping = _mapping(array)
+    if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapping.madvise(mmap.MADV_DONTNEED)  # the mapping is a shared one: what was written stays
+
+
+def _mapping(array: np.ndarray) -> mmap.mmap | None:
+    """The mapping of the file in which an array lies; None for an array in memory."""
     base: Any = array
     while isinstance(base, np.ndarray):
         base = base.base
-    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        base.madvise(mmap.MADV_DONTNEED)  # the mapping is a shared one: what was written stays
+    return base if isinstance(base, mmap.mmap) else None
 
 
 class Passing:

@@ -118,16 +118,21 @@ def lines_of(path: Path, *, encoding: str = "utf-8", errors: str = "strict") -> 
     Raises:
         DataError: For a file that cannot be read or is empty; as the lines are taken.
     """
-    rest: str | None = None
-    any_lines = False
+    empty = True
+    held: list[str] = []  # of a line whose end has not come
     for part in _decoded(path, True, encoding, errors):
-        *lines, rest = ((rest or "") + part).split("\n")
-        yield from lines
-        any_lines = any_lines or bool(lines)
-    if rest is None:
+        empty = False
+        first, *lines = part.split("\n")
+        held.append(first)
+        if lines:
+            yield "".join(held)
+            held = [lines.pop()]
+            yield from lines
+    if empty:
         raise DataError(f"{path} is empty; name a file that holds text")
-    if rest or not any_lines:
-        yield rest
+    last = "".join(held)
+    if last:
+        yield last
 
 
 def _files(paths: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[Path, bool]]:

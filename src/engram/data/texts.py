@@ -4,13 +4,12 @@ A list of strings takes some 60 bytes a text besides its characters, and all of 
 a text takes 16, and the characters lie in a file where they are many.
 """
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self, overload
 
 import numpy as np
 
-from engram.data.spool import PASSED, Spool, let_go, put_away
+from engram.data.spool import PASSED, Spool, let_go, offsets_of, put_away, taken
 
 _PIECE = 1 << 20  # characters that are put together before they are moved on
 
@@ -70,17 +69,14 @@ class Texts(Sequence[str]):
 
     def take(self, indices: np.ndarray) -> "Texts":
         """Those texts, in that order; their characters are shared."""
-        taken = Texts(self.raw, self.starts[indices], self.stops[indices])
-        let_go(self.starts)
-        let_go(self.stops)
-        return taken
+        return Texts(self.raw, taken(self.starts, indices), taken(self.stops, indices))
 
 
 class GrowingTexts:
     """Texts as they are read, one at a time."""
 
     def __init__(self) -> None:
-        self._raw, self._sizes = Spool(np.uint8), array("q")
+        self._raw, self._sizes = Spool(np.uint8), Spool(np.int64)
         self._piece: list[bytes] = []
         self._held = 0
 
@@ -95,8 +91,7 @@ class GrowingTexts:
     def parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What `Texts` is made of."""
         self._move()
-        offsets = np.zeros(len(self._sizes) + 1, dtype=np.int64)
-        np.cumsum(self._sizes, out=offsets[1:])
+        offsets = offsets_of(self._sizes.finish())
         return self._raw.finish(), offsets[:-1], offsets[1:]
 
     def finish(self) -> Texts:
@@ -105,5 +100,5 @@ class GrowingTexts:
 
     def _move(self) -> None:
         self._raw.extend(np.frombuffer(b"".join(self._piece), dtype=np.uint8))
-        self._sizes.extend([len(each) for each in self._piece])
+        self._sizes.extend(np.array([len(each) for each in self._piece], dtype=np.int64))
         self._piece, self._held = [], 0

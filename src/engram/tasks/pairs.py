@@ -160,10 +160,8 @@ def make_data(
         for texts in (train.sources, train.targets)
     ]
     first = Vocabularies(tokenizers[0], tokenizers[1], (1, 1)).part(train)
-    lengths = [first.sources.lengths, first.targets.lengths]
-    vocabularies = Vocabularies(
-        tokenizers[0], tokenizers[1], (int(lengths[0].max()), int(lengths[1].max()))
-    )
+    longest, mean = zip(*map(_longest_and_mean, (first.sources, first.targets)), strict=True)
+    vocabularies = Vocabularies(tokenizers[0], tokenizers[1], longest)
     made = [first, *(None if part is None else vocabularies.part(part) for part in parts[1:])]
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
@@ -176,7 +174,7 @@ def make_data(
         f"the first: {_short(train.sources[0])} → {_short(train.targets[0])}",
         f"{tokenizers[0].size:,} different {tokenizers[0].unit} are read and "
         f"{tokenizers[1].size:,} written, "
-        f"{lengths[0].mean():.1f} and {lengths[1].mean():.1f} a text",
+        f"{mean[0]:.1f} and {mean[1]:.1f} a text",
     ]
     return Data(made[0], made[1], made[2], vocabularies, digest.hexdigest(), lines, list(warnings))
 
@@ -251,8 +249,13 @@ def _dates(count: int, part: str, seed: int) -> Pairs:
 def _chosen(pairs: Pairs, rows: np.ndarray) -> Pairs | None:
     if not len(rows):
         return None
-    chosen = np.sort(rows)
-    return Pairs(taken(pairs.sources, chosen), taken(pairs.targets, chosen))
+    rows.sort()  # in its place: a corpus has many
+    return Pairs(taken(pairs.sources, rows), taken(pairs.targets, rows))
+
+
+def _longest_and_mean(sequences: Sequences) -> tuple[int, float]:
+    lengths = sequences.lengths  # large, so not kept
+    return int(lengths.max()), float(lengths.mean())
 
 
 def _short(text: str) -> str:

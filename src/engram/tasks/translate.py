@@ -88,10 +88,11 @@ def evaluate(trained: Trained, part: Part) -> Report:
 def answers(
     trained: Trained, sources: Sequences, asking: AskingSettings | None = None
 ) -> list[Hypothesis]:
-    """What a model writes for each source; its attention covers the tokens of its own source."""
+    """What a model writes for each source; attention, where asked for, covers its own tokens."""
     model: Any = trained.model
     model.eval()
     vocabularies, settings = trained.preprocess, trained.settings
+    looked = asking is not None and asking.attention  # it is large, where sources are many
     found: dict[int, Hypothesis] = {}
     for rows, tokens, lengths in in_order(
         sources.lengths, lambda rows: (rows, *padded(sources, rows)), _batches(settings)
@@ -106,7 +107,7 @@ def answers(
                 hypothesis.tokens,
                 hypothesis.log_probability,
                 hypothesis.ended,
-                None if seen is None else seen[:, :length],
+                seen[:, :length] if looked and seen is not None else None,
             )
     return [found[row] for row in range(len(sources))]
 
