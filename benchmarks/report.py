@@ -15,6 +15,7 @@ from benchmarks.measure import Timing
 from benchmarks.points import Point
 from benchmarks.quiet import others_for_a_second
 from benchmarks.rows import Goal, RowResult
+from engram.engine.cpu.target import host
 
 _PACKAGES = (
     "engram",
@@ -36,7 +37,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "others_busy_cores_before": others_for_a_second(),
-        "vectors": torch.backends.cpu.get_cpu_capability(),
+        "vectors": torch.backends.cpu.get_cpu_capability() + (" and AMX" if host().matrix else ""),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in _PACKAGES},
     }

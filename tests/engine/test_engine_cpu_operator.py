@@ -227,6 +227,29 @@ def test_single_steps_without_gradients_as_with_them(name, hidden, bias):
         assert first.abs().sum() > 0
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_large_weights_are_read_to_and_fro(threads):
+    layer, x = engram.LSTM(5, 250, num_layers=2), torch.randn(5, 1, 5)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    with torch.no_grad():
+        whole, last = layer(x)
+        state = None
+        for step, expected in zip(x, whole, strict=True):
+            output, state = layer.step(step, state)
+            torch.testing.assert_close(output, expected)
+    torch.set_num_threads(before)
+    torch.testing.assert_close(state, last)
+
+
+def test_an_output_shares_no_memory_with_the_state():
+    layer, x = engram.LSTM(3, 5), torch.randn(2, 3)
+    with torch.no_grad():
+        output, (h, _) = layer.step(x)
+    torch.testing.assert_close(output, h[0])
+    assert output.untyped_storage().data_ptr() != h.untyped_storage().data_ptr()
+
+
 def test_a_step_sees_weights_that_changed_in_place():
     layer, x = engram.LSTM(3, 5), torch.randn(1, 3)
     with torch.no_grad():
