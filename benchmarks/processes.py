@@ -70,7 +70,10 @@ def _sizes(point: Point) -> list[str]:
 def _child(*arguments: str, cache: str | None = None) -> float:
     """The number that a fresh process measures."""
     command = [sys.executable, "-m", "benchmarks.child", *arguments]
-    environment = dict(os.environ) if cache is None else os.environ | {"ENGRAM_CACHE": cache}
+    # a process that keeps no bytecode would compile every source anew
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    if cache is not None:
+        environment["ENGRAM_CACHE"] = cache
     done = subprocess.run(
         command, cwd=_ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
     )

@@ -58,6 +58,7 @@ def test_without_biases(name, bias):
 def test_in_pieces_and_with_either_product(name, piece, from_input, monkeypatch):
     """Gates in pieces of one step, and of all; the input's product in the kernel, and before it."""
     monkeypatch.setattr(passes, "_PIECE", piece)
+    monkeypatch.setattr(passes, "_PIECE_ROWS", 1)
     monkeypatch.setattr(passes, "_ROWS_FOR_INPUT", 1 if from_input else 10**9)
     for marks, reverse in itertools.product(["plain", "lengths and reset"], [False, True]):
         assert_near(*_both(name, (48, 5, 4), marks, reverse, torch.float64))

@@ -18,6 +18,7 @@ BATCH, STEPS = 37, 15  # more rows in a step, and in all, than are copied togeth
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_products_over_many_rows(name, marks, reverse, piece, monkeypatch):
     monkeypatch.setattr(passes, "_PIECE", piece)
+    monkeypatch.setattr(passes, "_PIECE_ROWS", 1)
     given = problem(make_cell(name), hidden=19, batch=BATCH, steps=STEPS, features=21)
     options = MARKS[marks](BATCH, STEPS) | {"reverse": reverse}
     expected = answer(reference.run, given, **options)
@@ -44,6 +45,7 @@ def test_gates_that_stream_past_the_caches_are_the_same(name, marks, dtype, monk
 def test_two_threads_sum_up_by_lines_or_by_rows(most, name, marks, monkeypatch):
     monkeypatch.setattr(weight_gradients, "_SUMS_BY_ROWS", most)
     monkeypatch.setattr(passes, "_PIECE", 40 * 1024)
+    monkeypatch.setattr(passes, "_PIECE_ROWS", 1)
     torch.set_num_threads(2)
     given = problem(make_cell(name), hidden=19, batch=BATCH, steps=STEPS, features=21)
     options = MARKS[marks](BATCH, STEPS)

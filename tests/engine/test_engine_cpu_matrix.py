@@ -70,6 +70,7 @@ def test_gradients_of_sums_by_rows_and_by_gates(rows, two_threads, monkeypatch):
     monkeypatch.setattr(weight_gradients, "_SUMS_BY_ROWS", 0 if rows == 1 else 10**9)
     monkeypatch.setattr(weight_gradients, "_ROOM", 64)
     monkeypatch.setattr(passes, "_PIECE", 40 * 4 * 33 * 4)
+    monkeypatch.setattr(passes, "_PIECE_ROWS", 1)
     assert_near(*_both("lstm", (33, 37, 5, 5)))
 
 

@@ -34,6 +34,8 @@ _ROWS_FOR_MATRIX = 10
 _WEIGHTS_TO_SPLIT = 1024 * 1024
 # Bytes of gates that are made, used and read again before the next are begun.
 _PIECE = 4 * 1024 * 1024
+# Rows of them at least: each piece reads and writes all sums of the weights' gradients.
+_PIECE_ROWS = 1024
 # Bytes of what is kept from which on it is written past the caches.
 _KEPT_TO_STREAM = 8 * 1024 * 1024
 
@@ -55,7 +57,8 @@ def run_forward(
     tile = kernels.tiles(matrix=matrix).gates
     threads, by_units = _division(kernels, tile, inputs, large=matrix or not keeping)
     from_input = matrix or _makes_input_products(plan, inputs, threads, by_units, keeping)
-    streaming = keeping and from_input and _streams(kernels, inputs)
+    least = 0 if recording else _KEPT_TO_STREAM  # who asks for a recording reads it later
+    streaming = keeping and from_input and _streams(kernels, inputs, least)
     kernel = kernels.forward(
         ForwardKind(
             inputs.keep is not None,
@@ -214,13 +217,13 @@ def _makes_input_products(
     return rows >= _ROWS_FOR_INPUT and (size <= _WEIGHTS_FOR_INPUT or not keeping)
 
 
-def _streams(kernels: Kernels, inputs: Inputs) -> bool:
+def _streams(kernels: Kernels, inputs: Inputs, least: int) -> bool:
     """Whether gates go past the caches: only whole vectors can, and only x86 is known to gain."""
     plan = kernels.plan
     size = inputs.schedule.rows * inputs.hidden * inputs.x.itemsize
     size *= len(plan.gates) + plan.extras
     whole = inputs.hidden % kernels.width == 0
-    return kernels.target.is_x86 and whole and size >= _KEPT_TO_STREAM
+    return kernels.target.is_x86 and whole and size >= least
 
 
 def _row_words(
@@ -251,7 +254,7 @@ def _makes_x_gradient(
 
 def _pieces(schedule: Schedule, row_size: int) -> Iterator[tuple[int, int, slice]]:
     """Cut the steps, in running order, into pieces of few bytes: first, last, and their rows."""
-    most = max(_PIECE // row_size, 1)
+    most = max(_PIECE // row_size, _PIECE_ROWS)
     first = 0
     while first < schedule.steps:
         reach = bisect_right(schedule.done, schedule.done[first] + most) - 1
