@@ -7,7 +7,7 @@ import pytest
 import torch
 from cells_of_every_kind import OF_EVERY_KIND, OTHER_BUILT_IN
 from problems import MARKS, answer, problem
-from tolerances import assert_near
+from tolerances import assert_near, assert_within_the_stated_error
 
 from engram.engine import reference
 from engram.engine.cpu import operator, passes
@@ -99,17 +99,12 @@ def test_a_recording_changes_no_gradient(name):
 
 
 def test_within_the_stated_error_at_a_hundred_steps():
-    """float32 against float64: outputs within 2e-6, gradients within 1e-5 of their largest."""
     for cell in (OF_EVERY_KIND["lstm"], OF_EVERY_KIND["gru"], OF_EVERY_KIND["lstm-peephole"]):
         exact = problem(cell, hidden=64, batch=8, steps=100, features=16)
         rounded = problem(cell, hidden=64, batch=8, steps=100, features=16, dtype=torch.float32)
         for name, tensor in rounded.tensors.items():
             exact.tensors[name].data.copy_(tensor)
-        expected, ours = answer(reference.run, exact), answer(operator.run, rounded)
-        for name, value in expected.items():
-            error, largest = (ours[name].double() - value).abs().max(), value.abs().max()
-            bound = 1e-5 * largest if "gradient" in name else 2e-6 * max(1.0, float(largest))
-            assert error <= bound, name
+        assert_within_the_stated_error(answer(operator.run, rounded), answer(reference.run, exact))
 
 
 def test_a_planted_fault_is_found(monkeypatch):

@@ -8,6 +8,14 @@ TOLERANCES = {
 }
 
 
+def assert_within_the_stated_error(rounded, exact):
+    """float32 against float64: outputs within 2e-6, gradients within 1e-5 of their largest."""
+    for name, value in exact.items():
+        error, largest = (rounded[name].double() - value).abs().max(), value.abs().max()
+        bound = 1e-5 * largest if "gradient" in name else 2e-6 * max(1.0, float(largest))
+        assert error <= bound, name
+
+
 def assert_near(actual, expected):
     """Compare tensors by name; none may be missing on either side."""
     assert list(actual) == list(expected)

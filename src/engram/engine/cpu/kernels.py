@@ -21,7 +21,6 @@ from engram.engine.cpu.forward import ForwardKind, emit_forward, forward_argumen
 from engram.engine.cpu.frame import COMMON
 from engram.engine.cpu.machine_code import MachineCode, compile_module
 from engram.engine.cpu.maths import DOUBLE, FLOAT
-from engram.engine.cpu.matrix_panels import MatrixPanelsKind, emit_matrix_panels
 from engram.engine.cpu.panels import ARGUMENTS as PANELS_ARGUMENTS
 from engram.engine.cpu.panels import PanelsKind, emit_panels
 from engram.engine.cpu.plan import Plan
@@ -66,13 +65,12 @@ class Tiles:
     input: Tile
 
 
-Kind = ForwardKind | BackwardKind | ProductsKind | PanelsKind | MatrixPanelsKind
+Kind = ForwardKind | BackwardKind | ProductsKind | PanelsKind
 _NAMES: dict[type[Kind], str] = {
     ForwardKind: "forward",
     BackwardKind: "backward",
     ProductsKind: "products",
     PanelsKind: "panels",
-    MatrixPanelsKind: "matrix_panels",
 }
 
 
@@ -199,7 +197,7 @@ class Kernels:
 
     def panels(self, *, matrix: bool) -> Kernel:
         """The kernel that packs weights."""
-        kind = MatrixPanelsKind() if matrix else PanelsKind()
+        kind = PanelsKind(matrix)
         return self._kernels.get(kind) or self._make(kind)
 
     def tiles(self, *, matrix: bool) -> Tiles:
@@ -249,10 +247,8 @@ class Kernels:
             )
         elif isinstance(kind, ProductsKind):
             emit_products(module, self.format, self.target, kind)
-        elif isinstance(kind, MatrixPanelsKind):
-            emit_matrix_panels(module, self.format, self.target)
         else:
-            emit_panels(module, self.format, self.target)
+            emit_panels(module, self.format, self.target, kind)
         return compile_module(module, self.target)
 
 

@@ -1,76 +1,52 @@
-"""Matrix panels: a kernel that packs weights in the order in which a matrix unit reads them.
+"""Matrix panels: packing one vector of units of a matrix in the order in which a matrix unit reads.
 
-Like `panels`, but a panel holds, for every 32 numbers of k, a tile of each part of each of its
-vectors of units; see `matrix`. Each matrix begins at a tile of its own.
+A panel holds, for every 32 numbers of k, a tile of each part of each of its vectors of units; see
+`matrix`. Each matrix begins at a tile of its own.
 """
-
-from dataclasses import dataclass
 
 from llvmlite import ir
 
 from engram.engine.cpu.frame import Frame
-from engram.engine.cpu.maths import Format
 from engram.engine.cpu.matrix import AT_ONCE, DEPTH, PARTS, TILE
-from engram.engine.cpu.panels import ARGUMENTS, SECTION
-from engram.engine.cpu.target import Target
 
 
-@dataclass(frozen=True)
-class MatrixPanelsKind:
-    """There is one such kernel."""
-
-
-def emit_matrix_panels(module: ir.Module, format: Format, target: Target) -> None:
-    """Write the kernel ``matrix_panels``, whose arguments are those of ``panels``.
+class MatrixPanels:
+    """Writes what the kernel ``panels`` does where tiles are those of a matrix unit.
 
     Args:
-        module: Where it goes.
-        format: Of the numbers.
-        target: For which machine.
+        frame: Of the kernel.
     """
-    frame = Frame(module, "matrix_panels", ARGUMENTS, format, target, False)
-    _MatrixPanels(frame).emit()
-    frame.finish()
-
-
-class _MatrixPanels:
-    """The kernel while it is being written."""
 
     def __init__(self, frame: Frame) -> None:
         self.frame, self.code, self.words = frame, frame.code, frame.words
         numbers = ir.ArrayType(self.code.format.scalar, DEPTH * self.code.width)
         self.scratch = frame.room(numbers)
 
-    def emit(self) -> None:
-        frame, code, b, words = self.frame, self.code, self.frame.builder, self.words
-        group_size = code.product(words["units"], code.width)
-        groups = b.sdiv(code.sum(words["hidden"], group_size, -1), group_size)
-        outputs = code.product(words["blocks"], words["units"])
-        panel_size = code.product(words["length"], AT_ONCE * PARTS * TILE)
-        with code.loop(*frame.share(groups)) as group, code.loop(0, outputs) as output:
-            vector = code.sum(code.product(group.index, outputs), output.index)
-            panel = code.product(b.sdiv(vector, code.number(AT_ONCE)), panel_size)
-            inside = code.product(b.srem(vector, code.number(AT_ONCE)), PARTS * TILE)
-            target = frame.matrix.at(frame.address("panels"), panel, inside)
-            unit = code.sum(
-                code.product(group.index, words["units"]), b.sdiv(output.index, words["blocks"])
-            )
-            unit = code.product(unit, code.width)
-            block = code.product(b.srem(output.index, words["blocks"]), words["hidden"])
-            with code.loop(0, words["section_count"]) as section:
-                self._emit_section(section.index, block, unit, target)
+    def target(self, vector: ir.Value) -> ir.Value:
+        """Where a vector of units begins, counted over all groups."""
+        code, b = self.code, self.frame.builder
+        panel_size = code.product(self.words["length"], AT_ONCE * PARTS * TILE)
+        panel = code.product(b.sdiv(vector, code.number(AT_ONCE)), panel_size)
+        inside = code.product(b.srem(vector, code.number(AT_ONCE)), PARTS * TILE)
+        return self.frame.matrix.at(self.frame.address("panels"), panel, inside)
 
-    def _emit_section(
-        self, section: ir.Value, block: ir.Value, unit: ir.Value, target: ir.Value
+    def emit_section(
+        self,
+        section: tuple[ir.Value, ...],
+        block: ir.Value,
+        unit: ir.Value,
+        target: ir.Value,
     ) -> None:
-        """One vector of units at every k of a matrix."""
+        """One vector of units at every k of a matrix.
+
+        Args:
+            section: Its words; where it lies as a pointer.
+            block: Output at which the vector's block begins.
+            unit: The vector's first.
+            target: As `target` gives it.
+        """
         frame, code, b = self.frame, self.code, self.frame.builder
-        table = code.product(section, len(SECTION))
-        here, size, apart, turned, first = (
-            code.word_at(frame.address("sections"), code.sum(table, place))
-            for place in range(len(SECTION))
-        )
-        start = b.inttoptr(here, target.type)
+        start, size, apart, turned, first = section
         rest = code.sum(self.words["hidden"], b.neg(unit))
         side_by_side = b.icmp_signed("!=", turned, code.number(0))
         with code.loop(0, frame.matrix.depth(size)) as tile:

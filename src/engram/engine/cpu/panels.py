@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
+from engram.engine.cpu.code import POINTER
 from engram.engine.cpu.frame import Frame
 from engram.engine.cpu.maths import Format
+from engram.engine.cpu.matrix_panels import MatrixPanels
 from engram.engine.cpu.target import Target
 
 ARGUMENTS = (
@@ -35,27 +37,35 @@ SECTION = (
 
 @dataclass(frozen=True)
 class PanelsKind:
-    """There is one such kernel."""
+    """Which of these kernels it is.
+
+    Attributes:
+        matrix: Whether it packs for a matrix unit.
+    """
+
+    matrix: bool
 
 
-def emit_panels(module: ir.Module, format: Format, target: Target) -> None:
+def emit_panels(module: ir.Module, format: Format, target: Target, kind: PanelsKind) -> None:
     """Write the kernel ``panels``.
 
     Args:
         module: Where it goes.
         format: Of the numbers.
         target: For which machine.
+        kind: What it does.
     """
     frame = Frame(module, "panels", ARGUMENTS, format, target, False)
-    _Panels(frame).emit()
+    _Panels(frame, kind.matrix).emit()
     frame.finish()
 
 
 class _Panels:
     """The kernel while it is being written."""
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, matrix: bool) -> None:
         self.frame, self.code, self.words = frame, frame.code, frame.words
+        self.matrix = MatrixPanels(frame) if matrix else None
         numbers = ir.ArrayType(self.code.format.scalar, self.code.width**2)
         self.scratch = frame.room(numbers)
 
@@ -64,33 +74,46 @@ class _Panels:
         group_size = code.product(words["units"], code.width)
         groups = b.sdiv(code.sum(words["hidden"], group_size, -1), group_size)
         outputs = code.product(words["blocks"], words["units"])
-        panels = b.sdiv(outputs, words["vectors"])
         with code.loop(*frame.share(groups)) as group, code.loop(0, outputs) as output:
-            panel = code.sum(
-                code.product(group.index, panels), b.sdiv(output.index, words["vectors"])
-            )
-            line = code.product(panel, words["length"], words["vectors"])
-            line = code.sum(line, b.srem(output.index, words["vectors"]))
-            target = code.pointer_at(frame.address("panels"), code.product(line, code.width))
+            vector = code.sum(code.product(group.index, outputs), output.index)
+            target = self._target(vector) if self.matrix is None else self.matrix.target(vector)
             unit = code.sum(
                 code.product(group.index, words["units"]), b.sdiv(output.index, words["blocks"])
             )
             unit = code.product(unit, code.width)
             block = code.product(b.srem(output.index, words["blocks"]), words["hidden"])
             with code.loop(0, words["section_count"]) as section:
-                self._emit_section(section.index, block, unit, target)
+                found = self._section(section.index)
+                emit = self._emit_section if self.matrix is None else self.matrix.emit_section
+                emit(found, block, unit, target)
 
-    def _emit_section(
-        self, section: ir.Value, block: ir.Value, unit: ir.Value, target: ir.Value
-    ) -> None:
-        """One vector of units at every k of a matrix."""
-        frame, code, b = self.frame, self.code, self.frame.builder
-        table = code.product(section, len(SECTION))
-        here, size, apart, turned, first = (
-            code.word_at(frame.address("sections"), code.sum(table, place))
+    def _target(self, vector: ir.Value) -> ir.Value:
+        """Where a vector of units begins, counted over all groups."""
+        code, b, words = self.code, self.frame.builder, self.words
+        panel = b.sdiv(vector, words["vectors"])
+        line = code.product(panel, words["length"], words["vectors"])
+        line = code.sum(line, b.srem(vector, words["vectors"]))
+        return code.pointer_at(self.frame.address("panels"), code.product(line, code.width))
+
+    def _section(self, number: ir.Value) -> tuple[ir.Value, ...]:
+        """The words of a section, and where it lies as a pointer."""
+        table = self.code.product(number, len(SECTION))
+        here, *others = (
+            self.code.word_at(self.frame.address("sections"), self.code.sum(table, place))
             for place in range(len(SECTION))
         )
-        start = b.inttoptr(here, target.type)
+        return self.frame.builder.inttoptr(here, POINTER), *others
+
+    def _emit_section(
+        self,
+        section: tuple[ir.Value, ...],
+        block: ir.Value,
+        unit: ir.Value,
+        target: ir.Value,
+    ) -> None:
+        """One vector of units at every k of a matrix."""
+        code, b = self.code, self.frame.builder
+        start, size, apart, turned, first = section
         self.stride = code.product(self.words["vectors"], code.width)
         target = code.pointer_at(target, code.product(first, self.stride))
         rest = code.sum(self.words["hidden"], b.neg(unit))
