@@ -26,10 +26,7 @@ def everything_there(monkeypatch):
 
 @pytest.fixture
 def two_threads():
-    before = torch.get_num_threads()
     torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 def _problem(name, size, dtype=torch.float32):

@@ -86,12 +86,14 @@ def test_a_schedule_runs_every_row_once_in_order(lengths, reverse):
     parts = schedule.bounds(2).tolist()
     assert parts == sorted(parts)
     assert (parts[0], parts[-1]) == (0, len(lengths))
+    assert schedule.most_rows(2) == max(parts[1], parts[2] - parts[1])
 
 
 def test_equal_lengths_need_no_order():
     schedule = full_schedule(3, 2, True)
     assert schedule.places is None
     assert schedule.starts == (4, 2, 0)
+    assert [schedule.most_rows(parts) for parts in (1, 2, 3)] == [2, 1, 1]
     assert schedule.count_before.tolist() == [0, 2, 2]
 
 

@@ -163,6 +163,23 @@ class Code:
         addresses.type = ir.VectorType(POINTER, self.width)  # llvmlite gives the type of the base
         return addresses, ir.Constant(ir.VectorType(ir.IntType(1), self.width), [1] * self.width)
 
+    def turned(
+        self, lines: Sequence[ir.Value], lines_left: ir.Value, left: ir.Value
+    ) -> list[ir.Value]:
+        """As many numbers from each line as a vector has places, turned around; see `transposed`.
+
+        Args:
+            lines: Where the lines begin, as many as a vector has places.
+            lines_left: How many of them exist; zeros stand for the others.
+            left: How many numbers of a line exist.
+        """
+        rows = []
+        for lane, line in enumerate(lines):
+            exists = self.builder.icmp_signed("<", self.number(lane), lines_left)
+            mask = self.mask(self.builder.select(exists, left, self.number(0)))
+            rows.append(self.load(line, mask))
+        return self.transposed(rows)
+
     def transposed(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
         """As many vectors as a vector has places: place j of vector i goes to place i of j."""
         rows, word = list(rows), ir.VectorType(ir.IntType(32), self.width)

@@ -18,7 +18,7 @@ from llvmlite import ir
 
 from engram.engine.cpu.code import INDEX, POINTER, Code
 from engram.engine.cpu.maths import Format
-from engram.engine.cpu.matrix import AT_ONCE, DEPTH, PARTS, TILE, Matrix
+from engram.engine.cpu.matrix import AT_ONCE, DEPTH, LINE, PALETTE, PARTS, TILE, Matrix
 from engram.engine.cpu.target import Target
 from engram.engine.cpu.tile import Factor, Tile, emit_plain_sums, emit_product
 
@@ -111,7 +111,7 @@ class Frame:
         tile: Tile,
         panel: str | None,
         factors: Callable[[ir.Value], list[Factor]],
-        split: str = "",
+        split: str,
     ) -> Product:
         """A product with room for the sums of one tile; see `Product`."""
         scalars = tile.rows * tile.blocks * tile.units * tile.width
@@ -141,6 +141,14 @@ class Frame:
     def address(self, word: str) -> ir.Value:
         """The address that an argument holds."""
         return self.builder.inttoptr(self.words[word], POINTER)
+
+    def line(self, table: str, number: ir.Value, size: int) -> list[ir.Value]:
+        """The words of one line of the table that an argument names, of so many words each."""
+        first = self.code.product(number, size)
+        return [
+            self.code.word_at(self.address(table), self.code.sum(first, place))
+            for place in range(size)
+        ]
 
     def finish(self) -> None:
         """End the part, and write the two entries that call it."""
@@ -172,7 +180,7 @@ class Frame:
         if not used:
             yield
             return
-        with self.matrix.ready(self.room(ir.ArrayType(ir.IntType(8), 64))):
+        with self.matrix.ready(self.room(PALETTE)):
             yield
 
     def finish_streams(self) -> None:
@@ -250,7 +258,7 @@ class Frame:
         with self._each_block(step, product.tile.rows) as (block, start, size):
             tiles = self._split_tiles(product, block)
             with code.loop(0, size) as loop:
-                line = self.matrix.at(tiles, code.product(loop.index, 64))
+                line = self.matrix.at(tiles, code.product(loop.index, LINE))
                 for factor in product.factors(code.sum(start, loop.index)):
                     line = self._split_factor(factor, line)
 
@@ -289,8 +297,8 @@ class Frame:
         with code.loop(0, tile.panels) as panel:
             place = code.sum(code.product(group, tile.panels), panel.index)
             columns = self.matrix.at(base, code.product(place, size))
-            sums = self.matrix.at(product.scratch, code.product(panel.index, AT_ONCE * 64))
-            stride = code.number(tile.panels * AT_ONCE * 64)
+            sums = self.matrix.at(product.scratch, code.product(panel.index, AT_ONCE * LINE))
+            stride = code.number(tile.panels * AT_ONCE * LINE)
             self.matrix.product(rows, columns, tiles, sums, stride)
 
     @contextmanager

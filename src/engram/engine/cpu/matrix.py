@@ -24,13 +24,14 @@ from engram.engine.cpu.code import INDEX, POINTER, Code
 ROWS = 16  # of a tile
 DEPTH = 32  # numbers of each row that one instruction multiplies
 PARTS = 3
-TILE = 1024  # bytes
+LINE = 64  # bytes of a row of a tile: 32 of bfloat16, or 16 sums
+TILE = ROWS * LINE
 # Tiles of sums that are under way at once: the unit begins a product every 16 clocks and needs 52.
 AT_ONCE = 4
 
 _BYTE = ir.IntType(8)
 _WORD = ir.IntType(32)
-_PALETTE = ir.ArrayType(_BYTE, 64)
+PALETTE = ir.ArrayType(_BYTE, 64)  # what the unit is told of its tiles
 
 
 def depth(count: int) -> int:
@@ -58,13 +59,13 @@ class Matrix:
         """Have the unit ready for whole tiles, inside the ``with``.
 
         Args:
-            room: 64 bytes.
+            room: For a `PALETTE`.
         """
         b = self.builder
-        b.store(ir.Constant(_PALETTE, None), room)
+        b.store(ir.Constant(PALETTE, None), room)
         self._set_byte(room, 0, 1)  # the palette with eight tiles
         for tile in range(8):
-            self._set_byte(room, 16 + 2 * tile, 64)  # bytes of a row, of 16 bits
+            self._set_byte(room, 16 + 2 * tile, LINE)
             self._set_byte(room, 48 + tile, ROWS)
         b.call(self._declared("ldtilecfg", POINTER), [room])
         yield
@@ -131,14 +132,14 @@ class Matrix:
             so_far: Whether they are added to what is there.
         """
         code = self.code
-        targets = [self.at(sums, 64 * vector) for vector in range(AT_ONCE)]
+        targets = [self.at(sums, LINE * vector) for vector in range(AT_ONCE)]
         for vector, target in enumerate(targets):
             if so_far:
                 self._load(vector, target, stride)
             else:
                 self.builder.call(self._declared("tilezero", _BYTE), [_BYTE(vector)])
         own, other = range(AT_ONCE, AT_ONCE + PARTS), AT_ONCE + PARTS
-        line = code.number(64)
+        line = code.number(LINE)
         with code.loop(0, tiles) as loop:
             row = self.at(rows, code.product(loop.index, PARTS * TILE))
             column = self.at(columns, code.product(loop.index, AT_ONCE * PARTS * TILE))

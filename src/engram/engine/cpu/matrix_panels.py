@@ -7,7 +7,7 @@ A panel holds, for every 32 numbers of k, a tile of each part of each of its vec
 from llvmlite import ir
 
 from engram.engine.cpu.frame import Frame
-from engram.engine.cpu.matrix import AT_ONCE, DEPTH, PARTS, TILE
+from engram.engine.cpu.matrix import AT_ONCE, DEPTH, LINE, PARTS, TILE
 
 
 class MatrixPanels:
@@ -80,13 +80,11 @@ class MatrixPanels:
         code, b = self.code, self.frame.builder
         with code.loop(0, DEPTH, code.width) as k:
             own = code.sum(left, b.neg(k.index))
-            lines = []
-            for lane in range(code.width):
-                exists = b.icmp_signed("<", code.number(lane), rest)
-                mask = code.mask(b.select(exists, own, code.number(0)))
-                line = code.pointer_at(start, code.product(apart, lane), k.index)
-                lines.append(code.load(line, mask))
-            for place, vector in enumerate(code.transposed(lines)):
+            lines = [
+                code.pointer_at(start, code.product(apart, lane), k.index)
+                for lane in range(code.width)
+            ]
+            for place, vector in enumerate(code.turned(lines, rest, own)):
                 code.store(vector, self._aside(code.sum(k.index, place)))
 
     def _write(self, target: ir.Value) -> None:
@@ -95,7 +93,7 @@ class MatrixPanels:
         with code.loop(0, code.width) as line:
             first = code.load(self._aside(line.index))
             second = code.load(self._aside(code.sum(line.index, code.width)))
-            address = self.frame.matrix.at(target, code.product(line.index, 64))
+            address = self.frame.matrix.at(target, code.product(line.index, LINE))
             self.frame.matrix.store_split(address, first, second)
 
     def _aside(self, k: ir.Value) -> ir.Value:

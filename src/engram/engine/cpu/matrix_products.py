@@ -8,7 +8,7 @@ side.
 from llvmlite import ir
 
 from engram.engine.cpu.frame import Frame
-from engram.engine.cpu.matrix import AT_ONCE, DEPTH, PARTS, TILE
+from engram.engine.cpu.matrix import AT_ONCE, DEPTH, LINE, PARTS, TILE
 
 # Tiles of z that are multiplied with all lines of a at once: those of four vectors stay in a core's
 # first cache.
@@ -66,7 +66,7 @@ class _MatrixProducts:
             with code.loop(*self.share) as line:
                 gradients = self._gradients(line.index, tile.index)
                 sums = self._sums(line.index, column.index)
-                stride = code.product(words["row"], 64)
+                stride = code.product(words["row"], LINE)
                 with b.if_else(undefined) as (first, later):
                     for case, so_far in ((first, False), (later, True)):
                         with case:
@@ -85,7 +85,7 @@ class _MatrixProducts:
         target = self._gradients(line, tile)
         for part, words in enumerate(zip(*pairs, strict=True)):
             for unit, row in enumerate(code.transposed(words)):
-                address = matrix.at(target, part * TILE + unit * 64)
+                address = matrix.at(target, part * TILE + unit * LINE)
                 self.frame.builder.store(row, address, align=4)
 
     def _split_factors(self, column: ir.Value, tile: ir.Value) -> None:
@@ -98,7 +98,7 @@ class _MatrixProducts:
                 self._copied("copied_z", copies, tile, k)
                 for k in (j.index, code.sum(j.index, DEPTH // 2))
             )
-            matrix.store_split(matrix.at(target, code.product(j.index, 64)), *halves)
+            matrix.store_split(matrix.at(target, code.product(j.index, LINE)), *halves)
 
     def _copied(self, word: str, copies: ir.Value, tile: ir.Value, k: ir.Value | int) -> ir.Value:
         """A vector of a copied row; zero past the last row."""

@@ -83,7 +83,8 @@ class _Panels:
             unit = code.product(unit, code.width)
             block = code.product(b.srem(output.index, words["blocks"]), words["hidden"])
             with code.loop(0, words["section_count"]) as section:
-                found = self._section(section.index)
+                here, *others = frame.line("sections", section.index, len(SECTION))
+                found = b.inttoptr(here, POINTER), *others
                 emit = self._emit_section if self.matrix is None else self.matrix.emit_section
                 emit(found, block, unit, target)
 
@@ -94,15 +95,6 @@ class _Panels:
         line = code.product(panel, words["length"], words["vectors"])
         line = code.sum(line, b.srem(vector, words["vectors"]))
         return code.pointer_at(self.frame.address("panels"), code.product(line, code.width))
-
-    def _section(self, number: ir.Value) -> tuple[ir.Value, ...]:
-        """The words of a section, and where it lies as a pointer."""
-        table = self.code.product(number, len(SECTION))
-        here, *others = (
-            self.code.word_at(self.frame.address("sections"), self.code.sum(table, place))
-            for place in range(len(SECTION))
-        )
-        return self.frame.builder.inttoptr(here, POINTER), *others
 
     def _emit_section(
         self,
@@ -143,13 +135,9 @@ class _Panels:
         target: ir.Value,
     ) -> None:
         """Turn a vector's width of k around, for as many units; fewer where fewer are left."""
-        code, b = self.code, self.frame.builder
-        rows = []
-        for lane, line in enumerate(lines):
-            exists = b.icmp_signed("<", code.number(lane), rest)
-            mask = code.mask(b.select(exists, left, code.number(0)))
-            rows.append(code.load(code.pointer_at(line, k), mask))
-        for place, vector in enumerate(code.transposed(rows)):
+        code = self.code
+        here = [code.pointer_at(line, k) for line in lines]
+        for place, vector in enumerate(code.turned(here, rest, left)):
             code.store(vector, code.pointer_at(self.scratch, place * code.width))
         with code.loop(0, code.smaller(left, code.number(code.width))) as own:
             value = code.load(code.pointer_at(self.scratch, code.product(own.index, code.width)))

@@ -308,7 +308,7 @@ def _room_for_splits(
 ) -> dict[str, Tensor | int]:
     """Room for the parts of rows, of so many numbers, in each thread."""
     schedule = inputs.schedule
-    rows = schedule.batch if by_units else int(schedule.bounds(threads).diff().max())
+    rows = schedule.batch if by_units else schedule.most_rows(threads)
     words: dict[str, Tensor | int] = {"split_tiles": -(-rows // ROWS)}
     for side, counts in sides.items():
         size = split_bytes(rows, counts) // inputs.x.itemsize

@@ -316,8 +316,4 @@ class _Products:
 
     def _section(self, number: ir.Value) -> list[ir.Value]:
         """The words of a section."""
-        table = self.code.product(number, len(SECTION))
-        return [
-            self.code.word_at(self.frame.address("sections"), self.code.sum(table, place))
-            for place in range(len(SECTION))
-        ]
+        return self.frame.line("sections", number, len(SECTION))

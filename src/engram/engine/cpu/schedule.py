@@ -61,6 +61,12 @@ class Schedule:
         inner = torch.searchsorted(done, goals, right=True)
         return torch.cat([torch.zeros(1, dtype=torch.int64), inner, torch.tensor([self.batch])])
 
+    def most_rows(self, parts: int) -> int:
+        """Rows of the largest of these parts."""
+        if self.lengths is None:
+            return -(-self.batch // parts)
+        return int(self.bounds(parts).diff().max())
+
 
 @lru_cache(maxsize=64)
 def _even_bounds(batch: int, parts: int) -> Tensor:
