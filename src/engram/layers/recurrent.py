@@ -279,9 +279,9 @@ class Recurrent(nn.Module):
                 "needs the end of the sequence; call the layer on the whole sequence"
             )
         if not torch.compiler.is_compiling():
-            quick = quick_step(self, input, (state,) if isinstance(state, Tensor) else state)
+            quick = quick_step(self, input, state)
             if quick is not None:
-                return quick[0], self._state_out(quick[1])
+                return quick
         if input.dim() not in (1, 2):
             raise ConfigError(
                 f"step() got an input of shape {tuple(input.shape)}; it takes (B, I) or (I,)"

@@ -1,27 +1,46 @@
 """Stepping: one step of a stream, where the calls around a kernel cost more than the kernel.
 
-The checks here are the least that make a call safe. Whatever does not pass them takes the ordinary
-way, which says what is wrong, or does it.
+Tensors are checked one by one where a stream begins. After that, one call of torch's says whether
+those of a step are alike to the ones checked: in type, dtype, device, shape, strides and all that
+torch looks at to choose what an operation does, such as autocast and transforms. Their addresses
+are asked for at each step, so that nothing is out of date. Whatever does not pass takes the
+ordinary way, which says what is wrong, or does it.
 """
 
+from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch._C._dynamo import guards
 from torch.autograd import forward_ad
 
 from engram.cells.base import Cell
 from engram.cells.language import OVER_UNITS
 from engram.engine.dispatch import choose
 from engram.engine.trace import trace
+from engram.layers.initial import weight_shapes
 
 if TYPE_CHECKING:
-    from engram.layers.recurrent import Recurrent
+    from engram.engine.cpu.stream import Stream
+    from engram.layers.recurrent import Recurrent, State
 
 # Rows from which on it pays to pack the weights, as the ordinary way does.
 _MANY_ROWS = 8
+
+# Kinds of steps that a layer is prepared for: two batches, with torch.no_grad or inference_mode.
+_KEPT = 4
+
+# what torch's own compiled code calls between its kernels; it is no public part of torch
+_alike_to: Any = getattr(guards, "TensorGuards", None)
+_empty: Any = getattr(guards, "_empty_strided_cpu", None)
+_address = Tensor.data_ptr  # looked up once
+
+# shape, strides and dtype of a tensor that is to be made
+_Form = tuple[tuple[int, ...], tuple[int, ...], torch.dtype]
 
 
 @cache
@@ -29,140 +48,186 @@ def can_step_quickly(cell: Cell) -> bool:
     """Whether a cell has kernels that read weights as they are.
 
     Not if it looks at whole rows, nor if some of its recurrent weights count as zero whatever they
-    hold.
+    hold; nor where this torch lacks what steps are made with.
     """
+    if _alike_to is None or _empty is None:
+        return False
     if choose(cell).engine != "cpu" or cell.unconnected:
         return False
     return all(node.op not in OVER_UNITS for node in trace(cell).nodes)
 
 
 def quick_step(
-    layer: "Recurrent", input: Tensor, state: tuple[Tensor, ...] | None
-) -> tuple[Tensor, tuple[Tensor, ...]] | None:
+    layer: "Recurrent", input: Tensor, state: "State | None"
+) -> "tuple[Tensor, State] | None":
     """Run one step without gradients; None where the ordinary way is needed.
 
     Args:
         layer: In one direction.
         input: ``(B, I)`` or ``(I,)``.
-        state: ``(L, B, H)`` each, or ``(L, H)``; None means zero.
+        state: ``(L, B, H)`` each, or ``(L, H)``, as a layer takes them; None means zero.
 
     Returns:
         Output ``(B, H)`` or ``(H,)``, and the states after the step, shaped like those before.
     """
     if (
         torch.is_grad_enabled()
-        or layer.engine not in ("auto", "cpu")
-        or type(input) is not Tensor
-        or not input.is_contiguous()
-        or not input.is_cpu
-        or (
-            layer.training
-            and (
-                layer.dropout
-                or layer.weight_drop
-                or layer.dropout_input
-                or layer.dropout_output
-                or layer.masking.training.masks
-            )
-        )
-        or torch.is_autocast_enabled("cpu")
-        or torch._C._are_functorch_transforms_active()
         or forward_ad._current_level >= 0
+        or layer.engine not in ("auto", "cpu")
+        or (layer.training and _draws(layer))
     ):
         return None
-    dtype, shape = input.dtype, input.shape
-    streams = _streams.get(layer)
-    known = streams is not None and streams.dtype is dtype and streams.input_shape == shape
-    if not (known or _fits(layer, shape)):
-        return None
-    weights = _weights(layer, dtype)
-    if weights is None:
-        return None
-    if streams is None or not known:
-        streams = _streams[layer] = _Streams(layer, dtype, shape)
-    if state is None:
-        if layer.learn_initial_state:
+    states = (state,) if type(state) is not tuple and isinstance(state, Tensor) else state
+    known = _prepared.get(layer, ())
+    for prepared in known:
+        tensors = prepared.tensors(layer, input, states)
+        if tensors is not None:
+            break
+    else:
+        tensors = _checked(layer, input, states)
+        if tensors is None:
             return None
-        state = tuple([input.new_zeros(streams.state_shape) for _ in range(streams.states)])
-    elif len(state) != streams.states:
-        return None
-    expected = streams.state_shape
-    for each in state:
-        if (
-            each.dtype is not dtype
-            or each.shape != expected
-            or not each.is_contiguous()
-            or not each.is_cpu
-        ):
-            return None
-    after = tuple([torch.empty_like(each) for each in state])
-    if len(weights) == 1:
-        output = torch.empty_like(streams.output)
-        streams.layers[0].step(input, weights[0], state, after, output)
-        return output, after
-    below = input
-    for place, (kernel, own) in enumerate(zip(streams.layers, weights, strict=True)):
-        old, new = [each[place] for each in state], [each[place] for each in after]
-        kernel.step(below, own, old, new, new[0])
-        below = new[0] + below if place and layer.residual else new[0]
-    return below.clone(), after
+        prepared = _Prepared(layer, tensors)
+        _prepared[layer] = (prepared, *known[: _KEPT - 1])
+    output, *after = [_empty(*form) for form in prepared.forms]
+    if len(prepared.kernels) == 1:
+        prepared.kernels[0].step([*map(_address, (output, *tensors, *after))])
+    else:
+        output = _step_stack(layer, prepared, tensors, after)
+    return output, tuple(after) if prepared.states > 1 else after[0]
 
 
-def _fits(layer: "Recurrent", shape: torch.Size) -> bool:
-    """Whether an input of this shape is one of few rows for a layer that steps quickly."""
-    batch = shape[0] if len(shape) == 2 else 1
-    return (
-        layer.steps_quickly
-        and len(shape) in (1, 2)
-        and shape[-1] == layer.input_size
-        and 0 < batch < _MANY_ROWS
+def _draws(layer: "Recurrent") -> bool:
+    """Whether something is drawn at each step while the layer is training."""
+    return bool(
+        layer.dropout
+        or layer.weight_drop
+        or layer.dropout_input
+        or layer.dropout_output
+        or layer.masking.training.masks
     )
 
 
-class _Streams:
-    """The streams of a layer's stack, for one dtype and shape of input.
+def _step_stack(
+    layer: "Recurrent",
+    prepared: "_Prepared",
+    tensors: Sequence[Tensor],
+    after: Sequence[Tensor],
+) -> Tensor:
+    """Run the layers of a stack one after another; gives the output of the last."""
+    below, addresses = tensors[0], [*map(_address, tensors)]
+    weights, before = addresses[1 : -prepared.states], addresses[-prepared.states :]
+    behind = [*map(_address, after)]
+    each = len(weights) // len(prepared.kernels)
+    for place, kernel in enumerate(prepared.kernels):
+        output, shift = _empty(*prepared.forms[0]), place * prepared.bytes
+        kernel.step(
+            [
+                output.data_ptr(),
+                below.data_ptr(),
+                *weights[place * each : (place + 1) * each],
+                *[address + shift for address in before],
+                *[address + shift for address in behind],
+            ]
+        )
+        below = output.add_(below) if place and layer.residual else output
+    return below
+
+
+def _checked(
+    layer: "Recurrent", input: Tensor, states: Sequence[Tensor] | None
+) -> tuple[Tensor, ...] | None:
+    """Input, weights and states of a step; None where one needs the ordinary way."""
+    if type(input) is not Tensor or not layer.steps_quickly:
+        return None
+    dtype, shape = input.dtype, input.shape
+    if (
+        len(shape) not in (1, 2)
+        or shape[-1] != layer.input_size
+        or not 0 < shape[:-1].numel() < _MANY_ROWS
+        or torch.is_autocast_enabled("cpu")
+        or torch._C._are_functorch_transforms_active()
+    ):
+        return None
+    cell, hidden, count = layer.cell, layer.hidden_size, layer.num_layers
+    state_shape = (count, *shape[:-1], hidden)
+    if states is None:
+        if layer.learn_initial_state:
+            return None
+        states = [input.new_zeros(state_shape) for _ in cell.states]
+    weights = [layer._parameters.get(name) for own in layer.weight_names for name in own]
+    tensors = tuple(each for each in (input, *weights, *states) if each is not None)
+    sizes = [layer.input_size] + [hidden] * (count - 1)
+    shapes: list[tuple[int, ...]] = [shape]
+    for size in sizes:
+        shapes += [*weight_shapes(cell, size, hidden, layer.bias).values()]
+    shapes += [state_shape] * len(cell.states)
+    if len(tensors) != len(shapes):
+        return None
+    for each, expected in zip(tensors, shapes, strict=True):
+        if (
+            type(each) not in (Tensor, nn.Parameter)
+            or each.dtype is not dtype
+            or each.shape != expected
+            or not each.is_cpu
+            or not each.is_contiguous()
+            or each.is_neg()
+        ):
+            return None
+    return tensors
+
+
+class _Prepared:
+    """What the steps of a layer have in common, for tensors that are alike.
+
+    Args:
+        layer: Whose steps.
+        tensors: Of one of them, checked: input, weights of all layers, states.
 
     Attributes:
-        dtype: Of all.
-        input_shape: ``(B, I)`` or ``(I,)``.
-        state_shape: ``(L, B, H)`` or ``(L, H)``.
         states: How many the cell has.
-        output: Of the shape of an output, for others to be made like it.
-        layers: One stream for each.
+        forms: Of output and states.
+        kernels: One stream for each layer.
+        bytes: Of one layer's part of a state.
     """
 
-    def __init__(self, layer: "Recurrent", dtype: torch.dtype, shape: torch.Size) -> None:
+    def __init__(self, layer: "Recurrent", tensors: Sequence[Tensor]) -> None:
         from engram.engine.cpu.stream import stream
 
-        hidden, cell = layer.hidden_size, layer.masking.evaluation
-        batch = shape[0] if len(shape) == 2 else 1
-        self.dtype, self.input_shape = dtype, shape
-        self.output = torch.empty(*shape[:-1], hidden, dtype=dtype)
-        self.state_shape = torch.Size([layer.num_layers, *self.output.shape])
+        input, hidden, cell = tensors[0], layer.hidden_size, layer.masking.evaluation
+        batch = input.shape[:-1].numel()
         self.states = len(cell.states)
+        output = input.new_empty(*input.shape[:-1], hidden)
+        self._zeros = tuple([input.new_zeros(tensors[-1].shape) for _ in cell.states])
+        self.forms = [_form(each) for each in (output, *self._zeros)]
+        self.bytes = output.nbytes
         sizes = [layer.input_size] + [hidden] * (layer.num_layers - 1)
-        self.layers = [stream(cell, dtype, size, hidden, batch, layer.bias) for size in sizes]
+        self.kernels: list[Stream] = [
+            stream(cell, input.dtype, size, hidden, batch, layer.bias) for size in sizes
+        ]
+        self._weights = itemgetter(*(name for own in layer.weight_names for name in own))
+        self._count = len(tensors)
+        # neither sizes nor strides may differ
+        self._alike = _alike_to(*tensors, dynamic_dims_sizes=None, dynamic_dims_strides=None).check
+
+    def tensors(
+        self, layer: "Recurrent", input: Tensor, states: Sequence[Tensor] | None
+    ) -> tuple[Tensor, ...] | None:
+        """Input, weights and states of a step; None where they are not like those checked."""
+        if states is None:
+            if layer.learn_initial_state:
+                return None
+            states = self._zeros
+        try:
+            found = (input, *self._weights(layer._parameters), *states)
+        except KeyError:  # it is computed from others now
+            return None
+        return found if len(found) == self._count and self._alike(*found) else None
+
+
+def _form(tensor: Tensor) -> _Form:
+    return tuple(tensor.shape), tensor.stride(), tensor.dtype
 
 
 # beside the layers and not in them, so that they can be copied and pickled
-_streams: "WeakKeyDictionary[Recurrent, _Streams]" = WeakKeyDictionary()
-
-
-def _weights(layer: "Recurrent", dtype: torch.dtype) -> list[list[int]] | None:
-    """Addresses of the weights of each layer, in a stream's order; None where one is unusual."""
-    known = layer._parameters
-    found = []
-    for names in layer.weight_names:
-        own = []
-        for name in names:
-            weight = known.get(name)
-            if (
-                weight is None
-                or weight.dtype is not dtype
-                or not weight.is_contiguous()
-                or not weight.is_cpu
-            ):
-                return None
-            own.append(weight.data_ptr())
-        found.append(own)
-    return found
+_prepared: "WeakKeyDictionary[Recurrent, tuple[_Prepared, ...]]" = WeakKeyDictionary()

@@ -61,20 +61,21 @@ def forward_arguments(plan: Plan) -> list[str]:
     return [
         "gates",
         "gates_stride",
+        *(f"mask.{name}" for name in plan.masks),
+        # what a stream gives anew at each step stands together
+        "output",
         "input",
         "input_panel",
         "recurrent_panel",
         "input_bias",
         "recurrent_bias",
         *(f"weight.{name}" for name in plan.weights),
-        *(f"mask.{name}" for name in plan.masks),
-        *(f"{word}.{state}" for state in plan.states for word in ("initial", "state", "stride")),
+        *(f"{word}.{state}" for word in ("initial", "state", "stride") for state in plan.states),
         *(f"row.{index}" for index in range(plan.rows)),
         "sums",
         "aside",
         "input_split",
         "recurrent_split",
-        "output",
         "turned",
     ]
 

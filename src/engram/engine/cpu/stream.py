@@ -6,7 +6,7 @@ and calls.
 """
 
 import ctypes
-from collections.abc import Sequence
+import struct
 from functools import lru_cache
 
 import torch
@@ -57,49 +57,34 @@ class Stream:
             "give_way": GIVE_WAY,
             **{f"stride.{name}": 1 for name in cell.states},
         }
-        self._size = blocks * (features + len(cell.recurrent) * hidden) * dtype.itemsize
+        self._large = (
+            blocks * (features + len(cell.recurrent) * hidden) * dtype.itemsize >= _BYTES_TO_SPLIT
+        )
         self._groups = kernels.plain_tile.groups(hidden)
         self._table = type(kernel.table({}))
         self._ready = bytes(kernel.table(words))
-        # weights stand in one row in the table, and a state's two addresses beside each other
-        self._weights_from = kernel.place("input_panel")
-        self._weights_to = self._weights_from + 4 + len(cell.weights)
         self._no_biases = None if bias else [self._nothing.data_ptr()] * 2
-        self._input_place, self._output_place = kernel.place("input"), kernel.place("output")
+        first, last = kernel.place("output"), kernel.place(f"state.{cell.states[-1]}")
+        self._start = first * struct.calcsize("q")
+        self._write = struct.Struct(f"{last + 1 - first}q").pack_into
         self._turned, self._turned_place = False, kernel.place("turned")
-        self._state_places = [kernel.place(f"initial.{name}") for name in cell.states]
         self._team_places = [kernel.place(name) for name in ("thread_number", "thread_count")]
 
-    def step(
-        self,
-        x: Tensor,
-        weights: list[int],
-        before: Sequence[Tensor],
-        after: Sequence[Tensor],
-        output: Tensor,
-    ) -> None:
-        """Compute one step; all tensors are contiguous.
+    def step(self, addresses: list[int]) -> None:
+        """Compute one step.
 
         Args:
-            x: ``(B, I)``.
-            weights: Addresses of input and recurrent matrix, of both biases where there are some,
-                and of per-unit weights.
-            before: States, ``(B, H)`` each, in the cell's order.
-            after: Where the states after the step are written.
-            output: Where the emitted state is written besides, ``(B, H)``.
+            addresses: Of contiguous memory, in the kernel's order: where the emitted state is
+                written besides, ``(B, H)``; the input, ``(B, I)``; input and recurrent matrix, both
+                biases where there are some, and per-unit weights; the states before, ``(B, H)``
+                each in the cell's order; and where those after the step are written.
         """
+        if self._no_biases is not None:
+            addresses[4:4] = self._no_biases
         table = self._table.from_buffer_copy(self._ready)
-        table[self._input_place] = x.data_ptr()
-        table[self._output_place] = output.data_ptr()
-        if self._no_biases:
-            weights = weights[:2] + self._no_biases + weights[2:]
-        table[self._weights_from : self._weights_to] = weights  # type: ignore[assignment]
-        for place, old, new in zip(self._state_places, before, after):  # noqa: B905  # time counts
-            table[place] = old.data_ptr()
-            table[place + 1] = new.data_ptr()
-        address = ctypes.addressof(table)
-        if self._size < _BYTES_TO_SPLIT:
-            self._kernel.alone(address, 0, 1)
+        self._write(table, self._start, *addresses)
+        if not self._large:
+            self._kernel.alone(ctypes.addressof(table), 0, 1)
             return
         # to and fro, so that the weights that were read last are the first of the next step
         self._turned = not self._turned
@@ -108,7 +93,7 @@ class Stream:
         table[self._team_places[0]] = current.thread_number
         table[self._team_places[1]] = current.thread_count
         threads = min(torch.get_num_threads(), self._groups)
-        self._kernel.run_table(address, max(threads, 1))
+        self._kernel.run_table(ctypes.addressof(table), max(threads, 1))
 
 
 @lru_cache(maxsize=256)
