@@ -166,6 +166,34 @@ def test_a_step_takes_one_step(shape):
     assert _text(engram.LSTM(I, H).step, torch.zeros(shape)) == text
 
 
+@pytest.mark.parametrize("engine", ["cpu", "torch", "reference"])
+@pytest.mark.parametrize(
+    ("name", "shape", "taken"),
+    [
+        ("weight_ih_l0", (4 * H, I - 1), (4 * H, I)),
+        ("weight_hh_l0", (2, 2), (4 * H, H)),
+        ("weight_hh_l1_reverse", (4 * H, H + 1), (4 * H, H)),
+        ("weight_ih_l1", (4 * H, I), (4 * H, 2 * H)),
+        ("bias_hh_l0_reverse", (3,), (4 * H,)),
+    ],
+)
+def test_weights_of_another_shape_are_refused(name, shape, taken, engine):
+    layer = engram.LSTM(I, H, 2, bidirectional=True, engine=engine)
+    layer.get_parameter(name).data = torch.zeros(shape)
+    assert _text(layer, X) == (
+        f"{name} has shape {shape}; this layer takes {taken}: give it weights of that shape, or "
+        "make a layer of the other size"
+    )
+
+
+@torch.no_grad()
+def test_a_step_with_a_unit_weight_of_another_shape_is_refused():
+    layer = engram.Recurrent(cells.LSTM(peepholes=True), I, H)
+    _, state = layer.step(X[0])
+    layer.p_f_l0.data = torch.zeros(1)
+    assert _text(layer.step, X[0], state).startswith("p_f_l0 has shape (1,); this layer takes (5,)")
+
+
 CONSTRUCTIONS = [
     ((cells.LSTM, I, H), {}, "it takes a Cell, such as engram.cells.LSTM() (with parentheses)"),
     (("lstm", I, H), {}, "cell is 'lstm'; it takes a Cell"),

@@ -1,6 +1,6 @@
 """Checks of what a recurrent layer is called with; each fault names the shape that was given."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -29,6 +29,27 @@ def checked_probabilities(**probabilities: float) -> None:
     for name, value in probabilities.items():
         if not 0.0 <= value <= 1.0:
             raise ConfigError(f"{name} is {value!r}; it takes a probability from 0 to 1")
+
+
+def checked_weights(
+    weights: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], suffix: str
+) -> None:
+    """Check that weights have the shapes that they were made with: their data may be set anew.
+
+    Args:
+        weights: Of one layer in one direction, by role.
+        shapes: Theirs, by role.
+        suffix: What follows a role in the name of a parameter.
+
+    Raises:
+        ConfigError: For one of another shape.
+    """
+    for role, shape in shapes.items():
+        if weights[role].shape != shape:
+            raise ConfigError(
+                f"{role}{suffix} has shape {tuple(weights[role].shape)}; this layer takes {shape}: "
+                "give it weights of that shape, or make a layer of the other size"
+            )
 
 
 def checked_input(input: Tensor, size: int, batch_first: bool, weight: Tensor) -> None:

@@ -18,6 +18,7 @@ from engram.layers.arguments import (
     checked_reset,
     checked_sizes,
     checked_state,
+    checked_weights,
 )
 from engram.layers.dropout import drop
 from engram.layers.initial import initialise, weight_shapes
@@ -461,6 +462,8 @@ class Recurrent(nn.Module):
     def _weights(self, suffix: str, x: Tensor) -> Weights:
         """What a layer and direction runs on over a sequence ``(T, B, ·)``, masks drawn anew."""
         parameters = self._parameters_of(suffix)
+        shapes = weight_shapes(self.cell, x.shape[2], self.hidden_size, self.bias)
+        checked_weights(parameters, shapes, suffix)
         recurrent = parameters["weight_hh"]
         if self.unconnected is not None:
             recurrent = recurrent.masked_fill(self.unconnected, 0.0)
