@@ -205,7 +205,8 @@ class Frame:
             self.code.word_at(self.address(word), index)
             for word in ("now", "count", "before", "count_before")
         )
-        return Step(now, before, count_before, self.code.smaller(self.high, count))
+        odd = self.builder.and_(index, self.code.number(1))
+        return Step(now, before, count_before, self.code.smaller(self.high, count), odd)
 
     def keeps(self, step: "Step", row: ir.Value) -> ir.Value:
         """Whether a row keeps its state; only where the kernel is one for resets."""
@@ -236,15 +237,15 @@ class Frame:
             share: First group and the one after the last.
             products: Of tiles with as many rows; their sums are in their scratch.
             use: Called after them with group, first row and number of rows.
-            turned: Not 0 to begin with the last group.
+            turned: Not 0 to begin with the last group; by default in every other step, so that
+                the weights that a step reads first are those that the caches still hold.
         """
         code, b = self.code, self.builder
+        turned = b.icmp_signed("!=", step.odd if turned is None else turned, code.number(0))
         most = min((product.tile.rows for product in products), default=8)
         with code.loop(*share) as loop, self._each_block(step, most) as (block, start, size):
-            group = loop.index
-            if turned is not None:
-                mirrored = code.sum(share[0], share[1], -1, b.neg(group))
-                group = b.select(b.icmp_signed("!=", turned, code.number(0)), mirrored, group)
+            mirrored = code.sum(share[0], share[1], -1, b.neg(loop.index))
+            group = b.select(turned, mirrored, loop.index)
             if products and products[0].tile.matrix:
                 for product in products:
                     self._emit_matrix_product(product, group, block)
@@ -528,12 +529,14 @@ class Step:
         before: First packed row of the step before.
         count_before: Rows of the step before; the rest starts from the initial state.
         high: Where this thread's rows end.
+        odd: 1 in every other step, else 0.
     """
 
     now: ir.Value
     before: ir.Value
     count_before: ir.Value
     high: ir.Value
+    odd: ir.Value
 
 
 def _function_at(builder: ir.IRBuilder, word: ir.Value, kind: ir.FunctionType) -> ir.Value:
