@@ -89,25 +89,23 @@ def choose(
         raise ConfigError(f"engine '{requested}' is not known: {did_you_mean(requested, ENGINES)}")
     if requested == "reference":
         return Choice("reference", "it was asked for by name")
-    obstacles = {
-        "cpu": _kernel_obstacle(cell, see_steps, tensors),
-        "torch": _fused_obstacle(cell, record, see_steps),
-    }
+    kernel_obstacle = _kernel_obstacle(cell, see_steps, tensors)
+    name = type(cell).__name__
+    if requested == "auto" and kernel_obstacle is None:
+        return Choice("cpu", f"{name} is compiled for this machine from its equations")
+    obstacles = {"cpu": kernel_obstacle, "torch": _fused_obstacle(cell, record, see_steps)}
     if requested != "auto":
         if obstacles[requested] is not None:
             raise ConfigError(
                 f"engine '{requested}' cannot run this: {obstacles[requested]}; use engine='auto'"
             )
         return Choice(requested, "it was asked for by name")
-    name = type(cell).__name__
-    if obstacles["cpu"] is None:
-        return Choice("cpu", f"{name} is compiled for this machine from its equations")
     untraceable = _untraceable(cell)
     if untraceable is not None and cell.torch_layer is None:
         _say_once(untraceable)
     if obstacles["torch"] is None:
-        return Choice("torch", f"torch has a fused layer for {name}, and {obstacles['cpu']}")
-    return Choice("reference", obstacles["cpu"] if untraceable is None else untraceable)
+        return Choice("torch", f"torch has a fused layer for {name}, and {kernel_obstacle}")
+    return Choice("reference", untraceable or str(kernel_obstacle))
 
 
 def with_compiled(choice: Choice, cell: Cell, dtype: torch.dtype) -> Choice:

@@ -165,10 +165,12 @@ class Recurrent(nn.Module):
         self.forget_bias, self.chrono = forget_bias, chrono
 
         directions = 2 if bidirectional else 1
+        self.weight_shapes: dict[str, dict[str, tuple[int, ...]]] = {}  # by suffix
         for layer in range(num_layers):
             size_in = input_size if layer == 0 else directions * hidden_size
+            shapes = weight_shapes(cell, size_in, hidden_size, bias)
             for suffix in self._suffixes(layer):
-                shapes = weight_shapes(cell, size_in, hidden_size, bias)
+                self.weight_shapes[suffix] = shapes
                 for name, shape in shapes.items():
                     empty = torch.empty(shape, device=device, dtype=dtype)
                     self.register_parameter(name + suffix, nn.Parameter(empty))
@@ -462,8 +464,7 @@ class Recurrent(nn.Module):
     def _weights(self, suffix: str, x: Tensor) -> Weights:
         """What a layer and direction runs on over a sequence ``(T, B, ·)``, masks drawn anew."""
         parameters = self._parameters_of(suffix)
-        shapes = weight_shapes(self.cell, x.shape[2], self.hidden_size, self.bias)
-        checked_weights(parameters, shapes, suffix)
+        checked_weights(parameters, self.weight_shapes[suffix], suffix)
         recurrent = parameters["weight_hh"]
         if self.unconnected is not None:
             recurrent = recurrent.masked_fill(self.unconnected, 0.0)

@@ -22,7 +22,6 @@ from engram.cells.base import Cell
 from engram.cells.language import OVER_UNITS
 from engram.engine.dispatch import choose
 from engram.engine.trace import trace
-from engram.layers.initial import weight_shapes
 
 if TYPE_CHECKING:
     from engram.engine.cpu.stream import Stream
@@ -157,10 +156,9 @@ def _checked(
         states = [input.new_zeros(state_shape) for _ in cell.states]
     weights = [layer._parameters.get(name) for own in layer.weight_names for name in own]
     tensors = tuple(each for each in (input, *weights, *states) if each is not None)
-    sizes = [layer.input_size] + [hidden] * (count - 1)
     shapes: list[tuple[int, ...]] = [shape]
-    for size in sizes:
-        shapes += [*weight_shapes(cell, size, hidden, layer.bias).values()]
+    for own in layer.weight_shapes.values():
+        shapes += own.values()
     shapes += [state_shape] * len(cell.states)
     if len(tensors) != len(shapes):
         return None
