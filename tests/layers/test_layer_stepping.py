@@ -1,7 +1,9 @@
 """Single steps without gradients: the quick way gives what the ordinary way gives, or gives way."""
 
 import copy
+import gc
 import pickle
+import weakref
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch.nn.utils import parametrize, prune
 
 import engram
 from engram.cells import make_cell
+from engram.engine.cpu.schedule import full_schedule
 from engram.layers import stepping
 
 I, H = 5, 7  # noqa: E741
@@ -144,6 +147,17 @@ def test_a_step_under_what_changes_operations_takes_the_ordinary_way():
     assert quick == [False]
     assert not _quick(layer, torch._neg_view(x), state)
     assert _quick(layer, x, state)
+
+
+@torch.no_grad()
+def test_what_a_stream_reads_stays_when_others_let_go_of_it():
+    layer, x = engram.LSTM(I, 11), torch.randn(2, I)
+    tables = weakref.ref(full_schedule(1, 2, False).now)
+    state = _near(layer, x)
+    full_schedule.cache_clear()
+    gc.collect()
+    assert tables() is not None
+    _near(layer, x, state)
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])

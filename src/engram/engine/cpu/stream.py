@@ -62,6 +62,7 @@ class Stream:
         )
         self._groups = kernels.plain_tile.groups(hidden)
         self._table = type(kernel.table({}))
+        self._words = words  # tensors stay as long as their addresses
         self._ready = bytes(kernel.table(words))
         self._no_biases = None if bias else [self._nothing.data_ptr()] * 2
         first, last = kernel.place("output"), kernel.place(f"state.{cell.states[-1]}")
