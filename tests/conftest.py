@@ -6,6 +6,12 @@ import pytest
 import torch
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Also for fixtures of a module, which are made before those of its first test."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(autouse=True)
 def _fixed_conditions() -> Iterator[None]:
     threads = torch.get_num_threads()

@@ -1,10 +1,12 @@
 """Kernels for sparse recurrent weights: as a plain loop, at every kind of size."""
 
 import ctypes
+from dataclasses import replace
 
 import pytest
 import torch
 from llvmlite import ir
+from machines import MACHINES, can_compile_for_x86
 
 from engram.cells import Cell
 from engram.cells.language import tanh
@@ -14,7 +16,7 @@ from engram.engine.cpu.code import POINTER, Code
 from engram.engine.cpu.kernels import FORMATS
 from engram.engine.cpu.machine_code import MachineCode, compile_module
 from engram.engine.cpu.sparse import SparseCell
-from engram.engine.cpu.target import Target, host
+from engram.engine.cpu.target import host
 from engram.engine.sequence import Weights
 from engram.engine.trace import trace
 
@@ -106,13 +108,10 @@ def test_numbers_of_units(batch, bits, monkeypatch):
 @pytest.mark.parametrize("bits", [128, 256, 512])
 @pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
 def test_code_for_narrower_vectors(dtype, bits):
-    """Written for any width, and compiled for a processor without the widest vectors."""
-    here = host()
-    features = ",".join(
-        "-" + name[1:] if name.startswith("+avx512") and bits < 512 else name
-        for name in here.features.split(",")
-    )
-    target = Target(here.triple, here.cpu, features, bits, 16)
+    """Written for any width, and compiled for a processor that has no wider vectors."""
+    if not can_compile_for_x86():
+        pytest.skip("LLVM has no x86 here")
+    target = MACHINES[bits]
     graph, format = trace(Leaky()), FORMATS[dtype]
     for write in (
         lambda module: gathering.emit_gathering(module, graph, Leaky.weights, format, target, 8),
@@ -130,7 +129,7 @@ def test_code_for_narrower_vectors(dtype, bits):
 def test_vectors_are_transposed(dtype, bits):
     if bits > host().vector_bits:
         pytest.skip("this machine has no such vectors")
-    target = Target(host().triple, host().cpu, host().features, bits, 16)
+    target = replace(host(), vector_bits=bits, matrix=False)
     module = ir.Module()
     kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER])
     builder = ir.IRBuilder(ir.Function(module, kind, "turn").append_basic_block())

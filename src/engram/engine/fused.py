@@ -2,7 +2,12 @@
 
 Lengths run as packed sequences. A reset splits the sequence: each stretch without a reset is one
 fused call, so that few resets cost little. Gates stay inside the fused layer and cannot be seen.
+Under autocast on a processor without instructions for its dtype, where torch's LSTM raises, the
+layer computes in the dtype of its input.
 """
+
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -35,13 +40,38 @@ def run(
         x = _reversed(x, lengths)
         clear = None if clear is None else _reversed(clear, lengths)
     before = tuple(state[name] for name in cell.states)
-    if clear is None or not bool(clear.any()):
-        output, after = _call(cell, x, weights, before, lengths)
-    else:
-        output, after = _call_in_stretches(cell, x, weights, before, lengths, clear)
+    with _without_autocast_that_fails(cell, x):
+        if clear is None or not bool(clear.any()):
+            output, after = _call(cell, x, weights, before, lengths)
+        else:
+            output, after = _call_in_stretches(cell, x, weights, before, lengths, clear)
     if reverse:
         output = _reversed(output, lengths)
     return Result(output, dict(zip(cell.states, after, strict=True)))
+
+
+def _without_autocast_that_fails(cell: Cell, x: Tensor) -> AbstractContextManager[object]:
+    """Autocast switched off where torch's layer has no code for its dtype; else nothing."""
+    if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return nullcontext()
+    if _runs_under_autocast(str(cell.torch_layer), torch.get_autocast_dtype("cpu")):
+        return nullcontext()
+    return torch.autocast("cpu", enabled=False)
+
+
+@cache
+def _runs_under_autocast(layer: str, dtype: torch.dtype) -> bool:
+    """Whether torch's fused layer runs under autocast to a dtype on this processor."""
+    gates = {"lstm": 4, "gru": 3}.get(layer, 1)
+    x, state = torch.zeros(1, 1, 1), torch.zeros(1, 1, 1)
+    flat = [torch.zeros(gates, 1), torch.zeros(gates, 1)]
+    hx = [state, state] if layer == "lstm" else state
+    try:
+        with torch.autocast("cpu", dtype=dtype), torch.no_grad():
+            _CALLS[layer](x, hx, flat, False, 1, 0.0, False, False, False)  # type: ignore[operator]
+    except RuntimeError:
+        return False
+    return True
 
 
 def _call(

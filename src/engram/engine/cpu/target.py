@@ -1,11 +1,18 @@
 """For which machine code is made."""
 
 import ctypes
+import os
 import sys
 from dataclasses import dataclass
 from functools import cache
 
 import llvmlite.binding as llvm
+
+from engram.errors import ConfigError
+
+# Instruction sets that code for vectors of each width uses, and those that go with the widest ones.
+_NEEDED = {256: ("avx2", "fma"), 512: ("avx512f", "avx512vl", "avx512dq")}
+_OF_512_BITS = ("avx512", "avx10", "amx")
 
 
 @dataclass(frozen=True)
@@ -19,6 +26,10 @@ class Target:
         vector_bits: Width of the vectors that code is written with.
         registers: Vectors that it holds at once.
         matrix: Whether it has a matrix unit for bfloat16 that may be used; see `matrix`.
+
+    Raises:
+        ConfigError: For vectors, or a matrix unit, that the features do not have: LLVM ends the
+            whole process when it is asked for such code.
     """
 
     triple: str
@@ -27,6 +38,25 @@ class Target:
     vector_bits: int
     registers: int
     matrix: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.is_x86:
+            return
+        needed = [*_NEEDED.get(self.vector_bits, ()), *(("amx-bf16",) if self.matrix else ())]
+        missing = sorted(set(needed) - self.enabled)
+        if missing or (self.matrix and self.vector_bits < 512):
+            raise ConfigError(
+                f"a target with vectors of {self.vector_bits} bits"
+                f"{' and a matrix unit' if self.matrix else ''} needs the features "
+                f"{', '.join(needed)}, and {', '.join(missing) or '512-bit vectors'} is missing; "
+                "describe it with narrower vectors, or with the features"
+            )
+
+    @property
+    def enabled(self) -> set[str]:
+        """The instruction sets that are switched on, by LLVM's names."""
+        switches = {switch[1:]: switch[:1] == "+" for switch in self.features.split(",")}
+        return {name for name, on in switches.items() if on}
 
     @property
     def is_x86(self) -> bool:
@@ -42,7 +72,7 @@ class Target:
 
 @cache
 def host() -> Target:
-    """The machine that this process runs on."""
+    """The machine that this process runs on; ``ENGRAM_VECTOR_BITS`` limits its vectors."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     features = llvm.get_host_cpu_features()
@@ -55,7 +85,31 @@ def host() -> Target:
     if features.get("avx512f") and features.get("avx512vl") and features.get("avx512dq"):
         bits, registers = 512, 32
     matrix = bits == 512 and bool(features.get("amx-bf16")) and _may_use_tiles()
-    return Target(triple, llvm.get_host_cpu_name(), features.flatten(), bits, registers, matrix)
+    found = Target(triple, llvm.get_host_cpu_name(), features.flatten(), bits, registers, matrix)
+    limit = os.environ.get("ENGRAM_VECTOR_BITS")
+    return found if limit is None else limited(found, limit)
+
+
+def limited(target: Target, bits: str) -> Target:
+    """A machine as it would be with narrower vectors; kernels that are made for it run on both.
+
+    Args:
+        target: The machine.
+        bits: The width of the widest vectors that may be used: ``"128"``, ``"256"`` or ``"512"``.
+
+    Raises:
+        ConfigError: For another width.
+    """
+    if bits not in ("128", "256", "512"):
+        raise ConfigError(f"ENGRAM_VECTOR_BITS is {bits!r}; set it to 128, 256 or 512")
+    if int(bits) >= target.vector_bits:
+        return target
+    features = ",".join(
+        f"-{switch[1:]}" if switch[1:].startswith(_OF_512_BITS) else switch
+        for switch in target.features.split(",")
+    )
+    registers = 16 if target.is_x86 else target.registers
+    return Target(target.triple, target.cpu, features, int(bits), registers)
 
 
 def _may_use_tiles() -> bool:
