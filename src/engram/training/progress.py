@@ -113,7 +113,8 @@ def restore(
         remedy.put_back(checkpoint.group(part))
     random = checkpoint.tensors["random"]
     if len(random) == parallel.processes():  # else: other processes than before draw anew
-        torch.set_rng_state(random[parallel.rank()])
+        # a clone, as torch 2.13 reads past the end of a row that is a view
+        torch.set_rng_state(random[parallel.rank()].clone())
     facts = checkpoint.facts
     progress.update = facts["cursor"]["update"]
     progress.epoch = facts["cursor"]["epoch"]
