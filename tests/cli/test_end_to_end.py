@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from engram.cli.main import main
+from engram.errors import RunError
+from engram.training.run_folder import RunFolder
 
 TEXT = "the quick brown fox jumps over the lazy dog. " * 20
 SMALL = [
@@ -228,10 +230,43 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path, capsys):
     (tmp_path / "run" / "thesis.txt").write_text("years of work")
     assert _train(tmp_path, "--overwrite") == 1
     assert capsys.readouterr().err == (
-        f"engram: {tmp_path}/run exists and is no run (config.yaml is missing), so --overwrite "
-        "leaves it alone; choose another --run-dir\n"
+        f"engram: {tmp_path}/run exists and is not a run folder (its config.yaml or "
+        "environment.json is missing or not Engram's), so --overwrite leaves it alone; choose "
+        "another --run-dir\n"
     )
     assert _contents(tmp_path / "run") == {"thesis.txt": b"years of work"}
+
+
+def test_a_project_with_a_config_of_its_own_is_left_alone(tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text("name: somebody's project\n")
+    (tmp_path / "run" / "thesis.txt").write_text("years of work")
+    before = _contents(tmp_path / "run")
+    assert _train(tmp_path, "--overwrite") == 1
+    assert "is not a run folder" in capsys.readouterr().err
+    assert _contents(tmp_path / "run") == before
+
+
+def test_overwriting_removes_what_a_training_wrote_alone(run, tmp_path):
+    (run / "thesis.txt").write_text("years of work")
+    assert _train(tmp_path, "--overwrite", "--hidden", "4") == 0
+    assert (run / "thesis.txt").read_text() == "years of work"
+    assert not list(run.glob(".replaced-*"))
+
+
+def test_a_folder_whose_making_was_killed_is_taken(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "command.txt").write_text("engram train\n")
+    (tmp_path / "run" / ".environment.json.7.tmp").write_text("{")
+    assert _train(tmp_path) == 0
+
+
+@pytest.mark.parametrize("read", ["model", ".", "records/notes.txt"])
+def test_what_a_training_reads_is_not_replaced(run, tmp_path, read):
+    before = _contents(run)
+    with pytest.raises(RunError, match="which --overwrite would remove"):
+        RunFolder.create(run, {}, ["test"], overwrite=True, reads=[run / read])
+    assert _contents(run) == before
 
 
 def test_an_empty_folder_is_taken(tmp_path):

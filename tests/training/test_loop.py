@@ -102,6 +102,17 @@ def test_interrupted_and_resumed_is_uninterrupted(tmp_path, stop_at, reach):
     assert whole.metrics.read_bytes() == parted.metrics.read_bytes()
 
 
+def test_weights_that_a_kill_left_behind_are_written_when_a_run_goes_on(tmp_path):
+    settings = _settings(epochs=1)
+    corpus = task.make_corpus([TEXT], settings)
+    run = _run(tmp_path / "run", settings)
+    task.train_language_model(settings, corpus, run=run)
+    right = _weights(run.path)
+    (run.model / "model.safetensors").unlink()  # a kill between checkpoint and weights
+    task.train_language_model(settings, corpus, run=run, resume=True)
+    assert _weights(run.path) == right
+
+
 REMEDIES = {
     "clip": {"clip_percentile": 20.0, "clip_units": 0.1},
     "windows": {"steps_deviation": 4.0, "reach": 17},

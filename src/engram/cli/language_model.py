@@ -96,7 +96,8 @@ def start(
     settings = settings.model_copy(update={"data": [_absolute(p) for p in settings.data]})
 
     def create() -> RunFolder:
-        return RunFolder.create(path, settings.plain(), command, overwrite=overwrite)
+        reads = [*settings.data, *([settings.start] if settings.start else [])]
+        return RunFolder.create(path, settings.plain(), command, overwrite=overwrite, reads=reads)
 
     return go(RunFolder(path), settings, create=create)
 
@@ -157,9 +158,9 @@ def finish(
             f"test loss {test.loss:.4f} nats a token, "
             f"{test.bits_per_character:.3f} bits a character, on {test.tokens:,} tokens"
         )
-    write_json(run.record(RESULT), result)
     memory = measure_memory(trained, corpus.held_out, seed=settings.seed)
     write_memory(run, memory)
+    write_json(run.record(RESULT), result)  # last: with it, the run is finished
     out = views.console()
     views.show_gradient_reach(out, memory.gradient)
     views.show_context_use(out, memory.context, corpus.tokenizer.unit)

@@ -79,7 +79,9 @@ def _start(
     path = Path(run_dir or f"runs/{task.name}-{time.strftime('%Y%m%d-%H%M%S')}")
 
     def create() -> None:
-        RunFolder.create(path, {"task": task.name} | settings.plain(), command, overwrite=overwrite)
+        config = {"task": task.name} | settings.plain()
+        reads = _paths(settings)
+        RunFolder.create(path, config, command, overwrite=overwrite, reads=reads)
 
     return go(task, RunFolder(path), settings, create=create)
 
@@ -250,6 +252,12 @@ def _write_lines(file: TextIO, rows: Iterator[dict[str, Any]]) -> int:
 
 def _plain(value: Any) -> Any:
     return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _paths(settings: Any) -> list[str]:
+    """Everything on disk that the settings name."""
+    given = [getattr(settings, name, None) or [] for name in _PATHS]
+    return [path for one in given for path in ([one] if isinstance(one, str) else one)]
 
 
 def _absolute(settings: Any, makes: Collection[str]) -> dict[str, str | list[str]]:

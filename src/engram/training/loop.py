@@ -100,6 +100,9 @@ def train(
     parallel.from_first([p.data for p in parameters])
     if checkpoint is not None:
         restore(checkpoint, model, optimizer, progress, remedies)
+        if run is not None and parallel.rank() == 0:
+            # a kill may have come between the checkpoint and the weights that belong to it
+            save_weights(run.model, progress.best_weights or averaging.model.state_dict())
 
     per_epoch = source.updates  # where batches differ in size, epochs have some more or fewer
     total = sum(source.updates_in(epoch) for epoch in range(settings.epochs))

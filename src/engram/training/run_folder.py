@@ -6,6 +6,7 @@ import platform
 import shlex
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,14 @@ import engram
 from engram.errors import RunError
 from engram.files import cannot, copy_atomically, read_json, write_atomically, write_json
 from engram.training.checkpoint import FILE, Checkpoint, load_checkpoint, save_checkpoint
+
+OWN = (
+    *("config.yaml", "environment.json", "command.txt", "metrics.jsonl", "timings.jsonl"),
+    *("checkpoints", "model", "start", "records"),
+)
+"""What a training writes into its folder."""
+
+_ASIDE = ".replaced-"
 
 
 class RunFolder:
@@ -42,18 +51,35 @@ class RunFolder:
 
     @classmethod
     def create(
-        cls, path: Path, config: dict[str, Any], command: list[str], *, overwrite: bool = False
+        cls,
+        path: Path,
+        config: dict[str, Any],
+        command: list[str],
+        *,
+        overwrite: bool = False,
+        reads: Iterable[str | Path] = (),
     ) -> "RunFolder":
         """Make a new run folder and write down what is run.
+
+        With ``overwrite``, a run that is there is moved aside, and removed once the new one stands;
+        files in its folder that are not a run's own stay.
+
+        Args:
+            path: The folder.
+            config: All settings.
+            command: What was typed.
+            overwrite: Replace a run that is there.
+            reads: What the training reads; none of it may lie in a run that is replaced.
 
         Raises:
             RunError: Where the folder exists and is not empty (unless ``overwrite``, which only
                 ever removes a run), or cannot be written.
         """
         run = cls(path)
+        aside = path / f"{_ASIDE}{os.getpid()}"
         try:
             if path.exists() and (not path.is_dir() or any(path.iterdir())):
-                run._make_way(overwrite)
+                run._make_way(overwrite, aside, reads)
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(cannot("write", path, error)) from error
@@ -61,6 +87,8 @@ class RunFolder:
         write_json(run.environment, environment())
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         write_atomically(run.config, text.encode())
+        for replaced in path.glob(f"{_ASIDE}*"):
+            shutil.rmtree(replaced, ignore_errors=True)
         return run
 
     @classmethod
@@ -138,19 +166,54 @@ class RunFolder:
         path = self.record(name)
         return read_json(path) if path.exists() else None
 
-    def _make_way(self, overwrite: bool) -> None:
+    @property
+    def _is_run(self) -> bool:
+        """Whether Engram made this folder: other projects have a config.yaml too."""
+        try:
+            written = read_json(self.environment) if self.config.exists() else None
+        except RunError:
+            return False
+        return isinstance(written, dict) and "engram" in written
+
+    @property
+    def _is_begun(self) -> bool:
+        """Whether a process was killed while it made this folder, before config.yaml."""
+        names = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else {""}
+        first = {"command.txt", "environment.json"}
+        return all(
+            name in first or name.startswith(_ASIDE) or (name[:1] == "." and name[-4:] == ".tmp")
+            for name in names
+        )
+
+    def _make_way(self, overwrite: bool, aside: Path, reads: Iterable[str | Path]) -> None:
+        if self._is_begun:
+            return
         if not overwrite:
             go_on = "go on with 'engram resume', " if self.config.exists() else ""
             raise RunError(
                 f"{self.path} exists and is not empty; {go_on}choose another --run-dir, or replace "
                 "a run with --overwrite"
             )
-        if not self.config.exists():
+        if not self._is_run:
             raise RunError(
-                f"{self.path} exists and is no run (config.yaml is missing), so --overwrite leaves "
-                "it alone; choose another --run-dir"
+                f"{self.path} exists and is not a run folder (its config.yaml or environment.json "
+                "is missing or not Engram's), so --overwrite leaves it alone; choose another "
+                "--run-dir"
             )
-        shutil.rmtree(self.path)
+        own = [self.path / name for name in OWN]
+        for given in reads:
+            read = Path(given).resolve()
+            if read == self.path.resolve() or any(
+                read.is_relative_to(each.resolve()) for each in own
+            ):
+                raise RunError(
+                    f"the training reads {given}, which --overwrite would remove with the run in "
+                    f"{self.path}; choose another --run-dir"
+                )
+        aside.mkdir()
+        for each in own:
+            if each.exists():
+                os.replace(each, aside / each.name)
 
 
 def environment() -> dict[str, Any]:
