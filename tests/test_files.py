@@ -1,6 +1,7 @@
 """Files: the old content or the new one, never a part; faults in one sentence."""
 
 import errno
+import math
 import os
 
 import pytest
@@ -9,7 +10,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from engram.errors import RunError
-from engram.files import cannot, copy_atomically, read_json, write_atomically, write_json
+from engram.files import (
+    cannot,
+    copy_atomically,
+    read_json,
+    with_numbers_of_python,
+    write_atomically,
+    write_json,
+)
 
 
 def _failing(number):
@@ -147,3 +155,13 @@ def test_cannot_without_a_reason(tmp_path):
     assert cannot("read", tmp_path, OSError("odd")) == (
         f"cannot read {tmp_path}: odd; check the path and the disk"
     )
+
+
+def test_numbers_that_json_lacks(tmp_path):
+    value = {"a": [math.inf, -math.inf, 1.5], "b": (math.nan,)}
+    write_json(tmp_path / "x.json", value)
+    again = read_json(tmp_path / "x.json")
+    assert again == {"a": ["Infinity", "-Infinity", 1.5], "b": ["NaN"]}
+    back = with_numbers_of_python(again)
+    assert back["a"] == value["a"]
+    assert math.isnan(back["b"][0])

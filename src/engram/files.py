@@ -1,6 +1,7 @@
 """Writing files so that a reader sees the old content or the new one, and never a part."""
 
 import json
+import math
 import os
 import shutil
 from contextlib import suppress
@@ -60,12 +61,13 @@ def copy_atomically(source: Path, target: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, atomically.
+    """Write a value as indented JSON, atomically; numbers as `with_numbers_of_json` has them.
 
     Raises:
         RunError: As `write_atomically`.
     """
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    made = with_numbers_of_json(value)
+    text = json.dumps(made, indent=1, ensure_ascii=False, allow_nan=False)
     # half a surrogate pair has no UTF-8, and its backslash form is what JSON calls it
     write_atomically(path, (text + "\n").encode("utf-8", "backslashreplace"))
 
@@ -84,6 +86,33 @@ def read_json(path: Path) -> Any:
         raise RunError(
             f"{path} is damaged: {error}; restore it, or train again into a new folder"
         ) from error
+
+
+_NAMED = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def with_numbers_of_json(value: Any) -> Any:
+    """The value with ``"NaN"``, ``"Infinity"`` and ``"-Infinity"`` for what JSON has no number for.
+
+    A measure that is undefined, such as an error that is divided by a constant series' own, stays
+    readable by every reader of JSON.
+    """
+    if isinstance(value, dict):
+        return {key: with_numbers_of_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_numbers_of_json(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def with_numbers_of_python(value: Any) -> Any:
+    """Undo `with_numbers_of_json`, where no other text has such a name."""
+    if isinstance(value, dict):
+        return {key: with_numbers_of_python(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [with_numbers_of_python(each) for each in value]
+    return _NAMED.get(value, value) if isinstance(value, str) else value
 
 
 def cannot(verb: str, path: Path, error: OSError) -> str:

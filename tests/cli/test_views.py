@@ -1,6 +1,7 @@
 """Tables and plots of records, and how a training is shown."""
 
 import io
+import math
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from engram.diagnosis.context_use import describe_contexts
 from engram.diagnosis.gradient_reach import GradientReach, describe_decay
 from engram.models.anatomy import anatomy
 from engram.models.many_to_many import ManyToMany, ModelSettings
+from engram.tasks.task import Report, Table
 from engram.training.reporting import Evaluated, Logged, Plan
 
 
@@ -37,6 +39,16 @@ def test_gradient_reach():
     ] == [*"01234"]
     assert sum("cut by truncation" in line for line in lines) == 2
     assert "Training sent gradients back 3 steps at most" in " ".join(lines)
+
+
+@pytest.mark.parametrize("label", ["[/b]", "[red]", "a[link=x]b", "\x1b[31m", "\x07", "]"])
+def test_labels_are_shown_as_they_are(label):
+    table = Table(["", label], [[label, 1.0]])
+    report = Report({label: math.nan, "loss": math.inf}, {label: table})
+    shown = _shown(lambda out: views.show_report(out, label, report))
+    assert shown.count(label if label.isprintable() else repr(label)[1:-1]) >= 4
+    assert "undefined" in shown
+    assert "+inf" in shown
 
 
 @pytest.mark.parametrize("norms", [[0.0, 0.0], [1.0], [1.0, 0.0], [1e-30, 1e30], [5e-324, 0.0]])

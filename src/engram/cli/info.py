@@ -1,5 +1,6 @@
 """``engram info RUN``: what a run is and how far it got; ``--cells`` and others: what there is."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def _progress(
     lines = run.read_metrics()
     timings = run.read_timings()
     trained = [line for line in lines if line["kind"] == "train"]
-    valid = [line for line in lines if line["kind"] == "valid"]
+    valid = [line for line in lines if line["kind"] == "valid" and not math.isnan(line["loss"])]
     result = run.read_record(RESULT)
     environment = read_json(run.environment)
     facts: dict[str, Any] = {"state": "finished" if result else "not finished: engram resume"}

@@ -1,6 +1,7 @@
 """Tables and small plots of records on a terminal; everything shown comes from a record."""
 
 import math
+import unicodedata
 from typing import Any
 
 from rich.console import Console
@@ -112,7 +113,9 @@ def show_facts(out: Console, facts: dict[str, Any]) -> None:
     table.add_column(overflow="fold")
     for name, value in facts.items():
         if value is not None:
-            table.add_row(name, Text(str(value)))  # a path may hold what looks like markup
+            table.add_row(
+                name, Text(printable(str(value)))
+            )  # a path may hold what looks like markup
     out.print(table)
 
 
@@ -120,10 +123,18 @@ def show_table(out: Console, head: list[str], rows: list[list[str]]) -> None:
     """Rows of text under their headings, folded to the width there is."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in head:
-        table.add_column(heading, overflow="fold")
+        table.add_column(Text(printable(heading)), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     out.print(table)
+
+
+def printable(text: str) -> str:
+    """The text with control characters written out, so that none of them steers the terminal."""
+    return "".join(
+        each if each == "\n" or unicodedata.category(each) != "Cc" else repr(each)[1:-1]
+        for each in text
+    )
 
 
 def _lags(count: int) -> list[int]:
@@ -176,14 +187,17 @@ def _bar(share: float) -> str:
 def show_report(out: Console, title: str, report: Report, *, tables: bool = True) -> None:
     """Figures of an evaluation, and its tables."""
     figures = "  ".join(f"{name} {_figure(value)}" for name, value in report.measures.items())
-    out.print(f"[bold]{escape(title)}[/]: {figures}", soft_wrap=True)
+    head = f"[bold]{escape(printable(title))}[/]: {escape(printable(figures))}"
+    out.print(head, soft_wrap=True)
     for heading, table in report.tables.items() if tables else ():
-        out.print(f"\n{heading}")
+        out.print(f"\n{heading}", markup=False)
         rows = [[_figure(value) for value in row] for row in table.rows]
         show_table(out, table.columns, rows)
 
 
 def _figure(value: Any) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "undefined" if math.isnan(value) else f"{value:+}"
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

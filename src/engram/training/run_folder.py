@@ -15,7 +15,15 @@ import yaml
 
 import engram
 from engram.errors import RunError
-from engram.files import cannot, copy_atomically, read_json, write_atomically, write_json
+from engram.files import (
+    cannot,
+    copy_atomically,
+    read_json,
+    with_numbers_of_json,
+    with_numbers_of_python,
+    write_atomically,
+    write_json,
+)
 from engram.training.checkpoint import FILE, Checkpoint, load_checkpoint, save_checkpoint
 
 OWN = (
@@ -164,7 +172,7 @@ class RunFolder:
     def read_record(self, name: str) -> Any | None:
         """A record's JSON values, or None where it was not taken yet."""
         path = self.record(name)
-        return read_json(path) if path.exists() else None
+        return with_numbers_of_python(read_json(path)) if path.exists() else None
 
     @property
     def _is_run(self) -> bool:
@@ -233,7 +241,7 @@ def environment() -> dict[str, Any]:
 def _append(path: Path, line: dict[str, Any]) -> None:
     try:
         with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line, allow_nan=False) + "\n")
+            file.write(json.dumps(with_numbers_of_json(line), allow_nan=False) + "\n")
     except OSError as error:
         raise RunError(cannot("write", path, error)) from error
 
@@ -243,7 +251,7 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
         return []
     lines = path.read_bytes().split(b"\n")[:-1]  # a part of a line has no newline yet
     try:
-        return [json.loads(line) for line in lines]
+        return [with_numbers_of_python(json.loads(line)) for line in lines]
     except ValueError as error:
         raise RunError(f"{path} is damaged: {error}; remove the line that is no JSON") from None
 

@@ -1,5 +1,6 @@
 """Early stopping: which evaluation was best, and when to give up."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -20,8 +21,8 @@ class EarlyStopping:
     waited: int = 0
 
     def see(self, loss: float, update: int) -> bool:
-        """Take note of an evaluation; says whether it is the best so far."""
-        if self.best is None or loss < self.best:
+        """Take note of an evaluation; says whether it is the best so far, which NaN never is."""
+        if not math.isnan(loss) and (self.best is None or loss < self.best):
             self.best, self.best_update, self.waited = loss, update, 0
             return True
         self.waited += 1
