@@ -113,6 +113,22 @@ def test_weights_that_a_kill_left_behind_are_written_when_a_run_goes_on(tmp_path
     assert _weights(run.path) == right
 
 
+def test_metrics_that_are_missing_are_told_and_not_made_up(tmp_path):
+    settings = _settings(epochs=1)
+    corpus = task.make_corpus([TEXT], settings)
+    run = _run(tmp_path / "run", settings)
+    task.train_language_model(settings, corpus, run=run, reporter=_StopAt(20))
+    whole = run.metrics.read_bytes()
+    run.metrics.write_bytes(whole[: whole.index(b"\n") + 1])
+    told = []
+    listener = Reporter()
+    listener.notice = told.append
+    task.train_language_model(settings, corpus, run=run, reporter=listener, resume=True)
+    assert b"\0" not in run.metrics.read_bytes()
+    assert "the lines in between are missing" in told[0]
+    assert run.read_metrics()
+
+
 REMEDIES = {
     "clip": {"clip_percentile": 20.0, "clip_units": 0.1},
     "windows": {"steps_deviation": 4.0, "reach": 17},

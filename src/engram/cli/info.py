@@ -89,7 +89,10 @@ def _task_settings(name: str, s: Any) -> dict[str, Any]:
 def _measures(run: RunFolder) -> dict[str, Any]:
     result = run.read_record(RESULT) or {}
     return {
-        f"{part} part": ", ".join(f"{name} {value:,.4g}" for name, value in result[part].items())
+        f"{part} part": ", ".join(
+            f"{name} undefined" if math.isnan(value) else f"{name} {value:,.4g}"
+            for name, value in result[part].items()
+        )
         for part in ("valid", "test")
         if part in result
     }

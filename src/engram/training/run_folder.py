@@ -157,12 +157,19 @@ class RunFolder:
         """Read the last whole checkpoint, and take the metrics back to its moment.
 
         Returns:
-            As `load_checkpoint`.
+            As `load_checkpoint`; where metrics are missing, the sentence says that too.
         """
         checkpoint, notice = load_checkpoint(self.last)
-        size = 0 if checkpoint is None else int(checkpoint.facts["metrics_bytes"])
-        if self.metrics.exists():
-            os.truncate(self.metrics, size)
+        known = 0 if checkpoint is None else int(checkpoint.facts["metrics_bytes"])
+        there = self.metrics.stat().st_size if self.metrics.exists() else 0
+        if there > known:
+            os.truncate(self.metrics, known)
+        elif there < known:  # made longer, it would be filled with zeros
+            missing = (
+                f"{self.metrics} has {there:,} bytes, and had {known:,} at the last checkpoint; "
+                "the lines in between are missing, and training goes on"
+            )
+            notice = missing if notice is None else f"{notice}; {missing}"
         return checkpoint, notice
 
     def record(self, name: str) -> Path:
