@@ -3,7 +3,7 @@
 Lengths run as packed sequences. A reset splits the sequence: each stretch without a reset is one
 fused call, so that few resets cost little. Gates stay inside the fused layer and cannot be seen.
 Under autocast on a processor without instructions for its dtype, where torch's LSTM raises, the
-layer computes in the dtype of its input.
+layer computes in the dtype of its weights.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -40,7 +40,12 @@ def run(
         x = _reversed(x, lengths)
         clear = None if clear is None else _reversed(clear, lengths)
     before = tuple(state[name] for name in cell.states)
-    with _without_autocast_that_fails(cell, x):
+    if _fails_under_autocast(cell, x):  # the weights' dtype, as autocast would bring all to its own
+        x, before = x.to(weights.input), tuple(s.to(weights.input) for s in before)
+        without: AbstractContextManager[object] = torch.autocast("cpu", enabled=False)
+    else:
+        without = nullcontext()
+    with without:
         if clear is None or not bool(clear.any()):
             output, after = _call(cell, x, weights, before, lengths)
         else:
@@ -50,13 +55,11 @@ def run(
     return Result(output, dict(zip(cell.states, after, strict=True)))
 
 
-def _without_autocast_that_fails(cell: Cell, x: Tensor) -> AbstractContextManager[object]:
-    """Autocast switched off where torch's layer has no code for its dtype; else nothing."""
+def _fails_under_autocast(cell: Cell, x: Tensor) -> bool:
+    """Whether autocast is on, and torch's layer has no code for its dtype on this processor."""
     if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
-        return nullcontext()
-    if _runs_under_autocast(str(cell.torch_layer), torch.get_autocast_dtype("cpu")):
-        return nullcontext()
-    return torch.autocast("cpu", enabled=False)
+        return False
+    return not _runs_under_autocast(str(cell.torch_layer), torch.get_autocast_dtype("cpu"))
 
 
 @cache
