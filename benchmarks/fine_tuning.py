@@ -15,15 +15,17 @@ from typing import Any
 import torch
 
 from engram.data.text import read_text
-from engram.tasks.fine_tuning import fine_tuning_values
+from engram.tasks import fitting
 from engram.tasks.language_model import (
+    NAME,
+    TASK,
     LanguageModelSettings,
-    TrainedModel,
     kept_tokenizer,
-    make_corpus,
+    make_data,
     score_stream,
-    train_language_model,
 )
+from engram.tasks.task import Trained
+from engram.tasks.transfer import Start, starting_values
 
 SIZE: dict[str, Any] = {
     "hidden": 128,
@@ -54,10 +56,10 @@ TUNED: dict[str, dict[str, Any]] = {
 
 
 def learn(
-    text: str, settings: LanguageModelSettings, start: TrainedModel | None = None
-) -> tuple[TrainedModel, float]:
-    corpus = make_corpus([text], settings, kept_tokenizer(settings, start))
-    trained, outcome = train_language_model(settings, corpus, start=start)
+    text: str, settings: LanguageModelSettings, start: Start | None = None
+) -> tuple[Trained, float]:
+    data = make_data(settings, [text], known=kept_tokenizer(settings, start))
+    trained, outcome = fitting.fit(TASK, settings, data, start=start)
     assert outcome.best_loss is not None
     return trained, outcome.best_loss
 
@@ -75,10 +77,10 @@ def main() -> None:
     )
     code = "\n".join(read_text(["stdlib"], max_characters=6_000_000).documents)
     start, loss = learn(code, first)
-    held_out = make_corpus([code], first, start.tokenizer).valid[:50_000]
+    held_out = make_data(first, [code], known=start.preprocess.tokenizer).valid[:50_000]
     print(f"first training: {loss:.4f} nats a character of its own text", flush=True)
     text = read_text([given.file]).documents[0]
-    unread = make_corpus([text], first, start.tokenizer).valid
+    unread = make_data(first, [text], known=start.preprocess.tokenizer).valid
     as_it_is = [f"{score_stream(start, ids).loss:.4f}" for ids in (unread, held_out)]
     rows = {"the first model, as it is": as_it_is * len(given.updates)}
     for updates in given.updates:
@@ -94,8 +96,10 @@ def main() -> None:
             row += [f"{learn(text, settings)[1]:.4f}", "–"]
         for name, more in TUNED.items():
             changes = more | ({"unfreeze_every": updates // 10} if "unfreeze_every" in more else {})
-            values = fine_tuning_values(start.settings) | budget | changes
-            trained, loss = learn(text, LanguageModelSettings(**values), start)
+            begun = Start.of(start)
+            values = starting_values(NAME, LanguageModelSettings, begun) | budget | changes
+            settings = LanguageModelSettings(**(values | {"start": None}))
+            trained, loss = learn(text, settings, begun)
             row = rows.setdefault(name, [])
             row.append(f"{loss:.4f}")
             row.append(
@@ -108,9 +112,9 @@ def main() -> None:
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
-def same(start: TrainedModel, trained: TrainedModel) -> bool:
+def same(start: Trained, trained: Trained) -> bool:
     """Whether both read the same tokens, so that the first text can be read by the second."""
-    return start.tokenizer is trained.tokenizer
+    return start.preprocess.plain() == trained.preprocess.plain()
 
 
 if __name__ == "__main__":

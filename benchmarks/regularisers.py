@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from engram.tasks import classify, polyphonic, running
+from engram.tasks import classify, fitting, polyphonic
 from engram.tasks.task import Task, Trained
 
 ROWS: dict[str, dict[str, Any]] = {
@@ -119,7 +119,7 @@ def trial(case: Case, values: dict[str, Any]) -> dict[str, Any]:
     data = case.task.read(settings)
     kept = data if "patience" in values else type(data)(**{**vars(data), "valid": None})
     started = time.monotonic()
-    trained, outcome = running.fit(case.task, settings, kept)
+    trained, outcome = fitting.fit(case.task, settings, kept)
     seconds = time.monotonic() - started
     figures = {
         part: case.measure(trained, getattr(data, part)) for part in ("train", "valid", "test")

@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from engram.cli.flags import shipped_configurations
-from engram.tasks import running
+from engram.tasks import fitting
 from engram.tasks.registry import task_by_name
 from engram.tasks.task import Data, Task
 
@@ -101,7 +101,7 @@ def measured(row: Row, folder: Path, seed: int) -> dict[str, float]:
     values = yaml.safe_load(path.read_text(encoding="utf-8")) | row.files(folder)
     settings: Any = task.settings.checked(values | {"seed": seed})
     data = task.read(settings)
-    trained, outcome = running.fit(task, settings, data)
+    trained, outcome = fitting.fit(task, settings, data)
     parts = {"valid": data.valid, "test": data.test}
     step = outcome.seconds / outcome.updates
     return {

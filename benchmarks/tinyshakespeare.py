@@ -20,18 +20,19 @@ from benchmarks.bare import train_bare
 from engram.cli.flags import settings_from
 from engram.cli.progress import LineReporter
 from engram.data.text import read_text
-from engram.tasks.language_model import LanguageModelSettings, make_corpus, train_language_model
+from engram.tasks import fitting
+from engram.tasks.language_model import NAME, TASK, LanguageModelSettings, make_data
 from engram.training.run_folder import RunFolder
 
 
 def ours(text: str, seed: int, threads: int) -> tuple[float, int]:
     flags = {"seed": str(seed), "threads": str(threads)}
-    settings = settings_from(LanguageModelSettings, flags, "tinyshakespeare", [])
-    corpus = make_corpus([text], settings)
+    settings = settings_from(LanguageModelSettings, flags, "tinyshakespeare", [], task=NAME)
+    data = make_data(settings, [text])
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder.create(Path(folder) / "run", settings.plain(), ["benchmark"])
         reporter = LineReporter("characters")
-        _, outcome = train_language_model(settings, corpus, run=run, reporter=reporter)
+        _, outcome = fitting.fit(TASK, settings, data, run=run, reporter=reporter)
     assert outcome.best_loss is not None
     return outcome.best_loss, outcome.best_update
 

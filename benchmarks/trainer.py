@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.bare import BareModel, State, bare_update, chunks
-from engram.tasks.language_model import LanguageModelSettings, make_corpus, train_language_model
+from engram.tasks import fitting
+from engram.tasks.language_model import TASK, LanguageModelSettings, make_data
 from engram.training.run_folder import RunFolder
 
 # Model and lanes, and updates that take some five seconds.
@@ -34,16 +35,16 @@ def measure(point: dict[str, int], text: str, turns: int, updates: int) -> dict[
     settings = LanguageModelSettings(
         **point, max_updates=updates, epochs=1000, valid=0.0, test=0.0, shift=False, init="uniform"
     )
-    corpus = make_corpus([text], settings)
-    stream = torch.from_numpy(corpus.train).long()
+    data = make_data(settings, [text])
+    stream = torch.from_numpy(data.train).long()
     batches = list(chunks(stream, point["lanes"], point["steps"]))
     ours, bare = [], []
     for turn in range(turns + 1):
         with tempfile.TemporaryDirectory() as folder:
             run = RunFolder.create(Path(folder) / "run", settings.plain(), ["benchmark"])
-            _, outcome = train_language_model(settings, corpus, run=run)
+            _, outcome = fitting.fit(TASK, settings, data, run=run)
         torch.manual_seed(0)
-        model = BareModel(corpus.tokenizer.size, point["hidden"], point["layers"], 0.0)
+        model = BareModel(data.preprocess.tokenizer.size, point["hidden"], point["layers"], 0.0)
         optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.0, fused=True)
         state: State = None
         started = time.monotonic()

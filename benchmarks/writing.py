@@ -18,7 +18,7 @@ from engram.cli.flags import shipped_configurations
 from engram.data.examples.dates import LANGUAGES, date_pairs
 from engram.data.pairs import Pairs
 from engram.models.encoder_decoder import EncoderDecoder, EncoderDecoderSettings
-from engram.tasks import caption, running, translate
+from engram.tasks import caption, fitting, translate
 from engram.tasks.task import Task, Trained
 
 _EACH = 300  # dates of each language
@@ -36,7 +36,7 @@ def main() -> None:
         started = time.perf_counter()
         data = task.read(settings)
         reading = time.perf_counter() - started
-        trained, outcome = running.fit(task, settings, data)
+        trained, outcome = fitting.fit(task, settings, data)
         measures = task.evaluate(trained, data.test).measures
         step = outcome.seconds / outcome.updates
         making = seconds_a_batch(task, settings, data)

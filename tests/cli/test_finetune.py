@@ -46,7 +46,7 @@ def test_finetune(trained, tmp_path, capsys):
     assert f"starting from {trained}/run/model: {kept}\n" in out
     assert f"  parietal   frozen; its rows of {new} new characters stay as drawn\n" in out
     assert "  frontal    learns at 0.01\n  temporal   learns at 0.001\n" in out
-    assert "test loss" in out
+    assert "test part: loss " in out
     settings = _settings(tmp_path)
     assert (settings["freeze"], settings["rates"]) == (["parietal"], {"temporal": 0.1})
     assert (settings["rate"], settings["hidden"]) == (0.01, 8)

@@ -7,20 +7,20 @@ import re
 import pytest
 import yaml
 
-from engram.cli import language_model
+from engram.cli import tasks
 from engram.cli.flags import Parser, settings_from, shipped_configurations
 from engram.cli.main import main
 from engram.errors import ConfigError
-from engram.tasks.language_model import LanguageModelSettings
+from engram.tasks.language_model import NAME, TASK, LanguageModelSettings
 
 
 def _settings(*argv):
     """The settings that ``engram train language-model`` makes of flags."""
-    flags = language_model.parser()
+    flags = tasks.parser(TASK)
     given, unknown = flags.parse_known_args(list(argv))
     values = {n: v for n, v in vars(given).items() if n in LanguageModelSettings.model_fields}
     faults = flags.unknown_faults(unknown)
-    return settings_from(LanguageModelSettings, values, given.config, faults)
+    return settings_from(LanguageModelSettings, values, given.config, faults, task=NAME)
 
 
 def _fault(*argv):

@@ -12,6 +12,7 @@ from engram.data.lanes import Lanes, evaluation_windows
 from engram.data.tokens import END, fit_tokenizer
 from engram.errors import ConfigError
 from engram.models.many_to_many import ManyToMany
+from engram.tasks import fitting
 from engram.tasks import language_model as task
 from engram.training.run_folder import RunFolder
 
@@ -155,8 +156,8 @@ def _settings(**changes):
 
 
 def _trained(settings, **options):
-    corpus = task.make_corpus([TEXT], settings)
-    return task.train_language_model(settings, corpus, **options)
+    corpus = task.make_data(settings, [TEXT])
+    return fitting.fit(task.TASK, settings, corpus, **options)
 
 
 def test_interrupted_and_resumed_is_uninterrupted(tmp_path):
@@ -182,9 +183,9 @@ def test_training_reads_noise_and_nothing_else_does(monkeypatch):
 
     monkeypatch.setattr(ManyToMany, "forward", watched)
     settings = _settings(epochs=1, drop_tokens=0.5)
-    corpus = task.make_corpus([TEXT], settings)
-    task.train_language_model(settings, corpus)
-    unknown = corpus.tokenizer.unknown
+    corpus = task.make_data(settings, [TEXT])
+    fitting.fit(task.TASK, settings, corpus)
+    unknown = corpus.preprocess.tokenizer.unknown
     assert any((inputs == unknown).any() for inputs in seen[True])
     assert not any((inputs == unknown).any() for inputs in seen[False])
     expected = torch.cat([w.inputs for w in evaluation_windows(corpus.valid)])

@@ -8,7 +8,9 @@ from sklearn.exceptions import NotFittedError
 
 import engram
 from engram.errors import ConfigError, DataError, RunError
+from engram.tasks import fitting
 from engram.tasks import language_model as task
+from engram.tasks.transfer import read_start
 from engram.training.run_folder import RunFolder
 
 TEXT = "the quick brown fox jumps over the lazy dog. " * 40
@@ -118,8 +120,8 @@ def test_finetune_learns_other_texts_and_keeps_what_is_frozen(fitted):
 
 def test_finetune_of_a_loaded_model_with_settings_that_have_no_parameter(tmp_path):
     settings = task.LanguageModelSettings(hidden=12, lanes=2, steps=10, epochs=1, embedding=5)
-    trained, _ = task.train_language_model(settings, task.make_corpus([TEXT], settings))
-    task.save_model(tmp_path / "model", trained)
+    trained, _ = fitting.fit(task.TASK, settings, task.make_data(settings, [TEXT]))
+    fitting.save(tmp_path / "model", trained)
     model = engram.LanguageModel.load(tmp_path / "model").finetune(TEXT, unfreeze_every=3)
     assert model.module_.embedding.weight.shape[1] == 5
     model.save(tmp_path / "again")
@@ -130,8 +132,10 @@ def test_finetune_of_a_loaded_model_with_settings_that_have_no_parameter(tmp_pat
 def test_finetune_with_a_run_dir_is_resumable(fitted, tmp_path):
     model = clone(fitted).fit(TEXT).finetune(OTHER, run_dir=tmp_path / "run")
     run = RunFolder.open(tmp_path / "run")
-    settings = task.LanguageModelSettings.checked(run.settings())
-    assert task.start_of(settings, run).tokenizer.plain() == fitted.tokenizer_.plain()
+    values = run.settings()
+    assert run.task(values) == task.NAME
+    settings = task.LanguageModelSettings.checked(values)
+    assert read_start(settings.start).tokenizer.plain() == fitted.tokenizer_.plain()
     assert engram.LanguageModel.load(run.model).score(OTHER) == model.score(OTHER)
 
 

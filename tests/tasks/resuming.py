@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from engram.tasks import running
+from engram.tasks import fitting
 from engram.training.reporting import Reporter
 from engram.training.run_folder import RunFolder
 
@@ -21,11 +21,11 @@ def assert_resumed_is_uninterrupted(task, settings, data, folder, stop_at):
     runs = {}
     for kind in ("whole", "parted"):
         runs[kind] = RunFolder.create(folder / kind, settings.plain(), ["test"])
-    running.fit(task, settings, data, run=runs["whole"])
+    fitting.fit(task, settings, data, run=runs["whole"])
     with pytest.raises(KeyboardInterrupt):
-        running.fit(task, settings, data, run=runs["parted"], reporter=_StopAt(stop_at))
-    running.fit(task, settings, data, run=runs["parted"], resume=True)
-    whole, parted = (running.load(task, run.model) for run in runs.values())
+        fitting.fit(task, settings, data, run=runs["parted"], reporter=_StopAt(stop_at))
+    fitting.fit(task, settings, data, run=runs["parted"], resume=True)
+    whole, parted = (fitting.load(task, run.model) for run in runs.values())
     for name, weight in whole.model.state_dict().items():
         assert torch.equal(weight, parted.model.state_dict()[name])
     assert runs["whole"].metrics.read_bytes() == runs["parted"].metrics.read_bytes()

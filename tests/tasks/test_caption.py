@@ -6,7 +6,7 @@ import pytest
 from engram.cli.main import main
 from engram.data.captions import Captions
 from engram.errors import ConfigError, DataError, RunError
-from engram.tasks import caption, running
+from engram.tasks import caption, fitting
 from engram.tasks.caption import TASK
 from engram.tasks.captions import CaptionSettings, make_data, read
 
@@ -44,7 +44,7 @@ def _settings(folder, **values):
 def trained(folder):
     settings = _settings(folder, test=0.2)
     data = read(settings)
-    return running.fit(TASK, settings, data)[0], data
+    return fitting.fit(TASK, settings, data)[0], data
 
 
 def test_captions_are_learnt(trained):
@@ -67,8 +67,8 @@ def test_attention_is_a_grid(trained):
 
 def test_a_stored_model_answers_the_same(trained, tmp_path):
     model, data = trained
-    running.save(tmp_path, model)
-    again = running.load(TASK, tmp_path)
+    fitting.save(tmp_path, model)
+    again = fitting.load(TASK, tmp_path)
     given = data.test.captions.given
     names = [str(n) for n in range(len(given))]
     assert list(caption.caption(again, names, given)) == list(caption.caption(model, names, given))
@@ -91,7 +91,7 @@ def test_classes(tmp_path):
     values = {"about": "classes", "attention": "none", "valid": 0.0, "test": 0.0}
     settings = _settings(path, **values, epochs=40)
     data = read(settings)
-    model, _ = running.fit(TASK, settings, data)
+    model, _ = fitting.fit(TASK, settings, data)
     rows = list(TASK.predict(model, caption.CaptionAsking(given=["cat", "dog"])))
     assert [row["caption"] for row in rows] == ["the cat says meow", "the dog says woof"]
     with pytest.raises(DataError) as caught:
@@ -110,7 +110,7 @@ def test_numbers(tmp_path):
     settings = _settings(path, about="numbers", attention="none", test=0.2, epochs=15)
     data = read(settings)
     assert data.about[0] == "x and y in, caption out"
-    model, _ = running.fit(TASK, settings, data)
+    model, _ = fitting.fit(TASK, settings, data)
     assert caption.evaluate(model, data.test).measures["exact match"] > 0.9
     rows = list(TASK.predict(model, caption.CaptionAsking(given=["300,0", "-100,0"])))
     assert [row["caption"] for row in rows] == ["right", "left"]
@@ -158,11 +158,11 @@ def test_classes_without_attention_only():
     "change", [{"shape": None}, {"about": "sounds"}, {"longest": "x"}, {"shape": [3, 8]}]
 )
 def test_damaged_preprocessing_is_refused(trained, tmp_path, change):
-    running.save(tmp_path, trained[0])
+    fitting.save(tmp_path, trained[0])
     path = tmp_path / "preprocess.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(RunError, match="what captions are about is damaged"):
-        running.load(TASK, tmp_path)
+        fitting.load(TASK, tmp_path)
 
 
 def test_commands(folder, tmp_path, monkeypatch, capsys):

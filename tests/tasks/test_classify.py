@@ -11,7 +11,7 @@ from engram.cli.main import main
 from engram.data.labelled import Examples
 from engram.data.sequences import Sequences
 from engram.errors import ConfigError, DataError, RunError
-from engram.tasks import classify, running
+from engram.tasks import classify, fitting
 
 GOOD, BAD = ["fine", "great", "lovely"], ["poor", "awful", "dull"]
 
@@ -49,7 +49,7 @@ def _settings(**changes):
 def test_is_learnt(make, pooling):
     settings = _settings(pooling=pooling)
     data = classify.make_data(settings, (make(300), make(60, 1), make(100, 2)))
-    trained, outcome = running.fit(classify.TASK, settings, data)
+    trained, outcome = fitting.fit(classify.TASK, settings, data)
     measures = classify.evaluate(trained, data.test).measures
     assert measures["accuracy"] >= 0.95
     assert outcome.best_loss < 0.3
@@ -61,14 +61,14 @@ def test_sequences_of_one_step_are_no_matter(pooling):
     examples = Examples(Sequences.of(arrays), ["a", "b"] * 40)
     data = classify.make_data(_settings(pooling=pooling, epochs=20), (examples, None, examples))
     assert data.train.sequences.lengths.min() == 1
-    trained, _ = running.fit(classify.TASK, _settings(pooling=pooling, epochs=20), data)
+    trained, _ = fitting.fit(classify.TASK, _settings(pooling=pooling, epochs=20), data)
     assert classify.evaluate(trained, data.test).measures["accuracy"] == 1.0
 
 
 def test_measures_are_scikit_learn_s():
     settings = _settings(epochs=1, max_updates=6)
     data = classify.make_data(settings, (_series(80), None, _series(50, 1)))
-    trained, _ = running.fit(classify.TASK, settings, data)
+    trained, _ = fitting.fit(classify.TASK, settings, data)
     report = classify.evaluate(trained, data.test)
     answers = [row["label"] for row in classify.predict(trained, data.test.examples)]
     wanted = data.test.examples.targets
@@ -83,7 +83,7 @@ def test_measures_are_scikit_learn_s():
 def test_answers_do_not_depend_on_their_neighbours():
     settings = _settings(epochs=1)
     data = classify.make_data(settings, (_series(40), None, None))
-    trained, _ = running.fit(classify.TASK, settings, data)
+    trained, _ = fitting.fit(classify.TASK, settings, data)
     examples = _series(9, 5)
     together = [row["probability"] for row in classify.predict(trained, examples)]
     alone = [next(classify.predict(trained, examples.take([i])))["probability"] for i in range(9)]
@@ -118,27 +118,27 @@ def test_words_are_dropped_and_replaced_in_training_alone():
     assert (next(source.batches(0)).inputs == again).all()
     assert again.shape != other.shape or (again != other).any()
     loss = classify.TASK.loss
-    model = running.build(classify.TASK, settings, data.preprocess)
+    model = fitting.build(classify.TASK, settings, data.preprocess)
     assert loss(model, settings, data) == loss(model, _settings(), data)
 
 
 def test_words_of_values_cannot_be_dropped():
     data = classify.make_data(_settings(), (_series(40), None, None))
     with pytest.raises(ConfigError, match="drop_tokens and replace_tokens change texts"):
-        running.prepare(classify.TASK, _settings(drop_tokens=0.1), data)
+        fitting.prepare(classify.TASK, _settings(drop_tokens=0.1), data)
 
 
 def test_a_saved_model_gives_the_same_answers(tmp_path):
     settings = _settings(epochs=1)
     data = classify.make_data(settings, (_texts(50), None, None))
-    trained, _ = running.fit(classify.TASK, settings, data)
-    running.save(tmp_path, trained)
-    again = running.load(classify.TASK, tmp_path)
+    trained, _ = fitting.fit(classify.TASK, settings, data)
+    fitting.save(tmp_path, trained)
+    again = fitting.load(classify.TASK, tmp_path)
     new = _texts(7, 9)
     assert list(classify.predict(again, new)) == list(classify.predict(trained, new))
     (tmp_path / "preprocess.json").write_text('{"inputs": {}}')
     with pytest.raises(RunError, match="classes is damaged"):
-        running.load(classify.TASK, tmp_path)
+        fitting.load(classify.TASK, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_settings_that_contradict_each_other():
     settings = _settings(patience=3)
     data = classify.make_data(settings, (_texts(20), None, None))
     with pytest.raises(ConfigError, match="patience=3 waits for a validation part"):
-        running.prepare(classify.TASK, settings, data)
+        fitting.prepare(classify.TASK, settings, data)
 
 
 def _write(path, examples):

@@ -14,20 +14,18 @@ from hypothesis import strategies as st
 from engram.data import pieces, spool, token_streams
 from engram.data.tokens import END, fit_tokenizer
 from engram.errors import ConfigError, DataError, RunError
+from engram.tasks import fitting
 from engram.tasks.language_model import (
-    Corpus,
+    TASK,
     LanguageModelSettings,
     Score,
-    TrainedModel,
-    build,
-    load_model,
-    make_corpus,
-    prepare,
-    read_corpus,
-    save_model,
+    Vocabulary,
+    make_data,
+    read,
     score,
     score_stream,
 )
+from engram.tasks.task import Data, Trained
 
 ANY = hypothesis_settings(deadline=None, derandomize=True, max_examples=200)
 _documents = st.lists(st.text("abc \n", max_size=12), min_size=1, max_size=6)
@@ -38,7 +36,8 @@ def _settings(**changes):
 
 
 def _bytes_of(corpus):
-    return [[int(i) for i in part] for part in (corpus.train, corpus.valid, corpus.test)]
+    parts = (corpus.train, corpus.valid, corpus.test)
+    return [[] if part is None else [int(i) for i in part] for part in parts]
 
 
 @pytest.mark.parametrize("tokens", ["characters", "bytes", "words", "bpe"])
@@ -52,25 +51,27 @@ def test_pieces_make_the_corpus_of_whole_documents(tokens, documents, valid):
     settings = _settings(tokens=tokens, vocabulary=260, valid=valid, test=0.2)
     if round(sum(map(len, documents)) * (0.8 - valid)) < 1:
         return
-    whole = make_corpus(documents, settings)
+    whole = make_data(settings, documents)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pieces, "PIECE", 3)
         patch.setattr(pieces, "_LOOK", 2)
         patch.setattr(spool, "LARGE", 4)
         patch.setattr(spool, "STRETCH", 5)
         patch.setattr(token_streams, "STRETCH", 2)
-        cut = make_corpus(documents, settings)
-        counted = token_streams.characters_of(cut.tokenizer, cut.train)
-        digest = token_streams.digest_of([whole.train, whole.valid, whole.test])
-    assert cut.tokenizer.plain() == whole.tokenizer.plain()
+        cut = make_data(settings, documents)
+        counted = token_streams.characters_of(cut.preprocess.tokenizer, cut.train)
+        digest = token_streams.digest_of(map(np.int32, _bytes_of(whole)))
+    assert cut.preprocess.tokenizer.plain() == whole.preprocess.tokenizer.plain()
     assert _bytes_of(cut) == _bytes_of(whole)
     assert cut.digest == whole.digest == digest
-    assert counted == len(whole.tokenizer.decode([int(i) for i in whole.train if i != END]))
+    assert counted == len(
+        whole.preprocess.tokenizer.decode([int(i) for i in whole.train if i != END])
+    )
 
 
 def _check_corpus(documents, corpus):
     """The parts joined are the documents with END between, twice where a part meets a document."""
-    tokenizer = corpus.tokenizer
+    tokenizer = corpus.preprocess.tokenizer
     parts = _bytes_of(corpus)
     assert tokenizer.decode([i for part in parts for i in part]) == "".join(documents)
     ends_within = [part for part in parts if part]
@@ -88,7 +89,7 @@ def test_parts_give_the_documents_back(documents, valid, test):
     settings = _settings(tokens="bytes", valid=valid, test=test)
     total = sum(map(len, documents))
     try:
-        corpus = make_corpus(documents, settings)
+        corpus = make_data(settings, documents)
     except DataError:
         assert total == 0
         return
@@ -96,8 +97,8 @@ def test_parts_give_the_documents_back(documents, valid, test):
         assert round(total * (1 - valid - test)) < 1
         return
     _check_corpus(documents, corpus)
-    assert corpus.characters == total
-    lengths = [len(corpus.tokenizer.decode(part)) for part in _bytes_of(corpus)]
+    assert f"{total:,} characters" in corpus.about[0]
+    lengths = [len(corpus.preprocess.tokenizer.decode(part)) for part in _bytes_of(corpus)]
     assert lengths[0] == round(total * (1 - valid - test))
     assert abs(lengths[1] - total * valid) <= 1
 
@@ -105,9 +106,9 @@ def test_parts_give_the_documents_back(documents, valid, test):
 @pytest.mark.parametrize("drop", [0, -1, 4])
 def test_a_planted_fault_in_the_corpus_is_found(drop):
     documents = ["abcdefgh", "ijkl"]
-    corpus = make_corpus(documents, _settings(tokens="bytes", valid=0.25, test=0.25))
-    broken = Corpus(
-        corpus.tokenizer, np.delete(corpus.train, drop), corpus.valid, corpus.test, 12, "digest"
+    corpus = make_data(_settings(tokens="bytes", valid=0.25, test=0.25), documents)
+    broken = Data(
+        np.delete(corpus.train, drop), corpus.valid, corpus.test, corpus.preprocess, "digest"
     )
     _check_corpus(documents, corpus)
     with pytest.raises(AssertionError):
@@ -132,26 +133,26 @@ def _letters(text):
     ],
 )
 def test_documents_that_a_bound_cuts_go_on(documents, valid, test, parts):
-    corpus = make_corpus(documents, _settings(tokens="bytes", valid=valid, test=test))
+    corpus = make_data(_settings(tokens="bytes", valid=valid, test=test), documents)
     assert _bytes_of(corpus) == [_letters(part) for part in parts]
 
 
 def test_the_tokenizer_sees_the_training_part_only():
-    corpus = make_corpus(["aaaabbbbxy"], _settings(valid=0.1, test=0.1))
-    assert corpus.tokenizer.unknown_in("abxy") == ["x", "y"]
-    assert corpus.valid.tolist() == [corpus.tokenizer.unknown]
+    corpus = make_data(_settings(valid=0.1, test=0.1), ["aaaabbbbxy"])
+    assert corpus.preprocess.tokenizer.unknown_in("abxy") == ["x", "y"]
+    assert corpus.valid.tolist() == [corpus.preprocess.tokenizer.unknown]
 
 
 def test_digest():
     settings = _settings(tokens="bytes")
     documents = ["some text " * 10, "more"]
-    digest = make_corpus(documents, settings).digest
-    assert digest == make_corpus(list(documents), settings).digest
+    digest = make_data(settings, documents).digest
+    assert digest == make_data(settings, list(documents)).digest
     others = [
-        make_corpus([documents[0], "mare"], settings),
-        make_corpus(["".join(documents)], settings),
-        make_corpus(documents, _settings(tokens="bytes", valid=0.1)),
-        make_corpus(documents, _settings(tokens="characters")),
+        make_data(settings, [documents[0], "mare"]),
+        make_data(settings, ["".join(documents)]),
+        make_data(_settings(tokens="bytes", valid=0.1), documents),
+        make_data(_settings(tokens="characters"), documents),
     ]
     assert len({digest, *(other.digest for other in others)}) == 5
 
@@ -161,7 +162,7 @@ def test_digest():
 )
 def test_nothing_left_to_train_on(valid, test):
     with pytest.raises(ConfigError) as caught:
-        make_corpus(["some text"], _settings(valid=valid, test=test))
+        make_data(_settings(valid=valid, test=test), ["some text"])
     assert str(caught.value) == (
         f"valid={valid} and test={test} leave nothing of 9 characters to train on; "
         "lower them until their sum is under 1"
@@ -171,20 +172,21 @@ def test_nothing_left_to_train_on(valid, test):
 @pytest.mark.parametrize("documents", [[], [""], ["", ""]])
 def test_documents_without_text(documents):
     with pytest.raises(DataError, match="the documents hold no text; give at least one that does"):
-        make_corpus(documents, _settings())
+        make_data(_settings(), documents)
 
 
 def test_many_documents_take_no_time_that_grows_with_their_square():
-    corpus = make_corpus(["ab"] * 60_000, _settings())
-    assert corpus.characters == 120_000
+    corpus = make_data(_settings(), ["ab"] * 60_000)
+    assert "120,000 characters" in corpus.about[0]
 
 
-def test_read_corpus(tmp_path):
+def test_read(tmp_path):
     (tmp_path / "a.txt").write_bytes("größe ".encode("latin-1") * 9)
     settings = _settings(data=[str(tmp_path)], encoding="latin-1", max_characters=20)
-    corpus, text = read_corpus(settings)
-    assert text.documents == [("größe " * 9)[:20]]
-    assert corpus.characters == 20
+    corpus = read(settings)
+    assert corpus.about[0].startswith("1 file, 20 characters; ")
+    text = "".join(corpus.preprocess.tokenizer.decode(part) for part in _bytes_of(corpus))
+    assert text[:18] == ("größe " * 9)[:18]
 
 
 @pytest.mark.parametrize(
@@ -202,26 +204,32 @@ def test_read_corpus(tmp_path):
 def test_prepare_finds_faults(changes, error, text):
     settings = _settings(**changes)
     with pytest.raises(error) as caught:
-        prepare(settings, make_corpus(["tiny text"], settings))
+        fitting.prepare(TASK, settings, make_data(settings, ["tiny text"]))
     assert text in str(caught.value)
+
+
+def _drawn(seed):
+    vocabulary = Vocabulary(fit_tokenizer("characters", ["abcdefg"], 0))
+    return fitting.build(TASK, _settings(seed=seed), vocabulary)
 
 
 def test_build_is_drawn_from_the_seed_alone():
     torch.manual_seed(1)
-    first = build(9, _settings(seed=3))
+    first = _drawn(3)
     after = torch.rand(1)
     torch.manual_seed(1)
     assert torch.equal(torch.rand(1), after)
     torch.manual_seed(2)
-    again, other = build(9, _settings(seed=3)), build(9, _settings(seed=4))
+    again, other = _drawn(3), _drawn(4)
     assert torch.equal(first.head.weight, again.head.weight)
     assert not torch.equal(first.head.weight, other.head.weight)
 
 
 def _trained(kind="characters", documents=("some words, some more words. ",), **changes):
     settings = _settings(tokens=kind, vocabulary=300, **changes)
-    tokenizer = fit_tokenizer(kind, documents, 300)
-    return TrainedModel(build(tokenizer.size, settings), tokenizer, settings)
+    vocabulary = Vocabulary(fit_tokenizer(kind, documents, 300))
+    model = fitting.build(TASK, settings, vocabulary)
+    return Trained(TASK.name, model, vocabulary, settings)
 
 
 @pytest.mark.parametrize("kind", ["characters", "bytes", "words", "bpe"])
@@ -229,7 +237,7 @@ def test_score_by_hand(kind):
     trained = _trained(kind)
     documents = ["some words", "more"]
     result = score(trained, documents)
-    ids = torch.from_numpy(trained.tokenizer.encode_documents(documents)).long()
+    ids = torch.from_numpy(trained.preprocess.tokenizer.encode_documents(documents)).long()
     total = 0.0
     with torch.no_grad():
         scores, _ = trained.model(ids[:-1, None], reset=(ids[:-1, None] == END))
@@ -251,7 +259,7 @@ def test_score_counts_what_is_unknown():
 
 def test_score_of_a_stream_counts_its_characters():
     trained = _trained("bytes")
-    ids = trained.tokenizer.encode_documents(["größe", "b"])
+    ids = trained.preprocess.tokenizer.encode_documents(["größe", "b"])
     assert score_stream(trained, ids) == score(trained, ["größe", "b"])
 
 
@@ -276,17 +284,17 @@ def test_score_without_text(documents):
 @pytest.mark.parametrize("kind", ["characters", "bytes", "words", "bpe"])
 def test_model_folder_there_and_back(tmp_path, kind):
     trained = _trained(kind, tied=True)
-    save_model(tmp_path, trained)
-    loaded = load_model(tmp_path)
+    fitting.save(tmp_path, trained)
+    loaded = fitting.load(TASK, tmp_path)
     assert loaded.settings == trained.settings
-    assert loaded.tokenizer.plain() == trained.tokenizer.plain()
+    assert loaded.preprocess.tokenizer.plain() == trained.preprocess.tokenizer.plain()
     assert not loaded.model.training
     assert score(loaded, ["some words"]) == score(trained, ["some words"])
 
 
 def test_model_folder_with_odd_characters(tmp_path):
-    save_model(tmp_path, _trained(documents=["a\ud800\u2028ä😀"]))
-    assert load_model(tmp_path).tokenizer.unknown_in("a\ud800\u2028ä😀") == []
+    fitting.save(tmp_path, _trained(documents=["a\ud800\u2028ä😀"]))
+    assert fitting.load(TASK, tmp_path).preprocess.tokenizer.unknown_in("a\ud800\u2028ä😀") == []
 
 
 def _change(path, **changes):
@@ -311,17 +319,17 @@ def _change(path, **changes):
     ],
 )
 def test_damaged_model_folder(tmp_path, name, changes, text):
-    save_model(tmp_path, _trained())
+    fitting.save(tmp_path, _trained())
     _change(tmp_path / name, **changes)
     with pytest.raises(RunError) as caught:
-        load_model(tmp_path)
+        fitting.load(TASK, tmp_path)
     assert str(tmp_path) in str(caught.value)
     assert text in str(caught.value)
 
 
 def test_weights_of_another_folder(tmp_path):
-    save_model(tmp_path / "a", _trained())
-    save_model(tmp_path / "b", _trained(layers=2))
+    fitting.save(tmp_path / "a", _trained())
+    fitting.save(tmp_path / "b", _trained(layers=2))
     shutil.copy(tmp_path / "b" / "model.safetensors", tmp_path / "a")
     with pytest.raises(RunError, match="is of another model: it lacks nothing"):
-        load_model(tmp_path / "a")
+        fitting.load(TASK, tmp_path / "a")

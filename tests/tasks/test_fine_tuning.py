@@ -2,14 +2,15 @@
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
 import torch
 
 from engram.errors import ConfigError, RunError
+from engram.tasks import fitting
 from engram.tasks import language_model as task
-from engram.tasks.fine_tuning import RATE_SHARE, fine_tuning_values
+from engram.tasks.task import Trained
+from engram.tasks.transfer import RATE_SHARE, Start, adopt, read_start, starting_values
 from engram.training.reporting import Reporter
 from engram.training.run_folder import RunFolder
 
@@ -38,13 +39,27 @@ def tied():
 
 
 def _train(settings, text, start=None, **options):
-    known = task.kept_tokenizer(settings, start)
-    corpus = task.make_corpus([text], settings, known)
-    return task.train_language_model(settings, corpus, start=start, **options)
+    begun = None if start is None else Start.of(start)
+    known = task.kept_tokenizer(settings, begun)
+    data = task.make_data(settings, [text], known=known)
+    return fitting.fit(task.TASK, settings, data, start=begun, **options)
+
+
+def _values(trained, settings=None):
+    begun = Start.of(trained)
+    values = starting_values(task.NAME, task.LanguageModelSettings, begun)
+    return values | {"data": ["unused"], "start": None}
 
 
 def _tuned(trained, **changes):
-    return task.LanguageModelSettings(**(fine_tuning_values(trained.settings) | changes))
+    return task.LanguageModelSettings(**(_values(trained) | changes))
+
+
+def _begun(settings, vocabulary, start):
+    """The weights before the first update."""
+    model = fitting.build(task.TASK, settings, vocabulary)
+    adopt(Start.of(start), model, vocabulary.plain())
+    return model.state_dict()
 
 
 class _At(Reporter):
@@ -66,9 +81,9 @@ def test_defaults_are_those_of_the_run_but_for_rate_and_regions(start):
     before = start.settings.model_copy(
         update={"freeze": ["parietal"], "unfreeze_every": 3, "rates": {"temporal": 0.5}}
     )
-    values = fine_tuning_values(before)
+    values = _values(Trained(start.task, start.model, start.preprocess, before))
     assert values["rate"] == before.rate * RATE_SHARE
-    assert (values["freeze"], values["rates"], values["unfreeze_every"]) == ([], {}, None)
+    assert not {"freeze", "rates", "unfreeze_every"} & set(values)
     assert values["dropout"] == 0.2
 
 
@@ -85,7 +100,7 @@ def test_frozen_regions_are_unchanged_bit_for_bit(start, freeze, names, text):
     settings = _tuned(start, freeze=freeze, l1=0.01, l2=0.01, weight_decay=0.1)
     seen = {}
     trained, _ = _train(settings, text, start, reporter=_At(3, lambda: seen.update(done=True)))
-    before = task.begin(settings, trained.tokenizer, start).state_dict()
+    before = _begun(settings, trained.preprocess, start)
     assert seen
     for name, value in trained.model.state_dict().items():
         frozen = any(name.startswith(part) for part in names)
@@ -105,16 +120,18 @@ def test_a_frozen_tied_head_is_the_embedding(tied, optimizer):
 def test_a_new_vocabulary_keeps_the_rows_of_known_tokens(which, request):
     start = request.getfixturevalue(which)
     settings = _tuned(start)
-    new = task.make_corpus([OTHER], settings, task.kept_tokenizer(settings, start)).tokenizer
+    known = task.kept_tokenizer(settings, Start.of(start))
+    vocabulary = task.make_data(settings, [OTHER], known=known).preprocess
+    new = vocabulary.tokenizer
     assert new.size == 2 + len(set(OTHER))
-    model = task.begin(settings, new, start)
-    fresh = task.build(new.size, settings)
+    weights = _begun(settings, vocabulary, start)
+    fresh = fitting.build(task.TASK, settings, vocabulary)
     for name in ("embedding.weight", "head.weight", "head.bias"):
-        before, after = start.model.state_dict()[name], model.state_dict()[name]
+        before, after = start.model.state_dict()[name], weights[name]
         for character in set(OTHER):
             row = after[new.encode(character)[0]]
             if character in FIRST:
-                assert torch.equal(row, before[start.tokenizer.encode(character)[0]])
+                assert torch.equal(row, before[start.preprocess.tokenizer.encode(character)[0]])
             else:
                 assert torch.equal(row, fresh.state_dict()[name][new.encode(character)[0]])
         assert torch.equal(after[0], before[0])
@@ -131,13 +148,14 @@ def test_a_new_vocabulary_keeps_the_rows_of_known_tokens(which, request):
 )
 def test_when_the_tokenizer_is_kept(start, changes, text, kept):
     settings = _tuned(start, **changes)
-    corpus = task.make_corpus([text], settings, task.kept_tokenizer(settings, start))
-    assert (corpus.tokenizer is start.tokenizer) == kept
+    known = task.kept_tokenizer(settings, Start.of(start))
+    data = task.make_data(settings, [text], known=known)
+    assert (data.preprocess.tokenizer is known) == kept
 
 
 def test_regions_begin_one_after_the_other(start):
     settings = _tuned(start, unfreeze_every=10, dropout=0.0, weight_drop=0.0, valid=0.0)
-    before = task.begin(settings, start.tokenizer, start).state_dict()
+    before = _begun(settings, start.preprocess, start)
 
     def moved(updates):
         trained, _ = _train(settings.model_copy(update={"max_updates": updates}), FIRST, start)
@@ -179,25 +197,22 @@ def test_interrupted_and_resumed_is_uninterrupted(start, tmp_path, stop_at):
     _train(settings, OTHER, start, run=whole)
     _, outcome = _train(settings, OTHER, start, run=parted, reporter=_At(stop_at, _interrupt))
     assert outcome.interrupted
-    again = task.start_of(settings, parted)  # the run's own copy: the folder of the start is gone
-    _, outcome = _train(settings, OTHER, again, run=parted, resume=True)
+    _, outcome = _train(settings, OTHER, start, run=parted, resume=True)
     assert not outcome.interrupted
     weights = [(run.model / "model.safetensors").read_bytes() for run in runs]
     assert weights[0] == weights[1]
     assert whole.metrics.read_bytes() == parted.metrics.read_bytes()
 
 
-def test_a_start_that_is_gone(start, tmp_path):
-    settings = _tuned(start, start=str(tmp_path / "gone"))
-    with pytest.raises(RunError, match=r"gone holds no model \(config.json is missing\)"):
-        task.start_of(settings, RunFolder(Path(tmp_path / "run")))
-    assert task.start_of(_tuned(start)) is None
+def test_a_start_that_is_gone(tmp_path):
+    with pytest.raises(RunError, match=r"gone does not exist; name the folder"):
+        read_start(str(tmp_path / "gone"))
 
 
 def test_training_from_scratch_with_a_frozen_reservoir():
     settings = task.LanguageModelSettings(**SMALL, freeze=["frontal"])
     trained, _ = _train(settings, FIRST)
-    before = task.build(trained.tokenizer.size, settings).state_dict()
+    before = fitting.build(task.TASK, settings, trained.preprocess).state_dict()
     for name, value in trained.model.state_dict().items():
         assert torch.equal(value, before[name]) == name.startswith("layers.")
 

@@ -13,7 +13,7 @@ from engram.data.frequency import Frequency
 from engram.data.panel import Panel
 from engram.data.sequences import Sequences
 from engram.errors import ConfigError, DataError
-from engram.tasks import backtest, forecast, running
+from engram.tasks import backtest, fitting, forecast
 from engram.tasks.backtest import Backtest
 from engram.tasks.forecast import ForecastSettings
 
@@ -46,7 +46,7 @@ def waves(count=3, steps=120, seed=0):
 def trained():
     settings = settings_of(epochs=30, rate=1e-2)
     data = forecast.make_data(settings, panel_of(*waves()))
-    return running.fit(forecast.TASK, settings, data)[0], data
+    return fitting.fit(forecast.TASK, settings, data)[0], data
 
 
 def test_is_learnt(trained):
@@ -81,7 +81,7 @@ def test_the_measures_by_hand(trained):
 def test_intervals_hold_what_they_should_on_the_validation_part():
     settings = settings_of(intervals=[0.5, 0.9], valid_origins=8, epochs=1)
     data = forecast.make_data(settings, panel_of(*waves()))
-    model, _ = running.fit(forecast.TASK, settings, data)  # hardly trained: far too narrow
+    model, _ = fitting.fit(forecast.TASK, settings, data)  # hardly trained: far too narrow
     margins = model.model.margins
     assert (margins[[3, 4]] >= 0).all()
     assert margins[4] > 0
@@ -91,7 +91,7 @@ def test_intervals_hold_what_they_should_on_the_validation_part():
     assert measures["inside 90 %"] >= 0.9
     assert measures["inside 50 %"] >= 0.5
     alone = forecast.make_data(settings_of(valid_origins=0, epochs=1), panel_of(*waves()))
-    assert not running.fit(forecast.TASK, settings, alone)[0].model.margins.any()
+    assert not fitting.fit(forecast.TASK, settings, alone)[0].model.margins.any()
 
 
 def test_no_forecast_sees_what_comes_after_it(trained):
@@ -155,7 +155,7 @@ def test_what_is_known_ahead_helps():
     panel = panel_of(np.concatenate([10 + 3 * told + noise, told], axis=1))
     settings = settings_of(known=["value 2"], epochs=30, rate=1e-2, season=1, reference="zero")
     data = forecast.make_data(settings, panel)
-    trained = running.fit(forecast.TASK, settings, data)[0]
+    trained = fitting.fit(forecast.TASK, settings, data)[0]
     assert forecast.evaluate(trained, data.test).measures["MASE"] < 0.2
 
 
@@ -167,7 +167,7 @@ def test_missing_values():
     for missing in ("impute", "mask"):
         settings = settings_of(missing=missing)
         data = forecast.make_data(settings, panel_of(series))
-        trained = running.fit(forecast.TASK, settings, data)[0]
+        trained = fitting.fit(forecast.TASK, settings, data)[0]
         assert np.isfinite(forecast.evaluate(trained, data.test).measures["MASE"])
 
 

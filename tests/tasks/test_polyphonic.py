@@ -9,7 +9,7 @@ import torch
 from engram.cli.main import main
 from engram.data.piano_rolls import COLUMNS
 from engram.data.sequences import Sequences
-from engram.tasks import polyphonic, running
+from engram.tasks import fitting, polyphonic
 
 SETTINGS = polyphonic.PolyphonicSettings(
     data="memory", hidden=24, epochs=15, rate=0.02, batch=4, transpose=2
@@ -37,7 +37,7 @@ def _data(valid=True):
 
 def test_is_learnt():
     settings = SETTINGS.model_copy(update={"transpose": 0, "epochs": 40})
-    trained, _ = running.fit(polyphonic.TASK, settings, _data())
+    trained, _ = fitting.fit(polyphonic.TASK, settings, _data())
     measures = polyphonic.evaluate(trained, _data().test).measures
     assert measures["NLL per step"] < 1.0  # one of three chords would be 1.1 nats, at best
     assert measures["frame accuracy"] > 0.95

@@ -10,7 +10,7 @@ from engram.cli.main import main
 from engram.data.labelled import Examples
 from engram.data.sequences import Sequences
 from engram.errors import DataError, RunError
-from engram.tasks import regress, running
+from engram.tasks import fitting, regress
 
 
 def _series(count, seed=0):
@@ -40,14 +40,14 @@ def _settings(**changes):
 def test_is_learnt(make, cost):
     settings = _settings(cost=cost)
     data = regress.make_data(settings, (make(300), make(60, 1), make(100, 2)))
-    trained, _ = running.fit(regress.TASK, settings, data)
+    trained, _ = fitting.fit(regress.TASK, settings, data)
     assert regress.evaluate(trained, data.test).measures["R²"] >= 0.95
 
 
 def test_measures_are_scikit_learn_s():
     settings = _settings(epochs=1)
     data = regress.make_data(settings, (_series(80), None, _series(50, 1)))
-    trained, _ = running.fit(regress.TASK, settings, data)
+    trained, _ = fitting.fit(regress.TASK, settings, data)
     measures = regress.evaluate(trained, data.test).measures
     given = [row["value"] for row in regress.predict(trained, data.test.examples)]
     wanted = data.test.examples.targets
@@ -68,7 +68,7 @@ def test_units_of_targets_are_no_matter():
             parts.append(Examples(given.inputs, given.targets * factor + shift))
         settings = _settings(epochs=2)
         data = regress.make_data(settings, (parts[0], None, parts[1]))
-        trained, _ = running.fit(regress.TASK, settings, data)
+        trained, _ = fitting.fit(regress.TASK, settings, data)
         found = np.array([row["value"] for row in regress.predict(trained, parts[1])])
         answers.append((found - shift) / factor)
     np.testing.assert_allclose(answers[0], answers[1], rtol=1e-5)
@@ -77,16 +77,16 @@ def test_units_of_targets_are_no_matter():
 def test_a_saved_model_gives_the_same_answers(tmp_path):
     settings = _settings(epochs=1)
     data = regress.make_data(settings, (_texts(50), None, None))
-    trained, _ = running.fit(regress.TASK, settings, data)
-    running.save(tmp_path, trained)
-    again = running.load(regress.TASK, tmp_path)
+    trained, _ = fitting.fit(regress.TASK, settings, data)
+    fitting.save(tmp_path, trained)
+    again = fitting.load(regress.TASK, tmp_path)
     new = Examples(_texts(7, 9).inputs)
     assert list(regress.predict(again, new)) == list(regress.predict(trained, new))
     value = json.loads((tmp_path / "preprocess.json").read_text())
     for targets in (None, {"mean": [1, 2], "deviation": [1, 2]}, {"mean": [1], "deviation": [0]}):
         (tmp_path / "preprocess.json").write_text(json.dumps(value | {"targets": targets}))
         with pytest.raises(RunError, match="scaling is damaged"):
-            running.load(regress.TASK, tmp_path)
+            fitting.load(regress.TASK, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -10,19 +10,21 @@ from torch import nn
 from engram.data.tokens import END, UNKNOWN_TEXT, ByteTokenizer, CharacterTokenizer, fit_tokenizer
 from engram.errors import ConfigError, DataError
 from engram.tasks import sampling
-from engram.tasks.language_model import LanguageModelSettings, TrainedModel, build
+from engram.tasks.language_model import LanguageModelSettings, Vocabulary, build
 from engram.tasks.sampling import stream_sample
+from engram.tasks.task import Trained
 
 TEXT = "the quick brown fox jumps over the lazy dog"
 
 
 def _trained(kind="characters", seed=0):
     settings = LanguageModelSettings(hidden=24, tokens=kind, seed=seed)
-    tokenizer = fit_tokenizer(kind, [TEXT], 300)
-    model = build(tokenizer.size, settings).eval()
+    vocabulary = Vocabulary(fit_tokenizer(kind, [TEXT], 300))
+    torch.manual_seed(seed)
+    model = build(settings, vocabulary).eval()
     with torch.no_grad():
         model.head.weight.mul_(6.0)  # so that it prefers something
-    return TrainedModel(model, tokenizer, settings)
+    return Trained("language-model", model, vocabulary, settings)
 
 
 class _Scripted(nn.Module):
@@ -42,7 +44,8 @@ class _Scripted(nn.Module):
 
 
 def _scripted(tokenizer, script=(), scores=None):
-    return TrainedModel(_Scripted(tokenizer.size, script, scores), tokenizer, None)
+    model = _Scripted(tokenizer.size, script, scores)
+    return Trained("language-model", model, Vocabulary(tokenizer), None)
 
 
 def _text(trained, prompt="the", **options):
@@ -59,21 +62,22 @@ def test_the_same_seed_gives_the_same(kind):
 
 
 def test_the_global_generator_is_left_alone():
+    trained = _trained()
     before = torch.get_rng_state()
-    _text(_trained())
+    _text(trained)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def _likeliest(trained, prompt, length):
     """The likeliest text by running the whole sequence anew for every token."""
-    ids = [END, *trained.tokenizer.encode(prompt).tolist()]
+    ids = [END, *trained.preprocess.tokenizer.encode(prompt).tolist()]
     written = []
     for _ in range(length):
         with torch.no_grad():
             scores, _ = trained.model(torch.tensor(ids).unsqueeze(1))
         last = scores[-1, 0]
-        if trained.tokenizer.unknown is not None:
-            last[trained.tokenizer.unknown] = -math.inf
+        if trained.preprocess.tokenizer.unknown is not None:
+            last[trained.preprocess.tokenizer.unknown] = -math.inf
         if not written and not prompt:
             last[END] = -math.inf
         token = int(last.argmax())
@@ -81,7 +85,7 @@ def _likeliest(trained, prompt, length):
             break
         ids.append(token)
         written.append(token)
-    return trained.tokenizer.decode(written)
+    return trained.preprocess.tokenizer.decode(written)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +203,7 @@ def test_pieces_of_an_untrained_model(kind, seed, monkeypatch):
     monkeypatch.setattr(sampling, "_draw", spy)
     joined = _text(trained, length=150, temperature=3.0, seed=seed)
     assert len(tokens) > 20
-    assert joined == trained.tokenizer.decode(tokens)
+    assert joined == trained.preprocess.tokenizer.decode(tokens)
 
 
 def test_pieces_come_as_soon_as_they_are_whole():

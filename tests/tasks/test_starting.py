@@ -10,8 +10,8 @@ from engram.cli.main import main
 from engram.data.labelled import Examples
 from engram.errors import ConfigError, RunError
 from engram.models.storage import read_weights
-from engram.tasks import classify, regress, running
-from engram.tasks.starting import model_folder, read_start, starting_values
+from engram.tasks import classify, fitting, regress
+from engram.tasks.transfer import model_folder, read_start, starting_values
 
 TEXTS = [f"the {thing} is {word}" for thing in ("film", "soup") for word in ("good", "bad")] * 10
 LABELS = [["good", "bad"][text.endswith("bad")] for text in TEXTS]
@@ -22,9 +22,9 @@ SMALL = {"data": ["memory"], "hidden": 6, "epochs": 1, "valid": 0.0, "tokens": "
 def trained(tmp_path_factory):
     settings = classify.ClassifySettings.checked(SMALL)
     data = classify.make_data(settings, (Examples(TEXTS, LABELS), None, None))
-    model, _ = running.fit(classify.TASK, settings, data)
+    model, _ = fitting.fit(classify.TASK, settings, data)
     folder = tmp_path_factory.mktemp("start") / "model"
-    running.save(folder, model)
+    fitting.save(folder, model)
     return model, folder
 
 
@@ -32,7 +32,7 @@ def test_the_same_task_goes_on_from_all_weights(trained):
     model, folder = trained
     settings = classify.ClassifySettings.checked(SMALL | {"start": str(folder)})
     data = classify.make_data(settings, (Examples(TEXTS, LABELS), None, None))
-    begun = running.prepare(classify.TASK, settings, data)
+    begun, _ = fitting.prepare(classify.TASK, settings, data)
     for name, weight in model.model.state_dict().items():
         assert torch.equal(weight, begun.state_dict()[name])
 
@@ -45,12 +45,12 @@ def test_a_new_head_on_the_same_layers(trained, task):
         settings = regress.RegressSettings.checked(values)
         numbers = np.arange(len(TEXTS), dtype=np.float64)
         data = regress.make_data(settings, (Examples(TEXTS, numbers), None, None))
-        begun = running.prepare(regress.TASK, settings, data)
+        begun, _ = fitting.prepare(regress.TASK, settings, data)
     else:
         settings = classify.ClassifySettings.checked(values)
         labels = [text.split()[1] for text in TEXTS]
         data = classify.make_data(settings, (Examples(TEXTS, labels), None, None))
-        begun = running.prepare(classify.TASK, settings, data)
+        begun, _ = fitting.prepare(classify.TASK, settings, data)
     assert data.preprocess.encoding.plain() == model.preprocess.encoding.plain()
     for name, weight in begun.state_dict().items():
         same = model.model.state_dict()[name]
@@ -63,7 +63,7 @@ def test_what_does_not_fit_is_refused(trained, tmp_path):
     settings = classify.ClassifySettings.checked(SMALL | {"start": str(folder), "hidden": 7})
     data = classify.make_data(settings, (Examples(TEXTS, LABELS), None, None))
     with pytest.raises(ConfigError, match=r"layers are cell lstm, hidden 6.*use these"):
-        running.prepare(classify.TASK, settings, data)
+        fitting.prepare(classify.TASK, settings, data)
     with pytest.raises(RunError, match="does not exist"):
         read_start(str(tmp_path / "nothing"))
 

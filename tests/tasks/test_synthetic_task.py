@@ -9,7 +9,7 @@ from resuming import assert_resumed_is_uninterrupted
 
 from engram.cli.main import main
 from engram.errors import ConfigError, DataError
-from engram.tasks import running, synthetic
+from engram.tasks import fitting, synthetic
 from engram.tasks.problems import PROBLEMS
 from engram.tasks.problems.problem import LENGTHS
 from engram.tasks.synthetic import SyntheticSettings
@@ -43,7 +43,7 @@ def settings_of(problem, **values):
 def test_every_problem_is_trained_measured_and_asked(problem):
     settings = settings_of(problem)
     data = synthetic.read(settings)
-    trained, _ = running.fit(synthetic.TASK, settings, data)
+    trained, _ = fitting.fit(synthetic.TASK, settings, data)
     report = synthetic.evaluate(trained, data.test)
     assert next(iter(report.measures)) == MEASURES[problem]
     assert report.measures["sequences"] == 9
@@ -113,7 +113,7 @@ def test_is_learnt():
         "latch", length=20, hidden=16, epochs=6, epoch_updates=50, batch=32, rate=1e-2
     )
     data = synthetic.read(settings)
-    trained, _ = running.fit(synthetic.TASK, settings, data)
+    trained, _ = fitting.fit(synthetic.TASK, settings, data)
     assert synthetic.evaluate(trained, data.test).measures["latched"] == 1.0
 
 

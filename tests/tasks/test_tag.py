@@ -12,7 +12,7 @@ from engram.data.sequences import Sequences
 from engram.data.tagged import Lists, Tagged
 from engram.errors import ConfigError, DataError, RunError
 from engram.models.tagger import Tagger, TaggerSettings
-from engram.tasks import running, tag
+from engram.tasks import fitting, tag
 
 NAMES = ["Anna Berg", "Tom Fox", "Maria de Lima", "Li Wei", "Omar Haddad"]
 PLACES = ["Paris", "New York", "Oslo", "Cape Town"]
@@ -57,7 +57,7 @@ def _settings(**changes):
 def test_is_learnt(make):
     settings = _settings(batch=16)
     data = tag.make_data(settings, (make(300), make(60, 1), make(100, 2)))
-    trained, _ = running.fit(tag.TASK, settings, data)
+    trained, _ = fitting.fit(tag.TASK, settings, data)
     measures = tag.evaluate(trained, data.test).measures
     assert measures["token accuracy"] >= 0.97
     assert measures.get("span F1", 1.0) >= 0.97
@@ -66,7 +66,7 @@ def test_is_learnt(make):
 def test_measures_are_those_of_the_answers():
     settings = _settings(epochs=1, max_updates=8)
     data = tag.make_data(settings, (_sentences(80), None, _sentences(50, 1)))
-    trained, _ = running.fit(tag.TASK, settings, data)
+    trained, _ = fitting.fit(tag.TASK, settings, data)
     report = tag.evaluate(trained, data.test)
     given = [row["tag"] for row in tag.predict(trained, data.test.tagged)]
     wanted = list(data.test.tagged.tags.texts)
@@ -79,7 +79,7 @@ def test_padding_is_no_matter():
     """Loss, gradient and answers of a batch are those of its rows alone."""
     settings = _settings(epochs=1)
     data = tag.make_data(settings, (_sentences(40), None, None))
-    model = running.build(tag.TASK, settings, data.preprocess)
+    model = fitting.build(tag.TASK, settings, data.preprocess)
     part, rows = data.train, np.arange(7)
     objective = tag.TASK.objective(settings, data)
     batch = tag.batch_of(part, rows)
@@ -107,9 +107,9 @@ def test_interrupted_and_resumed_is_uninterrupted(tmp_path):
 def test_a_saved_model_gives_the_same_answers(tmp_path, make):
     settings = _settings(epochs=1)
     data = tag.make_data(settings, (make(50), None, None))
-    trained, _ = running.fit(tag.TASK, settings, data)
-    running.save(tmp_path, trained)
-    again = running.load(tag.TASK, tmp_path)
+    trained, _ = fitting.fit(tag.TASK, settings, data)
+    fitting.save(tmp_path, trained)
+    again = fitting.load(tag.TASK, tmp_path)
     new = make(7, 9)
     assert list(tag.predict(again, new)) == list(tag.predict(trained, new))
     for damaged, said in (
@@ -119,7 +119,7 @@ def test_a_saved_model_gives_the_same_answers(tmp_path, make):
     ):
         (tmp_path / "preprocess.json").write_text(damaged)
         with pytest.raises(RunError, match=said):
-            running.load(tag.TASK, tmp_path)
+            fitting.load(tag.TASK, tmp_path)
 
 
 def _tagged(words, tags):

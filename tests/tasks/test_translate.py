@@ -6,7 +6,7 @@ from resuming import assert_resumed_is_uninterrupted
 
 from engram.cli.main import main
 from engram.errors import ConfigError, DataError, RunError
-from engram.tasks import running, translate
+from engram.tasks import fitting, translate
 from engram.tasks.pairs import TranslateSettings, read
 from engram.tasks.translate import TASK
 
@@ -32,7 +32,7 @@ def trained(pairs):
     values = SMALL | {"data": [str(pairs / "pairs.tsv")], "forget_bias": 1.0, "epochs": 8}
     settings = TranslateSettings.checked(values)
     data = read(settings)
-    return running.fit(TASK, settings, data)[0], data
+    return fitting.fit(TASK, settings, data)[0], data
 
 
 def test_reading_splits_by_the_seed(pairs):
@@ -116,19 +116,19 @@ def test_limits_grow_with_the_source(trained):
 
 def test_a_stored_model_answers_the_same(trained, tmp_path):
     model, data = trained
-    running.save(tmp_path, model)
-    again = running.load(TASK, tmp_path)
+    fitting.save(tmp_path, model)
+    again = fitting.load(TASK, tmp_path)
     rows = list(translate.translate(again, data.test.pairs.sources))
     assert rows == list(translate.translate(model, data.test.pairs.sources))
 
 
 @pytest.mark.parametrize("longest", [None, [3], [0, 1], ["a", 1]])
 def test_damaged_preprocessing_is_refused(trained, tmp_path, longest):
-    running.save(tmp_path, trained[0])
+    fitting.save(tmp_path, trained[0])
     path = tmp_path / "preprocess.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"longest": longest}))
     with pytest.raises(RunError, match="the longest lengths are damaged"):
-        running.load(TASK, tmp_path)
+        fitting.load(TASK, tmp_path)
 
 
 @pytest.mark.parametrize("stop_at", [3, 13])
@@ -152,7 +152,7 @@ def test_interrupted_and_resumed_is_uninterrupted(pairs, tmp_path, stop_at):
 def test_ways_of_teaching(pairs, options):
     values = SMALL | {"data": [str(pairs / "pairs.tsv")], "epochs": 2} | options
     settings = TranslateSettings.checked(values)
-    _, outcome = running.fit(TASK, settings, read(settings))
+    _, outcome = fitting.fit(TASK, settings, read(settings))
     assert outcome.updates == 2 * -(-1080 // 32)
     assert outcome.best_loss < 1.95  # nats of seven tokens that are as likely
 
@@ -163,7 +163,7 @@ def test_other_tokens(tmp_path, tokens):
     (tmp_path / "a.tsv").write_text("".join(lines), encoding="utf-8")
     values = SMALL | {"data": [str(tmp_path / "a.tsv")], "tokens": tokens, "vocabulary": 300}
     settings = TranslateSettings.checked(values)
-    model, _ = running.fit(TASK, settings, read(settings))
+    model, _ = fitting.fit(TASK, settings, read(settings))
     (row,) = translate.translate(model, ["eins 3 zwei"])
     assert "\ufffd" not in row["translation"] or tokens in ("bytes", "bpe")
 

@@ -12,6 +12,7 @@ import torch
 from engram.data.lanes import Lanes
 from engram.errors import DataError, NumericsError, RunError
 from engram.models.many_to_many import ManyToMany, ModelSettings
+from engram.tasks import fitting
 from engram.tasks import language_model as task
 from engram.training.loop import train
 from engram.training.reporting import Reporter
@@ -58,8 +59,8 @@ def _weights(path):
 
 def test_learns_a_repeated_sentence():
     settings = _settings(epochs=30, dropout=0.0, weight_drop=0.0, hidden=32, rate=0.01)
-    corpus = task.make_corpus([TEXT], settings)
-    trained, outcome = task.train_language_model(settings, corpus)
+    corpus = task.make_data(settings, [TEXT])
+    trained, outcome = fitting.fit(task.TASK, settings, corpus)
     assert outcome.best_loss < 0.1
     assert task.score(trained, [TEXT]).loss < 0.1
 
@@ -71,16 +72,16 @@ def test_every_optimiser_and_schedule_lowers_the_loss(optimizer, schedule):
     settings = _settings(
         optimizer=optimizer, schedule=schedule, rate=rate, dropout=0.0, weight_drop=0.0
     )
-    corpus = task.make_corpus([TEXT], settings)
-    _, outcome = task.train_language_model(settings, corpus)
-    assert outcome.best_loss < 0.95 * math.log(corpus.tokenizer.size)
+    corpus = task.make_data(settings, [TEXT])
+    _, outcome = fitting.fit(task.TASK, settings, corpus)
+    assert outcome.best_loss < 0.95 * math.log(corpus.preprocess.tokenizer.size)
 
 
 @pytest.mark.parametrize("tokens", ["characters", "bytes", "words", "bpe"])
 def test_every_tokenizer_trains(tokens):
     settings = _settings(tokens=tokens, vocabulary=300, steps=4, lanes=2, epochs=1)
-    corpus = task.make_corpus([TEXT], settings)
-    _, outcome = task.train_language_model(settings, corpus)
+    corpus = task.make_data(settings, [TEXT])
+    _, outcome = fitting.fit(task.TASK, settings, corpus)
     assert math.isfinite(outcome.best_loss)
 
 
@@ -88,15 +89,15 @@ def test_every_tokenizer_trains(tokens):
 @pytest.mark.parametrize("stop_at", [1, 8, 9, 33, 57])
 def test_interrupted_and_resumed_is_uninterrupted(tmp_path, stop_at, reach):
     settings = _settings(evaluate_every=13, reach=reach, optimizer="rmsprop")
-    corpus = task.make_corpus([TEXT, TEXT[:333]], settings)
+    corpus = task.make_data(settings, [TEXT, TEXT[:333]])
     whole = _run(tmp_path / "whole", settings)
-    task.train_language_model(settings, corpus, run=whole)
+    fitting.fit(task.TASK, settings, corpus, run=whole)
 
     parted = _run(tmp_path / "parted", settings)
-    _, outcome = task.train_language_model(settings, corpus, run=parted, reporter=_StopAt(stop_at))
+    _, outcome = fitting.fit(task.TASK, settings, corpus, run=parted, reporter=_StopAt(stop_at))
     assert outcome.interrupted
     assert outcome.updates in (stop_at, stop_at + 1)
-    _, outcome = task.train_language_model(settings, corpus, run=parted, resume=True)
+    _, outcome = fitting.fit(task.TASK, settings, corpus, run=parted, resume=True)
     assert not outcome.interrupted
     assert _weights(whole.path) == _weights(parted.path)
     assert whole.metrics.read_bytes() == parted.metrics.read_bytes()
@@ -104,26 +105,26 @@ def test_interrupted_and_resumed_is_uninterrupted(tmp_path, stop_at, reach):
 
 def test_weights_that_a_kill_left_behind_are_written_when_a_run_goes_on(tmp_path):
     settings = _settings(epochs=1)
-    corpus = task.make_corpus([TEXT], settings)
+    corpus = task.make_data(settings, [TEXT])
     run = _run(tmp_path / "run", settings)
-    task.train_language_model(settings, corpus, run=run)
+    fitting.fit(task.TASK, settings, corpus, run=run)
     right = _weights(run.path)
     (run.model / "model.safetensors").unlink()  # a kill between checkpoint and weights
-    task.train_language_model(settings, corpus, run=run, resume=True)
+    fitting.fit(task.TASK, settings, corpus, run=run, resume=True)
     assert _weights(run.path) == right
 
 
 def test_metrics_that_are_missing_are_told_and_not_made_up(tmp_path):
     settings = _settings(epochs=1)
-    corpus = task.make_corpus([TEXT], settings)
+    corpus = task.make_data(settings, [TEXT])
     run = _run(tmp_path / "run", settings)
-    task.train_language_model(settings, corpus, run=run, reporter=_StopAt(20))
+    fitting.fit(task.TASK, settings, corpus, run=run, reporter=_StopAt(20))
     whole = run.metrics.read_bytes()
     run.metrics.write_bytes(whole[: whole.index(b"\n") + 1])
     told = []
     listener = Reporter()
     listener.notice = told.append
-    task.train_language_model(settings, corpus, run=run, reporter=listener, resume=True)
+    fitting.fit(task.TASK, settings, corpus, run=run, reporter=listener, resume=True)
     assert b"\0" not in run.metrics.read_bytes()
     assert "the lines in between are missing" in told[0]
     assert run.read_metrics()
@@ -146,14 +147,14 @@ REMEDIES = {
 def test_remedies_go_on_bit_for_bit_and_change_training(tmp_path, name):
     base = _settings(evaluate_every=13, optimizer="rmsprop")
     settings = base.model_copy(update=REMEDIES[name])
-    corpus = task.make_corpus([TEXT, TEXT[:333]], settings)
+    corpus = task.make_data(settings, [TEXT, TEXT[:333]])
     runs = {}
     for kind, chosen in {"without": base, "whole": settings, "parted": settings}.items():
         run = runs[kind] = _run(tmp_path / kind, chosen)
         reporter = _StopAt(33) if kind == "parted" else None
-        _, outcome = task.train_language_model(chosen, corpus, run=run, reporter=reporter)
+        _, outcome = fitting.fit(task.TASK, chosen, corpus, run=run, reporter=reporter)
     assert outcome.interrupted
-    _, outcome = task.train_language_model(settings, corpus, run=runs["parted"], resume=True)
+    _, outcome = fitting.fit(task.TASK, settings, corpus, run=runs["parted"], resume=True)
     assert not outcome.interrupted
     assert _weights(runs["whole"].path) == _weights(runs["parted"].path)
     assert runs["whole"].metrics.read_bytes() == runs["parted"].metrics.read_bytes()
@@ -163,9 +164,9 @@ def test_remedies_go_on_bit_for_bit_and_change_training(tmp_path, name):
 def test_penalties_are_logged(tmp_path):
     used = {"activation_penalty", "norm_stabilizer", "omega", "spectral_penalty"}
     settings = _settings(cell="elman", **dict.fromkeys(used, 0.1))
-    corpus = task.make_corpus([TEXT], settings)
+    corpus = task.make_data(settings, [TEXT])
     run = _run(tmp_path / "run", settings)
-    task.train_language_model(settings, corpus, run=run)
+    fitting.fit(task.TASK, settings, corpus, run=run)
     for line in run.read_metrics():
         if line["kind"] == "train":
             assert used <= set(line)
@@ -176,9 +177,9 @@ def test_penalties_are_logged(tmp_path):
 @pytest.mark.parametrize("valid", [0.1, 0.0])
 def test_averaged_weights_are_evaluated_and_kept(tmp_path, valid):
     settings = _settings(averaging="mean", averaging_from=10, valid=valid, dropout=0.0)
-    corpus = task.make_corpus([TEXT], settings)
+    corpus = task.make_data(settings, [TEXT])
     run = _run(tmp_path / "run", settings)
-    trained, outcome = task.train_language_model(settings, corpus, run=run)
+    trained, outcome = fitting.fit(task.TASK, settings, corpus, run=run)
     checkpoint, _ = run.load()
     averaged, last = checkpoint.group("averaging"), checkpoint.group("model")
     assert int(averaged["n_averaged"]) == outcome.updates - 10
@@ -190,7 +191,7 @@ def test_averaged_weights_are_evaluated_and_kept(tmp_path, valid):
         for name, value in weights.items():
             assert torch.equal(value, averaged[f"module.{name}"])
             assert not torch.equal(value, last[name])
-    stored = task.load_model(run.model).model.state_dict()
+    stored = fitting.load(task.TASK, run.model).model.state_dict()
     assert all(torch.equal(stored[name], weights[name]) for name in weights)
 
 
@@ -200,9 +201,9 @@ def test_labels_are_smoothed_in_training_alone(tmp_path):
         settings = _settings(
             label_smoothing=smoothing, rate=1e-9, dropout=0.0, weight_drop=0.0, evaluate_every=1
         )
-        corpus = task.make_corpus([TEXT], settings)
+        corpus = task.make_data(settings, [TEXT])
         run = _run(tmp_path / str(smoothing), settings)
-        task.train_language_model(settings, corpus, run=run)
+        fitting.fit(task.TASK, settings, corpus, run=run)
         lines = run.read_metrics()
         losses[smoothing] = [
             [line["loss"] for line in lines if line["kind"] == kind] for kind in ("train", "valid")
@@ -225,9 +226,9 @@ def test_the_rate_follows_the_length_of_the_window(monkeypatch):
     settings = _settings(
         optimizer="sgd", schedule="constant", rate=0.5, steps=20, steps_deviation=5.0, epochs=3
     )
-    corpus = task.make_corpus([TEXT], settings)
-    _, lanes = task.prepare(settings, corpus)
-    task.train_language_model(settings, corpus)
+    corpus = task.make_data(settings, [TEXT])
+    lanes = task.TASK.source(settings, corpus)
+    fitting.fit(task.TASK, settings, corpus)
     for epoch in range(3):
         lengths += [w.counted for w in lanes.batches(epoch)]
     assert len(set(lengths)) > 5
@@ -237,22 +238,22 @@ def test_the_rate_follows_the_length_of_the_window(monkeypatch):
 def test_resuming_with_other_random_numbers_would_be_seen(tmp_path):
     """Planted fault: dropout that goes on from another place changes the weights."""
     settings = _settings()
-    corpus = task.make_corpus([TEXT], settings)
+    corpus = task.make_data(settings, [TEXT])
     whole = _run(tmp_path / "whole", settings)
-    task.train_language_model(settings, corpus, run=whole)
+    fitting.fit(task.TASK, settings, corpus, run=whole)
     parted = _run(tmp_path / "parted", settings)
-    task.train_language_model(settings, corpus, run=parted, reporter=_StopAt(20))
+    fitting.fit(task.TASK, settings, corpus, run=parted, reporter=_StopAt(20))
     checkpoint, _ = parted.load()
     checkpoint.tensors["random"] = torch.Generator().manual_seed(9).get_state().unsqueeze(0)
     parted.save(checkpoint)
-    task.train_language_model(settings, corpus, run=parted, resume=True)
+    fitting.fit(task.TASK, settings, corpus, run=parted, resume=True)
     assert _weights(whole.path) != _weights(parted.path)
 
 
 def test_early_stopping_restores_the_best():
     settings = _settings(patience=2, evaluate_every=5, epochs=50, rate=0.3, clip_norm=None)
-    corpus = task.make_corpus([TEXT], settings)
-    trained, outcome = task.train_language_model(settings, corpus)
+    corpus = task.make_data(settings, [TEXT])
+    trained, outcome = fitting.fit(task.TASK, settings, corpus)
     assert outcome.stopped_early
     assert outcome.updates == outcome.best_update + 2 * 5
     again = task.score_stream(trained, corpus.valid).loss
@@ -261,9 +262,9 @@ def test_early_stopping_restores_the_best():
 
 def test_metrics_hold_nothing_of_the_clock(tmp_path):
     settings = _settings(epochs=1)
-    corpus = task.make_corpus([TEXT], settings)
+    corpus = task.make_data(settings, [TEXT])
     run = _run(tmp_path / "run", settings)
-    task.train_language_model(settings, corpus, run=run)
+    fitting.fit(task.TASK, settings, corpus, run=run)
     for line in run.metrics.read_text().splitlines():
         assert not set(json.loads(line)) & {"seconds", "tokens_per_second", "time"}
     assert run.read_timings()
@@ -272,16 +273,16 @@ def test_metrics_hold_nothing_of_the_clock(tmp_path):
 def test_changed_data_are_refused(tmp_path):
     settings = _settings(epochs=1)
     run = _run(tmp_path / "run", settings)
-    task.train_language_model(settings, task.make_corpus([TEXT], settings), run=run)
-    other = task.make_corpus([TEXT.replace("fox", "cat")], settings)
+    fitting.fit(task.TASK, settings, task.make_data(settings, [TEXT]), run=run)
+    other = task.make_data(settings, [TEXT.replace("fox", "cat")])
     with pytest.raises(RunError, match="have changed since it was started"):
-        task.train_language_model(settings, other, run=run, resume=True)
+        fitting.fit(task.TASK, settings, other, run=run, resume=True)
 
 
 def test_short_text_is_refused():
     settings = _settings(lanes=500)
     with pytest.raises(DataError, match=r"500 lanes of 10 steps need 5,001.*--lanes"):
-        task.train_language_model(settings, task.make_corpus([TEXT], settings))
+        fitting.fit(task.TASK, settings, task.make_data(settings, [TEXT]))
 
 
 class _Spoiled(ManyToMany):
@@ -313,16 +314,16 @@ def test_nan_stops_names_the_tensor_and_keeps_the_checkpoint(tmp_path):
 
 def test_divergence_by_a_huge_rate_is_reported(tmp_path):
     settings = _settings(cell="elman-relu", optimizer="sgd", rate=1e30, clip_norm=None)
-    corpus = task.make_corpus([TEXT], settings)
+    corpus = task.make_data(settings, [TEXT])
     with pytest.raises(NumericsError, match=r"lower --rate"):
-        task.train_language_model(settings, corpus, run=_run(tmp_path / "run", settings))
+        fitting.fit(task.TASK, settings, corpus, run=_run(tmp_path / "run", settings))
 
 
 def test_full_disk_is_reported_and_the_run_goes_on_later(tmp_path, monkeypatch):
     settings = _settings()
-    corpus = task.make_corpus([TEXT], settings)
+    corpus = task.make_data(settings, [TEXT])
     whole = _run(tmp_path / "whole", settings)
-    task.train_language_model(settings, corpus, run=whole)
+    fitting.fit(task.TASK, settings, corpus, run=whole)
 
     run = _run(tmp_path / "run", settings)
     real = os.fsync
@@ -336,8 +337,8 @@ def test_full_disk_is_reported_and_the_run_goes_on_later(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RunError, match="No space left on device; free some space"):
-        task.train_language_model(settings, corpus, run=run)
+        fitting.fit(task.TASK, settings, corpus, run=run)
     monkeypatch.setattr(os, "fsync", real)
-    task.train_language_model(settings, corpus, run=run, resume=True)
+    fitting.fit(task.TASK, settings, corpus, run=run, resume=True)
     assert _weights(whole.path) == _weights(run.path)
     assert whole.metrics.read_bytes() == run.metrics.read_bytes()

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from engram.cli import demo_dates, demo_scenes, language_model, tasks
+from engram.cli import demo_dates, demo_scenes, tasks
+from engram.cli import predict as predicting
 from engram.cli.flags import Parser, settings_from
 from engram.cli.sample import write_sample
 from engram.errors import ConfigError, did_you_mean
-from engram.tasks.language_model import LanguageModelSettings, load_model
+from engram.tasks import fitting, language_model
 from engram.tasks.registry import task_by_name
 from engram.tasks.sampling import stream_sample
 from engram.training.run_folder import RunFolder
@@ -41,14 +42,16 @@ def run_python(path: Path) -> int:
     Args:
         path: Where the run is recorded; a run that is there is replaced.
     """
-    settings = settings_from(LanguageModelSettings, {}, "demo", [])
+    settings = settings_from(
+        language_model.LanguageModelSettings, {}, "demo", [], task=language_model.NAME
+    )
     print("Training a recurrent network on the sources of Python's standard library.")
     print("Ctrl-C stops it at any time, and nothing is lost.\n", flush=True)
     command = ["engram", "demo", "--run-dir", str(path)]
-    status = language_model.start(settings, path, command, overwrite=True)
+    status = tasks.start(language_model.TASK, settings, path, command, overwrite=True)
     if status:
         return status
-    trained = load_model(RunFolder.open(path).model)
+    trained = fitting.load(language_model.TASK, RunFolder.open(path).model)
     for number, prompt in enumerate(PROMPTS):
         print(f"\n── sample {number + 1} of {len(PROMPTS)}, from {prompt!r} ──")
         pieces = stream_sample(trained, prompt, length=300, temperature=0.5, seed=number)
@@ -83,7 +86,7 @@ def run_sunspots(path: Path) -> int:
     if status:
         return status
     print("\nthe years that follow, and between what they should lie:")
-    return tasks.predict(RunFolder.open(path), ["--data", "sunspots"])
+    return predicting.predict(RunFolder.open(path), ["--data", "sunspots"])
 
 
 DEMOS: dict[str, tuple[str, Callable[[Path], int]]] = {

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from engram.cli import tasks
 from engram.cli.attention import alignment
+from engram.cli.runs import trained_of
 from engram.data.examples.dates import date_pairs
 from engram.tasks.translate import TASK, TranslateAsking, translate
 from engram.training.run_folder import RunFolder
@@ -22,7 +23,7 @@ def run(path: Path) -> int:
     status = tasks.train(TASK, ["--config", "dates", "--run-dir", str(path), "--overwrite"])
     if status:
         return status
-    _, trained = tasks.trained_of(RunFolder.open(path))
+    _, trained = trained_of(RunFolder.open(path))
     texts = [date_pairs(1, "test", seed=5, language=language)[0][0] for language in LANGUAGES]
     print("\nWhere it looked for each character that it wrote:")
     for row in translate(trained, texts, TranslateAsking(attention=True)):

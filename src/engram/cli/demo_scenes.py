@@ -4,6 +4,7 @@ from pathlib import Path
 
 from engram.cli import tasks
 from engram.cli.attention import glances
+from engram.cli.runs import trained_of
 from engram.data.examples.scenes import scenes
 from engram.tasks.caption import TASK, CaptionAsking, caption
 from engram.training.run_folder import RunFolder
@@ -22,7 +23,7 @@ def run(path: Path) -> int:
     status = tasks.train(TASK, ["--config", "scenes", "--run-dir", str(path), "--overwrite"])
     if status:
         return status
-    _, trained = tasks.trained_of(RunFolder.open(path))
+    _, trained = trained_of(RunFolder.open(path))
     images, captions = scenes(SHOWN, seed=6)
     print("\nWhere it looked in the image for each word that it wrote:")
     for row in caption(trained, captions, images, CaptionAsking(attention=True)):

@@ -1,13 +1,9 @@
 """``engram diagnose RUN``: measure what a trained model remembers."""
 
-from pathlib import Path
-
 from engram.cli import views
 from engram.cli.flags import Parser
-from engram.data.text import read_text
-from engram.data.token_streams import token_stream
-from engram.diagnosis.language_model import measure_memory, write_memory
-from engram.tasks.language_model import load_model, read_corpus
+from engram.cli.runs import measured_part, open_run, require, trained_of
+from engram.diagnosis.memory import measure_memory, write_memory
 from engram.training.run_folder import RunFolder
 
 
@@ -19,28 +15,26 @@ def main(argv: list[str]) -> int:
             "Measure how far back the gradient of a run reaches, and how much context it uses;\n"
             "the records go into the run's records/.\n\n"
             "  engram diagnose runs/notes\n"
-            "  engram diagnose runs/notes --data other.txt"
+            "  engram diagnose runs/notes --data other.txt\n\n"
+            "'engram diagnose RUN --help' shows the flags of that run."
         ),
     )
     flags.add_argument("run", metavar="RUN", help="the folder of the run")
-    flags.add_argument(
-        "--data", nargs="+", metavar="PATH", help="other text than the run's own validation part"
+    given, rest = flags.parse_known_args(argv[:1])
+    return diagnose(open_run(given.run), [*rest, *argv[1:]])
+
+
+def diagnose(run: RunFolder, argv: list[str]) -> int:
+    """Run ``engram diagnose`` for a run."""
+    task, trained = trained_of(run)
+    require(task, run, "diagnose", lambda each: each.probe)
+    flags = Parser(
+        prog=f"engram diagnose {run.path}",
+        description="Measure on the run's own validation part, or on other data.",
     )
-    given = flags.parse(argv)
-    run = RunFolder.open(Path(given.run))
-    trained = load_model(run.model)
-    if given.data:
-        text = read_text(
-            given.data, encoding=trained.settings.encoding, errors=trained.settings.errors
-        )
-        ids = token_stream(trained.tokenizer, text.pieces)
-    else:
-        corpus, _ = read_corpus(trained.settings, trained.tokenizer)
-        ids = corpus.held_out
-    memory = measure_memory(trained, ids, seed=trained.settings.seed)
-    if not given.data:
+    part, own = measured_part(flags, task, trained, argv)
+    memory = measure_memory(task, trained, part)
+    if own:
         write_memory(run, memory)
-    out = views.console()
-    views.show_gradient_reach(out, memory.gradient)
-    views.show_context_use(out, memory.context, trained.tokenizer.unit)
+    views.show_memory(views.console(), memory)
     return 0

@@ -114,7 +114,7 @@ def settings_from(
     faults: list[str],
     *,
     base: Mapping[str, Any] = MappingProxyType({}),
-    task: str = "language-model",
+    task: str = "",
 ) -> S:
     """Join defaults, a configuration file and flags, each over the one before.
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -10,15 +9,16 @@ from rich.console import Console
 from engram.cells import CELLS
 from engram.cli import views
 from engram.cli.flags import Parser
-from engram.cli.outcome import RESULT
 from engram.cli.remedies import show_remedies
-from engram.diagnosis.language_model import read_memory
+from engram.cli.runs import open_run, settings_of
+from engram.diagnosis.memory import read_memory
 from engram.errors import ConfigError
 from engram.files import read_json
-from engram.tasks.language_model import NAME, LanguageModelSettings
-from engram.tasks.registry import TASKS
+from engram.tasks.fitting import RESULT
+from engram.tasks.task import Task
 from engram.training.run_folder import RunFolder
 from engram.training.settings import TrainingSettings
+from engram.training.truncation import TruncationSettings
 
 
 def main(argv: list[str]) -> int:
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     for name in asked:
         LISTS[name][1](out)
     if given.run is not None:
-        _show_run(out, RunFolder.open(Path(given.run)))
+        _show_run(out, open_run(given.run))
     return 0
 
 
@@ -62,27 +62,22 @@ LISTS: dict[str, tuple[str, Callable[[Console], None]]] = {
 
 
 def _show_run(out: Console, run: RunFolder) -> None:
-    values = run.settings()
-    name = values.pop("task", NAME)
-    if name in TASKS:
-        settings: Any = TASKS[name].settings.checked(values, str(run.config))
-        of = _task_settings(name, settings) | _progress(
-            run, settings, TASKS[name].unit, TASKS[name].loss_unit
-        )
-        views.show_facts(out, of | _measures(run))
-        return
-    settings = LanguageModelSettings.checked(values, str(run.config))
-    views.show_facts(out, _settings(settings) | _progress(run, settings) | _memory(run))
+    task, settings = settings_of(run)
+    facts = _settings(task, settings) | _progress(run, task, settings)
+    views.show_facts(out, facts | _measures(run) | _memory(run))
 
 
-def _task_settings(name: str, s: Any) -> dict[str, Any]:
-    names = TASKS[name].names
-    subject = getattr(s, names)
+def _settings(task: Task, s: Any) -> dict[str, Any]:
+    subject = getattr(s, task.names)
+    training = f"{s.optimizer} at {s.rate} ({s.schedule})"
+    if isinstance(s, TruncationSettings):
+        training += f", {s.lanes} lanes, {s.steps} steps, gradients back {s.k2} steps"
     return {
-        "task": name,
-        names: subject if isinstance(subject, str) else ", ".join(subject),
+        "task": task.name,
+        task.names: subject if isinstance(subject, str) else ", ".join(subject),
+        "tokens": getattr(s, "tokens", None),
         "model": f"{s.layers} × {s.hidden} {s.cell}, dropout {s.dropout}",
-        "training": f"{s.optimizer} at {s.rate} ({s.schedule})",
+        "training": training,
     }
 
 
@@ -98,20 +93,7 @@ def _measures(run: RunFolder) -> dict[str, Any]:
     }
 
 
-def _settings(s: LanguageModelSettings) -> dict[str, Any]:
-    return {
-        "task": "language-model",
-        "data": ", ".join(s.data),
-        "tokens": s.tokens,
-        "model": f"{s.layers} × {s.hidden} {s.cell}, dropout {s.dropout}",
-        "training": f"{s.optimizer} at {s.rate} ({s.schedule}), {s.lanes} lanes, "
-        f"{s.steps} steps, gradients back {s.k2} steps",
-    }
-
-
-def _progress(
-    run: RunFolder, settings: TrainingSettings, unit: str = "tokens", loss_unit: str = "nats"
-) -> dict[str, Any]:
+def _progress(run: RunFolder, task: Task, settings: TrainingSettings) -> dict[str, Any]:
     lines = run.read_metrics()
     timings = run.read_timings()
     trained = [line for line in lines if line["kind"] == "train"]
@@ -122,16 +104,18 @@ def _progress(
     if trained:
         last = trained[-1]
         facts["updates"] = f"{last['update']:,} (epoch {last['epoch']})"
-        facts["training loss"] = f"{last['loss']:.4f} {loss_unit}"
+        facts["training loss"] = f"{last['loss']:.4f} {task.loss_unit}"
     if valid:
         best = min(valid, key=lambda line: line["loss"])
-        facts["best validation"] = f"{best['loss']:.4f} {loss_unit} at update {best['update']:,}"
+        facts["best validation"] = (
+            f"{best['loss']:.4f} {task.loss_unit} at update {best['update']:,}"
+        )
     if result and "test_loss" in result:
         bits = result["test_bits_per_character"]
-        facts["test"] = f"{result['test_loss']:.4f} nats, {bits:.3f} bits a character"
+        facts["test"] = f"{result['test_loss']:.4f} nats, {bits:.3f} bits per character"
     if timings:
         speeds = sorted(line["tokens_per_second"] for line in timings)
-        facts["speed"] = f"{speeds[len(speeds) // 2]:,.0f} {unit} a second (median)"
+        facts["speed"] = f"{speeds[len(speeds) // 2]:,.0f} {task.unit} per second (median)"
     if result:
         facts["parameters"] = f"{result['parameters']:,}"
     facts["made with"] = (

@@ -3,8 +3,6 @@
 from engram.training.loop import Outcome
 from engram.training.run_folder import RunFolder
 
-RESULT = "result"
-
 
 def describe_outcome(outcome: Outcome, parameters: int) -> str:
     """How a training ended, in a line."""

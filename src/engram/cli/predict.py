@@ -1,9 +1,16 @@
 """``engram predict RUN``: answers for new data."""
 
+import csv
+import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, TextIO
 
-from engram.cli import tasks
-from engram.cli.flags import Parser
+from engram.cli.flags import Parser, add_settings, settings_from
+from engram.cli.runs import open_run, require, trained_of
+from engram.errors import ConfigError, RunError
+from engram.files import cannot
 from engram.training.run_folder import RunFolder
 
 
@@ -19,4 +26,65 @@ def main(argv: list[str]) -> int:
     )
     flags.add_argument("run", metavar="RUN", help="the folder of the run")
     given, rest = flags.parse_known_args(argv[:1])
-    return tasks.predict(RunFolder.open(Path(given.run)), [*rest, *argv[1:]])
+    return predict(open_run(given.run), [*rest, *argv[1:]])
+
+
+def predict(run: RunFolder, argv: list[str]) -> int:
+    """Run ``engram predict`` for a run of a task."""
+    task, trained = trained_of(run)
+    require(task, run, "predict", lambda each: each.predict)
+    assert task.asking is not None
+    assert task.predict is not None
+    flags = Parser(
+        prog=f"engram predict {run.path}",
+        description=(
+            f"Predict with the best weights of {run.path}: {task.summary}.\n\n"
+            f"  engram predict {run.path}{' --data FILE' if task.reads else ''} --out answers.csv"
+        ),
+    )
+    add_settings(flags, "data", task.asking)
+    flags.add_argument(
+        "--out", metavar="FILE", help=".csv or .jsonl; default prints CSV on the terminal"
+    )
+    given, unknown = flags.parse_known_args(argv)
+    values = vars(given)
+    out = values.pop("out")
+    asking = settings_from(task.asking, values, None, flags.unknown_faults(unknown))
+    rows = task.predict(trained, asking)
+    if out is None:
+        _write_csv(sys.stdout, rows)
+        return 0
+    path = Path(out)
+    if path.suffix not in (".csv", ".jsonl"):
+        raise ConfigError(f"--out {path} ends in neither .csv nor .jsonl; name one that does")
+    try:
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            count = _write_csv(file, rows) if path.suffix == ".csv" else _write_lines(file, rows)
+    except OSError as error:
+        raise RunError(cannot("write", path, error)) from error
+    print(f"{count:,} answers in {path}")
+    return 0
+
+
+def _write_csv(file: TextIO, rows: Iterator[dict[str, Any]]) -> int:
+    writer: csv.DictWriter[str] | None = None
+    count = 0
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(file, list(row), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow({name: _plain(value) for name, value in row.items()})
+        count += 1
+    return count
+
+
+def _write_lines(file: TextIO, rows: Iterator[dict[str, Any]]) -> int:
+    count = 0
+    for row in rows:
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        count += 1
+    return count
+
+
+def _plain(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value

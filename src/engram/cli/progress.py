@@ -7,13 +7,13 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from engram.training.reporting import Evaluated, Logged, Plan, Reporter
+from engram.training.reporting import Evaluated, Logged, Plan, Prepared, Reporter
 
 _SECONDS_BETWEEN_LINES = 5.0
 
 
-def make_reporter(unit: str, loss_unit: str = "nats") -> Reporter:
-    """A bar where standard output is a terminal, else plain lines; unit is ``"characters"``, …."""
+def make_reporter(unit: str = "tokens", loss_unit: str = "nats") -> Reporter:
+    """A bar where standard output is a terminal, else plain lines; units are those of the data."""
     kind = BarReporter if sys.stdout.isatty() else LineReporter
     return kind(unit, loss_unit)
 
@@ -26,6 +26,11 @@ class LineReporter(Reporter):
         self._shown = -_SECONDS_BETWEEN_LINES
         self._started = time.monotonic()
         self._plan: Plan | None = None
+
+    def prepared(self, prepared: Prepared) -> None:
+        """Print what was read."""
+        self._unit, self._loss_unit = prepared.unit, prepared.loss_unit
+        _print_prepared(prepared)
 
     def begin(self, plan: Plan) -> None:
         """Remember the plan, for the time left."""
@@ -71,6 +76,11 @@ class BarReporter(Reporter):
         self._task: Any = None
         self._per_epoch = 1
 
+    def prepared(self, prepared: Prepared) -> None:
+        """Print what was read."""
+        self._unit, self._loss_unit = prepared.unit, prepared.loss_unit
+        _print_prepared(prepared)
+
     def begin(self, plan: Plan) -> None:
         """Show the bar."""
         self._per_epoch = plan.updates_per_epoch
@@ -102,6 +112,12 @@ class BarReporter(Reporter):
 
     def __del__(self) -> None:
         self._bar.stop()
+
+
+def _print_prepared(prepared: Prepared) -> None:
+    print("\n".join(prepared.about), flush=True)
+    for warning in prepared.warnings:
+        print(f"warning: {warning}", flush=True)
 
 
 def _numbers(logged: Logged, unit: str) -> str:

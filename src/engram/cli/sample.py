@@ -2,13 +2,10 @@
 
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
-from engram.cli.flags import Parser
-from engram.errors import ConfigError
-from engram.tasks.language_model import load_model
-from engram.tasks.sampling import stream_sample
-from engram.training.run_folder import RunFolder
+from engram.cli.flags import Parser, add_settings, settings_from
+from engram.cli.runs import open_run, require, trained_of
+from engram.tasks.sampling import SamplingSettings
 
 
 def main(argv: list[str]) -> int:
@@ -23,33 +20,26 @@ def main(argv: list[str]) -> int:
     )
     flags.add_argument("run", metavar="RUN", help="the folder of the run")
     flags.add_argument("--prompt", default="", metavar="TEXT", help="text to go on from")
-    flags.add_argument("--length", type=int, default=400, metavar="N", help="tokens to write (400)")
-    flags.add_argument(
-        "--temperature", type=float, default=0.8, metavar="X", help="0 always takes the likeliest"
-    )
-    flags.add_argument("--top-k", type=int, metavar="N", help="draw among the N likeliest only")
-    flags.add_argument(
-        "--top-p", type=float, metavar="X", help="draw among the likeliest that hold probability X"
-    )
     flags.add_argument("--samples", type=int, default=1, metavar="N", help="how many (1)")
-    flags.add_argument("--seed", type=int, default=0, metavar="N", help="the same gives the same")
-    given = flags.parse(argv)
-    if given.samples < 1:
-        raise ConfigError(f"samples is {given.samples}, and takes a whole number from 1")
-    trained = load_model(RunFolder.open(Path(given.run)).model)
-    for number in range(given.samples):
-        if given.samples > 1:
-            print(f"{'' if number == 0 else chr(10)}── sample {number + 1} ──")
-        pieces = stream_sample(
-            trained,
-            given.prompt,
-            length=given.length,
-            temperature=given.temperature,
-            top_k=given.top_k,
-            top_p=given.top_p,
-            seed=given.seed + number,
+    add_settings(flags, "sampling", SamplingSettings)
+    given, unknown = flags.parse_known_args(argv)
+    values = vars(given)
+    folder, prompt, samples = (values.pop(name) for name in ("run", "prompt", "samples"))
+    faults = flags.unknown_faults(unknown)
+    if samples < 1:
+        faults.append(f"samples is {samples}, and takes a whole number from 1")
+    sampling = settings_from(SamplingSettings, values, None, faults)
+    run = open_run(folder)
+    task, trained = trained_of(run)
+    require(task, run, "sample", lambda each: each.sample)
+    assert task.sample is not None
+    for number in range(samples):
+        pieces = task.sample(
+            trained, prompt, sampling.model_copy(update={"seed": sampling.seed + number})
         )
-        write_sample(given.prompt, pieces)
+        if samples > 1:
+            print(f"{'' if number == 0 else chr(10)}── sample {number + 1} ──")
+        write_sample(prompt, pieces)
     return 0
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from engram.diagnosis.context_use import ContextUse
 from engram.diagnosis.gradient_reach import Decay, GradientReach
+from engram.diagnosis.memory import Memory
 from engram.models.anatomy import Anatomy, Region
 from engram.tasks.task import Report
 
@@ -23,6 +24,12 @@ def console() -> Console:
     """Standard output; as wide as the terminal, or 100 columns where there is none."""
     probe = Console(highlight=False)
     return probe if probe.is_terminal else Console(highlight=False, width=100)
+
+
+def show_memory(out: Console, memory: Memory, unit: str = "tokens") -> None:
+    """How far back the gradient reaches, and how much context is used."""
+    show_gradient_reach(out, memory.gradient)
+    show_context_use(out, memory.context, unit)
 
 
 def show_gradient_reach(out: Console, record: GradientReach) -> None:

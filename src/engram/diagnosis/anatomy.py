@@ -10,7 +10,8 @@ from engram.data.lanes import document_starts
 from engram.data.tokens import Ids
 from engram.errors import DataError
 from engram.models.anatomy import Anatomy, anatomy
-from engram.tasks.language_model import LanguageModelSettings, TrainedModel
+from engram.tasks.language_model import LanguageModelSettings
+from engram.tasks.task import Trained
 from engram.training.groups import make_groups, only_learning
 from engram.training.losses import cross_entropy
 from engram.training.optimizers import make_optimizer
@@ -19,7 +20,7 @@ ROWS = 32
 
 
 def measure_anatomy(
-    trained: TrainedModel, ids: Ids, initial: Mapping[str, Tensor] | None = None
+    trained: Trained, ids: Ids, initial: Mapping[str, Tensor] | None = None
 ) -> Anatomy:
     """Measure which regions of a model compute, learn and have changed.
 
@@ -53,17 +54,17 @@ def measure_anatomy(
             loss=lambda output: cross_entropy(output[0], targets),
             initial=initial,
             optimizer=optimizer,
-            facts=_facts(trained, f"{rows} × {steps} {trained.tokenizer.unit}"),
+            facts=_facts(trained, f"{rows} × {steps} {trained.preprocess.tokenizer.unit}"),
         )
 
 
-def _facts(trained: TrainedModel, measured_on: str) -> dict[str, dict[str, str]]:
+def _facts(trained: Trained, measured_on: str) -> dict[str, dict[str, str]]:
     """What steers this training: no weights, but facts of the run."""
-    settings, unit = trained.settings, trained.tokenizer.unit
+    settings, unit = trained.settings, trained.preprocess.tokenizer.unit
     data = ", ".join(Path(path).name for path in settings.data)
     return {
         "brainstem": {
-            "reads": f"{unit} of {data}, {trained.tokenizer.size:,} different",
+            "reads": f"{unit} of {data}, {trained.preprocess.tokenizer.size:,} different",
             "clips": _clipping(settings),
             "stops": _stopping(settings),
             "saves": f"every {settings.checkpoint_every:,} updates",

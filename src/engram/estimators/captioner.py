@@ -12,7 +12,7 @@ from engram.errors import DataError
 from engram.estimators.fitting import fit, loaded, trained_of, values_of
 from engram.estimators.translator import texts_of
 from engram.tasks import caption as task
-from engram.tasks import captions, running
+from engram.tasks import captions, fitting
 from engram.tasks.writing import AskingSettings, bleu
 
 
@@ -136,7 +136,7 @@ class Captioner(BaseEstimator):
             )
         whole = Captions(given, [[text.strip()] for text in texts])
         data = captions.make_data(settings, captions.split(settings, whole))
-        self.n_updates_ = fit(self, task.TASK, settings, data).updates
+        self.n_updates_ = fit(self, task.TASK, settings, data, run_dir=self.run_dir).updates
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -176,7 +176,7 @@ class Captioner(BaseEstimator):
         Raises:
             RunError: Where it cannot be written.
         """
-        running.save(Path(path), trained_of(self, task.TASK))
+        fitting.save(Path(path), trained_of(self, task.TASK))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -7,31 +7,52 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from engram.tasks import running
+from engram.tasks import fitting
 from engram.tasks.task import Data, Task, Trained
+from engram.tasks.transfer import Start
 from engram.training.loop import Outcome
 from engram.training.run_folder import RunFolder
 
 
-def fit(estimator: BaseEstimator, task: Task, settings: Any, data: Data) -> Outcome:
+def fit(
+    estimator: BaseEstimator,
+    task: Task,
+    settings: Any,
+    data: Data,
+    *,
+    start: Trained | None = None,
+    run_dir: str | Path | None = None,
+    method: str = "fit",
+) -> Outcome:
     """Train, and set ``module_``, ``preprocess_``, ``settings_`` and ``valid_loss_``.
 
-    The global random state is left as it was; ``run_dir`` of the estimator names a folder that
-    records the training, or is None.
+    The global random state is left as it was.
+
+    Args:
+        estimator: What is fitted.
+        task: Whose model it has.
+        settings: Of the training.
+        data: As the task makes them.
+        start: A trained model to start from.
+        run_dir: Where the training is recorded, or None.
+        method: What was called.
 
     Raises:
-        ConfigError, DataError: As `running.prepare`, before a folder is made.
+        ConfigError, DataError: As `fitting.prepare`, before a folder is made.
         RunError: For a folder that cannot be written.
         NumericsError: When training diverges.
     """
-    running.prepare(task, settings, data)
+    begun = None if start is None else Start.of(start)
+    fitting.prepare(task, settings, data, begun)
     run = None
-    if estimator.run_dir is not None:
+    if run_dir is not None:
         config = {"task": task.name} | settings.plain()
-        command = [f"engram.{type(estimator).__name__}.fit"]
-        run = RunFolder.create(Path(estimator.run_dir), config, command)
+        command = [f"engram.{type(estimator).__name__}.{method}"]
+        run = RunFolder.create(Path(run_dir), config, command)
+        if start is not None:
+            fitting.save(run.start, start)
     with torch.random.fork_rng(devices=[]):
-        trained, outcome = running.fit(task, settings, data, run=run)
+        trained, outcome = fitting.fit(task, settings, data, run=run, start=begun)
     estimator.valid_loss_ = outcome.best_loss
     take(estimator, trained)
     return outcome
@@ -60,7 +81,7 @@ def loaded(kind: type[BaseEstimator], task: Task, path: str | Path) -> Any:
     Raises:
         RunError: Where it is missing or damaged.
     """
-    trained = running.load(task, Path(path))
+    trained = fitting.load(task, Path(path))
     stored = trained.settings.plain()
     names = set(kind._get_param_names()) & set(stored)
     estimator = kind(**{n: stored[n] for n in names}, random_state=trained.settings.seed)

@@ -18,7 +18,7 @@ from engram.data.tables.panels import find_panel_roles, read_panel
 from engram.errors import ConfigError, DataError
 from engram.estimators.fitting import fit, loaded, trained_of, values_of
 from engram.models.many_to_many import State
-from engram.tasks import backtest, running
+from engram.tasks import backtest, fitting
 from engram.tasks import forecast as task
 
 
@@ -142,7 +142,7 @@ class Forecaster(BaseEstimator):
         settings = task.ForecastSettings.checked(self._values(), "Forecaster")
         panel, roles = self._read(X, None)
         data = task.make_data(settings, panel, roles=roles)
-        self.n_iter_ = fit(self, task.TASK, settings, data).updates
+        self.n_iter_ = fit(self, task.TASK, settings, data, run_dir=self.run_dir).updates
         self._begin(panel)
         return self
 
@@ -212,7 +212,7 @@ class Forecaster(BaseEstimator):
         """
         trained = trained_of(self, task.TASK)
         panel, _ = self._read(X, trained.preprocess)
-        return task.judge(trained, panel, origins, stride).measures
+        return task.evaluate(trained, task.backtest_of(trained, panel, origins, stride)).measures
 
     def score(self, X: Any, y: None = None) -> float:
         """MASE of `backtest` with its sign changed, so that more is better."""
@@ -224,7 +224,7 @@ class Forecaster(BaseEstimator):
         Raises:
             RunError: Where it cannot be written.
         """
-        running.save(Path(path), trained_of(self, task.TASK))
+        fitting.save(Path(path), trained_of(self, task.TASK))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

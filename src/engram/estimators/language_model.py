@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
-import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from engram.errors import ConfigError, DataError
+from engram.estimators.fitting import fit, loaded, trained_of, values_of
+from engram.tasks import fitting
 from engram.tasks import language_model as task
-from engram.tasks.fine_tuning import fine_tuning_values
 from engram.tasks.sampling import stream_sample
+from engram.tasks.task import Data, Trained
+from engram.tasks.transfer import Start, starting_values
 from engram.training.run_folder import RunFolder
 
 
@@ -95,8 +97,8 @@ class LanguageModel(BaseEstimator):
             DataError: For texts that are empty, too short, or no text.
         """
         settings = self._settings()
-        corpus = task.make_corpus(_documents(X), settings)
-        return self._train(settings, corpus, self.run_dir, "fit")
+        data = task.make_data(settings, _documents(X))
+        return self._fit(settings, data, self.run_dir, "fit")
 
     def finetune(
         self,
@@ -135,7 +137,10 @@ class LanguageModel(BaseEstimator):
         """
         check_is_fitted(self, "module_")
         start = self._trained()
-        values = fine_tuning_values(start.settings) | {
+        begun = Start.of(start)
+        values = starting_values(task.NAME, task.LanguageModelSettings, begun) | {
+            "start": None,
+            "data": ["X"],
             "freeze": list(freeze),
             "rates": dict(rates or {}),
             "rate_decay": rate_decay,
@@ -145,9 +150,9 @@ class LanguageModel(BaseEstimator):
         values |= {} if epochs is None else {"epochs": epochs}
         values |= {} if run_dir is None else {"start": str(RunFolder(Path(run_dir)).start)}
         settings = task.LanguageModelSettings.checked(values, "LanguageModel.finetune")
-        known = task.kept_tokenizer(settings, start)
-        corpus = task.make_corpus(_documents(X), settings, known)
-        return self._train(settings, corpus, run_dir, "finetune", start)
+        known = task.kept_tokenizer(settings, begun)
+        data = task.make_data(settings, _documents(X), known=known)
+        return self._fit(settings, data, run_dir, "finetune", start)
 
     def score(self, X: str | Sequence[str], y: None = None) -> float:
         """Mean log-likelihood of texts in nats a token; higher is better.
@@ -188,7 +193,7 @@ class LanguageModel(BaseEstimator):
             RunError: Where it cannot be written.
         """
         check_is_fitted(self, "module_")
-        task.save_model(Path(path), self._trained())
+        fitting.save(Path(path), self._trained())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -197,46 +202,29 @@ class LanguageModel(BaseEstimator):
         Raises:
             RunError: Where it is missing or damaged.
         """
-        trained = task.load_model(Path(path))
-        stored = trained.settings.plain()
-        names = set(cls._get_param_names()) & set(stored)
-        estimator = cls(**{n: stored[n] for n in names}, random_state=trained.settings.seed)
-        return estimator._take(trained)
+        estimator = loaded(cls, task.TASK, path)
+        estimator.tokenizer_ = estimator.preprocess_.tokenizer
+        return cast(Self, estimator)
 
     def _settings(self) -> task.LanguageModelSettings:
-        values: dict[str, Any] = self.get_params()
-        values.pop("run_dir")
-        values["seed"] = values.pop("random_state")
-        values["test"] = 0.0
+        values = values_of(self) | {"test": 0.0}
         return task.LanguageModelSettings.checked(values, "LanguageModel")
 
-    def _train(
+    def _fit(
         self,
         settings: task.LanguageModelSettings,
-        corpus: task.Corpus,
+        data: Data,
         run_dir: str | Path | None,
         method: str,
-        start: task.TrainedModel | None = None,
+        start: Trained | None = None,
     ) -> Self:
-        task.prepare(settings, corpus, start)  # its faults come before a folder is made
-        run = None
-        if run_dir is not None:
-            command = [f"engram.LanguageModel.{method}"]
-            run = RunFolder.create(Path(run_dir), settings.plain(), command)
-        with torch.random.fork_rng(devices=[]):
-            trained, outcome = task.train_language_model(settings, corpus, run=run, start=start)
-        self.valid_loss_ = outcome.best_loss
+        outcome = fit(self, task.TASK, settings, data, start=start, run_dir=run_dir, method=method)
         self.n_updates_ = outcome.updates
-        return self._take(trained)
-
-    def _take(self, trained: task.TrainedModel) -> Self:
-        self.module_ = trained.model
-        self.tokenizer_ = trained.tokenizer
-        self.settings_ = trained.settings
+        self.tokenizer_ = data.preprocess.tokenizer
         return self
 
-    def _trained(self) -> task.TrainedModel:
-        return task.TrainedModel(self.module_, self.tokenizer_, self.settings_)
+    def _trained(self) -> Trained:
+        return trained_of(self, task.TASK)
 
 
 def _documents(X: Any) -> list[str]:

@@ -139,7 +139,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         names = [f"{number:0{width}}" for number in numbers]
         train, valid = split(Examples(given.inputs, names), settings.valid, settings.seed)
         data = task.make_data(settings, (train, valid if len(valid) else None, None))
-        self.n_iter_ = fit(self, task.TASK, settings, data).updates
+        self.n_iter_ = fit(self, task.TASK, settings, data, run_dir=self.run_dir).updates
         if isinstance(given.inputs, Sequences):
             self.n_features_in_ = given.inputs.width
         return self

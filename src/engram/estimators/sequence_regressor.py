@@ -135,7 +135,7 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
             )
         train, valid = split(Examples(given.inputs, targets), settings.valid, settings.seed)
         data = task.make_data(settings, (train, valid if len(valid) else None, None))
-        self.n_iter_ = fit(self, task.TASK, settings, data).updates
+        self.n_iter_ = fit(self, task.TASK, settings, data, run_dir=self.run_dir).updates
         if isinstance(given.inputs, Sequences):
             self.n_features_in_ = given.inputs.width
         return self

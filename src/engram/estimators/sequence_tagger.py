@@ -125,7 +125,7 @@ class SequenceTagger(BaseEstimator):
         names = ([f"{n:0{width}}" for n in each] for each in np.split(numbers, bounds))
         train, valid = split(Tagged(inputs, Lists.of(names)), settings.valid, settings.seed)
         data = task.make_data(settings, (train, valid, None))
-        self.n_iter_ = fit(self, task.TASK, settings, data).updates
+        self.n_iter_ = fit(self, task.TASK, settings, data, run_dir=self.run_dir).updates
         if isinstance(inputs, Sequences):
             self.n_features_in_ = inputs.width
         return self

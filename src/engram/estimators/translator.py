@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from engram.data.pairs import Pairs
 from engram.errors import ConfigError, DataError
 from engram.estimators.fitting import fit, loaded, trained_of, values_of
-from engram.tasks import pairs, running
+from engram.tasks import fitting, pairs
 from engram.tasks import translate as task
 from engram.tasks.writing import AskingSettings, bleu
 
@@ -117,7 +117,7 @@ class Translator(BaseEstimator):
             raise DataError(f"X has {len(sources)} texts and y {len(targets)}; give as many")
         whole = Pairs(sources, targets)
         data = pairs.make_data(settings, pairs.split(settings, whole))
-        self.n_updates_ = fit(self, task.TASK, settings, data).updates
+        self.n_updates_ = fit(self, task.TASK, settings, data, run_dir=self.run_dir).updates
         return self
 
     def predict(self, X: Sequence[str]) -> np.ndarray:
@@ -155,7 +155,7 @@ class Translator(BaseEstimator):
         Raises:
             RunError: Where it cannot be written.
         """
-        running.save(Path(path), trained_of(self, task.TASK))
+        fitting.save(Path(path), trained_of(self, task.TASK))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -179,9 +179,9 @@ def _numbers(given: Sequence[str]) -> np.ndarray:
         ) from None
 
 
-def _judge(trained: Trained, judging: CaptionsSettings) -> Report:
+def _read_part(trained: Trained, judging: CaptionsSettings) -> Part:
     meaning: Meaning = trained.preprocess
-    return evaluate(trained, meaning.part(read_judged(judging, meaning)))
+    return meaning.part(read_judged(judging, meaning))
 
 
 def _as_input(given: np.ndarray) -> Tensor:
@@ -263,6 +263,6 @@ TASK = Task(
     asking=CaptionAsking,
     predict=_predict,
     judging=CaptionsSettings,
-    judge=_judge,
+    read_part=_read_part,
     makes=(SCENES,),
 )

@@ -28,8 +28,8 @@ from engram.tasks.examples import (
     read_split,
     source,
 )
-from engram.tasks.starting import known_encoding
 from engram.tasks.task import Data, Report, Table, Task, Trained
+from engram.tasks.transfer import known_encoding
 from engram.training.losses import LabelSmoothing, cross_entropy
 from engram.training.source import Objective
 
@@ -224,13 +224,13 @@ def _predict(trained: Trained, asking: ReadingSettings) -> Iterator[dict[str, An
     return predict(trained, found.examples)
 
 
-def _judge(trained: Trained, judging: ReadingSettings) -> Report:
+def _read_part(trained: Trained, judging: ReadingSettings) -> Part:
     labels: Labels = trained.preprocess
     examples = read_examples(
         judging.data, with_roles(judging, labels.roles), numbers=False
     ).examples
     _check_known(examples, labels.classes, "evaluate")
-    return evaluate(trained, labels.part(examples))
+    return labels.part(examples)
 
 
 TASK = Task(
@@ -254,6 +254,6 @@ TASK = Task(
     asking=ReadingSettings,
     predict=_predict,
     judging=ReadingSettings,
-    judge=_judge,
+    read_part=_read_part,
     makes=tuple(MADE),
 )

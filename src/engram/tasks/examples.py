@@ -23,8 +23,8 @@ from engram.data.tables.roles import with_roles
 from engram.errors import ConfigError
 from engram.models.many_to_one import ManyToOne, ManyToOneSettings
 from engram.settings import Settings
-from engram.tasks.starting import StartSettings
 from engram.tasks.task import Data
+from engram.tasks.transfer import StartSettings
 from engram.training.penalties import obstacles
 from engram.training.settings import TrainingSettings
 

@@ -352,8 +352,10 @@ def _panel(trained: Trained, given: PanelSettings) -> Panel:
     return panel
 
 
-def judge(trained: Trained, panel: Panel, origins: int, stride: int | None = None) -> Report:
-    """Measure forecasts from some origins at the end of each series; see `backtest.judge`.
+def backtest_of(
+    trained: Trained, panel: Panel, origins: int, stride: int | None = None
+) -> Backtest:
+    """Some origins at the end of each series, to be evaluated from.
 
     Raises:
         DataError: For series that are too short, and missing values that are refused.
@@ -370,7 +372,7 @@ def judge(trained: Trained, panel: Panel, origins: int, stride: int | None = Non
             f"{part.origins} origins every {part.stride} steps and a horizon of {horizon}; take "
             "fewer origins, or a shorter stride"
         )
-    return evaluate(trained, part)
+    return part
 
 
 def _require_values(panel: Panel, missing: str) -> None:
@@ -473,7 +475,7 @@ TASK = Task(
     asking=AskingSettings,
     predict=lambda trained, asking: predict(trained, _panel(trained, asking), asking.steps),
     judging=JudgingSettings,
-    judge=lambda trained, judging: judge(
+    read_part=lambda trained, judging: backtest_of(
         trained, _panel(trained, judging), judging.origins, judging.stride
     ),
     finish=widen,

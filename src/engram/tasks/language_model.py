@@ -1,50 +1,36 @@
 """Language modelling: predict the next token of text."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from pydantic import Field
+from torch import nn
 
 from engram.cells import make_cell
 from engram.data.augmentation.tokens import TokenAugmentation, TokenNoise
+from engram.data.encoding import TextEncoding
 from engram.data.lanes import Lanes, evaluation_windows
 from engram.data.pieces import Pieces, pieces_of
-from engram.data.text import Text, read_text
+from engram.data.text import STDLIB, read_text
 from engram.data.token_streams import characters_of, digest_of, token_stream
-from engram.data.tokens import (
-    Ids,
-    Tokenizer,
-    fit_tokenizer,
-    shared_numbers,
-    tokenizer_from_plain,
-)
-from engram.errors import ConfigError, DataError, RunError
+from engram.data.tokens import Ids, Tokenizer, fit_tokenizer, tokenizer_from_plain
+from engram.errors import ConfigError, DataError
 from engram.models.many_to_many import ManyToMany, ModelSettings
-from engram.models.storage import (
-    has_weights,
-    load_description,
-    load_weights,
-    save_description,
-    save_weights,
-)
-from engram.models.transfer import transfer
 from engram.settings import Settings
+from engram.tasks.sampling import SamplingSettings, stream_sample
+from engram.tasks.task import Data, Report, Task, Trained
+from engram.tasks.transfer import Start, StartSettings, read_start
 from engram.training import parallel
 from engram.training.evaluation import mean_loss
-from engram.training.groups import tuning_of
-from engram.training.loop import Outcome, train
 from engram.training.losses import LabelSmoothing
 from engram.training.penalties import obstacles
-from engram.training.reporting import Reporter
-from engram.training.run_folder import RunFolder
 from engram.training.settings import TrainingSettings
+from engram.training.source import Objective
 from engram.training.truncation import TruncationSettings, window_loss
 
 NAME = "language-model"
@@ -77,6 +63,7 @@ class TextSettings(Settings):
 
 class LanguageModelSettings(
     TextSettings,
+    StartSettings,
     TokenAugmentation,
     ModelSettings,
     TruncationSettings,
@@ -84,10 +71,6 @@ class LanguageModelSettings(
     TrainingSettings,
 ):
     """Everything that can be set for training a language model."""
-
-    start: str | None = Field(
-        None, description="model folder whose weights the training starts from (engram finetune)"
-    )
 
     def contradictions(self) -> list[str]:
         """What does not go together, a sentence each."""
@@ -106,27 +89,23 @@ class LanguageModelSettings(
 
 
 @dataclass(frozen=True)
-class Corpus:
-    """Text as tokens, split contiguously.
-
-    Attributes:
-        tokenizer: Learnt on the training part.
-        train, valid, test: Streams of tokens, ``(N,)`` int32 each.
-        characters: How many characters all text holds.
-        digest: Of the three streams, to recognise the same data again.
-    """
+class Vocabulary:
+    """What was learnt on the training part besides weights: text to tokens and back."""
 
     tokenizer: Tokenizer
-    train: Ids
-    valid: Ids
-    test: Ids
-    characters: int
-    digest: str
 
-    @property
-    def held_out(self) -> Ids:
-        """Text to measure memory on: the validation part, or without one the training part."""
-        return self.valid if len(self.valid) > 2 else self.train
+    def plain(self) -> dict[str, Any]:
+        """As values that JSON holds."""
+        return {"tokenizer": self.tokenizer.plain()}
+
+    @classmethod
+    def from_plain(cls, value: dict[str, Any]) -> "Vocabulary":
+        """Undo `plain`.
+
+        Raises:
+            DataError: For anything else.
+        """
+        return cls(tokenizer_from_plain(value.get("tokenizer")))
 
 
 @dataclass(frozen=True)
@@ -134,7 +113,7 @@ class Score:
     """How well a model predicts a text.
 
     Attributes:
-        loss: Nats a token.
+        loss: Nats per token.
         tokens: How many were predicted.
         characters: Of the text.
         unknown: Tokens that the vocabulary lacks, predicted as "unknown".
@@ -156,50 +135,44 @@ class Score:
         return math.exp(min(self.loss, 700.0))
 
 
-@dataclass(frozen=True)
-class TrainedModel:
-    """A language model with all that using it needs."""
-
-    model: ManyToMany
-    tokenizer: Tokenizer
-    settings: LanguageModelSettings
-
-
-def read_corpus(
-    settings: LanguageModelSettings, known: Tokenizer | None = None
-) -> tuple[Corpus, Text]:
+def read(settings: LanguageModelSettings) -> Data:
     """Read the text that the settings name.
 
-    Args:
-        settings: Which text, and how it becomes tokens.
-        known: As in `make_corpus`.
-
     Raises:
-        DataError: As `read_text` and `make_corpus` do.
+        DataError: As `read_text` and `make_data` do.
+        RunError: For a model to start from that is missing or damaged.
     """
+    start = None if settings.start is None else read_start(settings.start)
     text = read_text(
         settings.data,
         encoding=settings.encoding,
         errors=settings.errors,
         max_characters=settings.max_characters,
     )
-    return make_corpus(text.pieces, settings, known), text
+    skipped = f" ({len(text.skipped)} empty or binary ones left out)" if text.skipped else ""
+    known = kept_tokenizer(settings, start)
+    return make_data(settings, text.pieces, f"{text.files}{skipped}", known)
 
 
-def make_corpus(
-    documents: Sequence[str] | Pieces,
+def make_data(
     settings: LanguageModelSettings,
+    documents: Sequence[str] | Pieces,
+    about: str = "text",
     known: Tokenizer | None = None,
-) -> Corpus:
-    """Split documents contiguously by characters, and turn each part into tokens.
+) -> Data:
+    """Split documents contiguously by characters, and turn each part into a stream of tokens.
 
     A document that a boundary cuts continues in the next part without a new beginning.
 
     Args:
+        settings: How the text is split, and into what kind of tokens.
         documents: The text.
-        settings: How it is split, and into what kind of tokens.
+        about: What was read.
         known: A tokenizer that is kept if all of the training part is known to it; without one, or
             else, one is learnt there.
+
+    Returns:
+        Parts that are ``(N,)`` int32; None where the settings hold nothing out.
 
     Raises:
         ConfigError: Where the parts leave nothing to train on.
@@ -221,11 +194,23 @@ def make_corpus(
     else:
         read = (piece for piece, _ in pieces.part(0, first))
         tokenizer = fit_tokenizer(settings.tokens, read, settings.vocabulary)
-    parts = [
+    train, valid, test = (
         token_stream(tokenizer, pieces, start, stop)
         for start, stop in pairwise([0, first, second, total])
-    ]
-    return Corpus(tokenizer, parts[0], parts[1], parts[2], total, digest_of(parts))
+    )
+    unit = tokenizer.unit
+    return Data(
+        train=train,
+        valid=valid if settings.valid > 0.0 else None,
+        test=test if len(test) > 1 else None,
+        preprocess=Vocabulary(tokenizer),
+        digest=digest_of((train, valid, test)),
+        about=[
+            f"{about}, {total:,} characters; {tokenizer.size:,} different {unit}",
+            f"{len(train):,} {unit} to train, {len(valid):,} to validate, {len(test):,} to test",
+        ],
+        unit=unit,
+    )
 
 
 def _knows(tokenizer: Tokenizer, pieces: Pieces, stop: int) -> bool:
@@ -234,177 +219,31 @@ def _knows(tokenizer: Tokenizer, pieces: Pieces, stop: int) -> bool:
     return not any((tokenizer.encode(piece) == tokenizer.unknown).any() for piece, _ in read)
 
 
-def build(vocabulary: int, settings: LanguageModelSettings) -> ManyToMany:
-    """Make the untrained model that the settings describe, from their seed."""
-    own = {name: getattr(settings, name) for name in ModelSettings.model_fields}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
-        return ManyToMany(vocabulary, ModelSettings(**own))
-
-
-def begin(
-    settings: LanguageModelSettings, tokenizer: Tokenizer, start: TrainedModel | None = None
-) -> ManyToMany:
-    """Make the model as it is before the first update.
-
-    Args:
-        settings: Of the training.
-        tokenizer: Whose tokens it reads and writes.
-        start: Whose weights it gets; rows of embedding and head that belong to tokens which this
-            one does not know are drawn anew, from the seed, like all of them without a start.
+def kept_tokenizer(settings: LanguageModelSettings, start: Start | None) -> Tokenizer | None:
+    """The tokenizer of a start, unless the settings ask for another kind or size of vocabulary.
 
     Raises:
-        ConfigError: For settings that contradict each other, or the start.
+        ConfigError: For a start that reads no texts.
     """
-    model = build(tokenizer.size, settings)
-    if start is not None:
-        rows = shared_numbers(start.tokenizer, tokenizer)
-        transfer(start.model.state_dict(), model, rows, model.by_token)
-    return model
-
-
-def kept_tokenizer(settings: LanguageModelSettings, start: TrainedModel | None) -> Tokenizer | None:
-    """The tokenizer of a start, unless the settings ask for another kind or size of vocabulary."""
     if start is None:
         return None
-    before = start.settings
-    same = (before.tokens, before.vocabulary) == (settings.tokens, settings.vocabulary)
+    if not isinstance(start.encoding, TextEncoding):
+        raise ConfigError(
+            f"{start.name} reads columns of numbers, and a language model reads text; start from a "
+            "model of texts"
+        )
+    asked = {"tokens": settings.tokens, "vocabulary": settings.vocabulary}
+    same = all(start.settings.get(name) == value for name, value in asked.items())
     return start.tokenizer if same else None
 
 
-def start_of(settings: LanguageModelSettings, run: RunFolder | None = None) -> TrainedModel | None:
-    """The model that a training starts from, or None: from the run's own copy, where it has one.
-
-    Raises:
-        RunError: Where it is missing or damaged.
-    """
-    if settings.start is None:
-        return None
-    if run is not None and has_weights(run.start):
-        return load_model(run.start)
-    return load_model(Path(settings.start))
+def build(settings: LanguageModelSettings, vocabulary: Vocabulary) -> ManyToMany:
+    """The untrained model that reads and writes a vocabulary."""
+    own = {name: getattr(settings, name) for name in ModelSettings.model_fields}
+    return ManyToMany(vocabulary.tokenizer.size, ModelSettings(**own))
 
 
-def prepare(
-    settings: LanguageModelSettings, corpus: Corpus, start: TrainedModel | None = None
-) -> tuple[ManyToMany, Lanes]:
-    """Make the untrained model and its lanes, which finds every fault before a run is written.
-
-    Raises:
-        ConfigError: For settings that contradict each other.
-        DataError: For text that is too short.
-    """
-    settings.require_consistent()
-    lanes = Lanes(
-        corpus.train,
-        settings.lanes,
-        settings.steps,
-        settings.k2,
-        shift=settings.shift,
-        seed=settings.seed,
-        rows=parallel.own_rows(settings.lanes),
-        noise=TokenNoise.make(settings, corpus.tokenizer, corpus.train, settings.seed),
-        deviation=settings.steps_deviation,
-    )
-    if settings.valid > 0.0 and len(corpus.valid) < 2:
-        raise DataError(
-            f"the validation part holds {len(corpus.valid)} tokens, and needs 2: give more text, "
-            f"a larger --valid than {settings.valid}, or --valid 0 to do without"
-        )
-    model = begin(settings, corpus.tokenizer, start)
-    updates = sum(lanes.updates_in(epoch) for epoch in range(settings.epochs))
-    tuning_of(model, settings, min(updates, settings.max_updates or updates))
-    return model, lanes
-
-
-def train_language_model(
-    settings: LanguageModelSettings,
-    corpus: Corpus,
-    *,
-    run: RunFolder | None = None,
-    reporter: Reporter | None = None,
-    resume: bool = False,
-    start: TrainedModel | None = None,
-) -> tuple[TrainedModel, Outcome]:
-    """Train a language model, anew or from a run's last checkpoint.
-
-    Args:
-        settings: Of text, model and training.
-        corpus: The text as tokens.
-        run: Where it is recorded, with a copy of the start; None writes nothing.
-        reporter: Who is told.
-        resume: Go on from the run's last checkpoint.
-        start: A trained model whose weights the training starts from.
-
-    Raises:
-        ConfigError: For settings that contradict each other.
-        DataError: For text that is too short.
-        RunError: For a run folder that cannot be written, or whose data are not the same any more.
-        NumericsError: When training diverges.
-    """
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
-    model, lanes = prepare(settings, corpus, start)
-    checkpoint = None
-    if resume and run is not None:
-        checkpoint, notice = run.load()
-        if notice:
-            (reporter or Reporter()).notice(notice)
-        if checkpoint is not None and checkpoint.facts["data"] != corpus.digest:
-            raise RunError(
-                f"the data of {run.path} have changed since it was started; restore them, or train "
-                "a new run"
-            )
-    trained = TrainedModel(model, corpus.tokenizer, settings)
-    if run is not None and parallel.rank() == 0:
-        if start is not None and not has_weights(run.start):
-            save_model(run.start, start)
-        save_description(run.model, *_description(trained))
-    outcome = train(
-        model,
-        lanes,
-        settings,
-        objective=partial(window_loss, smoothing=settings.label_smoothing),
-        evaluate=None
-        if settings.valid == 0.0
-        else lambda m: mean_loss(m, evaluation_windows(corpus.valid)),
-        run=run,
-        reporter=reporter,
-        checkpoint=checkpoint,
-        facts={"data": corpus.digest},
-    )
-    return trained, outcome
-
-
-def save_model(folder: Path, trained: TrainedModel) -> None:
-    """Write a model folder; see `models.storage`."""
-    save_description(folder, *_description(trained))
-    save_weights(folder, trained.model.state_dict())
-
-
-def load_model(folder: Path) -> TrainedModel:
-    """Read a model folder that training or `save_model` wrote.
-
-    Raises:
-        RunError: Where it is missing, damaged, or of another task.
-    """
-    config, preprocess = load_description(folder)
-    if config.get("task") != NAME:
-        raise RunError(f"{folder} holds a model of task {config.get('task')!r}, not '{NAME}'")
-    if not isinstance(config.get("settings"), dict):
-        raise RunError(f"{folder} is damaged: its config.json holds no settings; restore it")
-    settings = LanguageModelSettings.checked(config["settings"], str(folder))
-    try:
-        tokenizer = tokenizer_from_plain(preprocess.get("tokenizer"))
-    except DataError as error:
-        raise RunError(f"{folder}: {error}") from None
-    model = build(tokenizer.size, settings)
-    load_weights(folder, model)
-    model.eval()
-    return TrainedModel(model, tokenizer, settings)
-
-
-def score(trained: TrainedModel, documents: Sequence[str] | Pieces) -> Score:
+def score(trained: Trained, documents: Sequence[str] | Pieces) -> Score:
     """Measure how well a model predicts documents.
 
     Raises:
@@ -413,19 +252,131 @@ def score(trained: TrainedModel, documents: Sequence[str] | Pieces) -> Score:
     pieces = pieces_of(documents)
     if pieces.characters == 0:
         raise DataError("there is no text to score; give at least one document that holds some")
-    return score_stream(trained, token_stream(trained.tokenizer, pieces), pieces.characters)
+    return score_stream(
+        trained, token_stream(trained.preprocess.tokenizer, pieces), pieces.characters
+    )
 
 
-def score_stream(trained: TrainedModel, ids: Ids, characters: int | None = None) -> Score:
+def score_stream(trained: Trained, ids: Ids, characters: int | None = None) -> Score:
     """Measure how well a model predicts a stream of tokens, ``(N,)``."""
-    unknown = trained.tokenizer.unknown
+    unknown = trained.preprocess.tokenizer.unknown
     count = 0 if unknown is None else int(np.count_nonzero(ids[1:] == unknown))
     loss = mean_loss(trained.model, evaluation_windows(ids))
     if characters is None:
-        characters = characters_of(trained.tokenizer, ids)
+        characters = characters_of(trained.preprocess.tokenizer, ids)
     return Score(loss, len(ids) - 1, characters, count)
 
 
-def _description(trained: TrainedModel) -> tuple[dict[str, Any], dict[str, Any]]:
-    config = {"task": NAME, "settings": trained.settings.plain()}
-    return config, {"tokenizer": trained.tokenizer.plain()}
+def evaluate(trained: Trained, ids: Ids) -> Report:
+    """How well a model predicts a stream of tokens, ``(N,)``."""
+    score = score_stream(trained, ids)
+    measures: dict[str, float] = {
+        "loss": score.loss,
+        "bits per character": score.bits_per_character,
+        "perplexity": score.perplexity,
+        "tokens": score.tokens,
+        "characters": score.characters,
+    }
+    if score.unknown:
+        measures |= {"unknown": score.unknown, "unknown share": score.unknown / score.tokens}
+    return Report(measures)
+
+
+class JudgingSettings(Settings):
+    """What is measured."""
+
+    data: list[str] = Field(
+        min_length=1, description="files, folders and globs, or 'stdlib', as in training"
+    )
+    encoding: str | None = Field(None, description="encoding of the files; default as trained with")
+    errors: Literal["strict", "replace", "ignore"] | None = Field(
+        None, description="what to do with bytes that are not text in it; default as trained with"
+    )
+
+
+def read_part(trained: Trained, given: JudgingSettings) -> Ids:
+    """Other text as a stream of tokens, read as the training's was unless it is said.
+
+    Raises:
+        DataError: As `read_text`.
+    """
+    own = trained.settings
+    text = read_text(
+        given.data, encoding=given.encoding or own.encoding, errors=given.errors or own.errors
+    )
+    return token_stream(trained.preprocess.tokenizer, text.pieces)
+
+
+def sample(trained: Trained, prompt: str, sampling: SamplingSettings) -> Iterator[str]:
+    """Write on from a prompt; see `stream_sample`."""
+    return stream_sample(trained, prompt, **sampling.model_dump())
+
+
+def _source(settings: LanguageModelSettings, data: Data) -> Lanes:
+    tokenizer = data.preprocess.tokenizer
+    lanes = Lanes(
+        data.train,
+        settings.lanes,
+        settings.steps,
+        settings.k2,
+        shift=settings.shift,
+        seed=settings.seed,
+        rows=parallel.own_rows(settings.lanes),
+        noise=TokenNoise.make(settings, tokenizer, data.train, settings.seed),
+        deviation=settings.steps_deviation,
+    )
+    if data.valid is not None and len(data.valid) < 2:
+        raise DataError(
+            f"the validation part holds {len(data.valid)} tokens, and needs 2: give more text, "
+            f"a larger --valid than {settings.valid}, or --valid 0 to do without"
+        )
+    return lanes
+
+
+def _objective(settings: LanguageModelSettings, _: Data) -> Objective:
+    return partial(window_loss, smoothing=settings.label_smoothing)
+
+
+def _loss(model: nn.Module, _: LanguageModelSettings, data: Data) -> float:
+    return mean_loss(model, evaluation_windows(data.valid))
+
+
+TASK = Task(
+    name=NAME,
+    summary="predict the next character, byte, word or token of text",
+    settings=LanguageModelSettings,
+    groups={
+        "text": TextSettings,
+        "start": StartSettings,
+        "augmentation": TokenAugmentation,
+        "model": ModelSettings,
+        "truncation": TruncationSettings,
+        "training": TrainingSettings,
+        "labels": LabelSmoothing,
+    },
+    help=(
+        "  engram train language-model --data notes.txt --run-dir runs/notes\n"
+        "  engram train language-model --data src/ 'docs/**/*.md' --cell gru --layers 2\n"
+        "  torchrun --nproc-per-node 2 -m engram train language-model --data notes.txt"
+    ),
+    unit="tokens",
+    loss_unit="nats per token",
+    read=read,
+    build=build,
+    source=_source,
+    objective=_objective,
+    loss=_loss,
+    preprocess_from=Vocabulary.from_plain,
+    evaluate=evaluate,
+    judging=JudgingSettings,
+    read_part=read_part,
+    sample=sample,
+    probe=lambda _, part: part,
+    next_steps=lambda run: [
+        f"engram sample {run} --length 400 --temperature 0.8",
+        f"engram eval {run} --data OTHER.txt",
+        f"engram info {run}",
+    ],
+    makes=(STDLIB,),
+    parallel=True,
+)

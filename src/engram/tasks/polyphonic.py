@@ -267,5 +267,5 @@ TASK = Task(
     asking=AskingSettings,
     predict=predict,
     judging=AskingSettings,
-    judge=lambda trained, judging: evaluate(trained, _part(judging)),
+    read_part=lambda _, judging: _part(judging),
 )

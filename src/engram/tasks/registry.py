@@ -1,10 +1,11 @@
-"""The tasks by name; `language-model` has ways of its own beside them."""
+"""The tasks by name."""
 
 from engram.errors import ConfigError, did_you_mean
 from engram.tasks import (
     caption,
     classify,
     forecast,
+    language_model,
     polyphonic,
     regress,
     synthetic,
@@ -14,6 +15,7 @@ from engram.tasks import (
 from engram.tasks.task import Task
 
 _TASKS = (
+    language_model.TASK,
     classify.TASK,
     regress.TASK,
     tag.TASK,

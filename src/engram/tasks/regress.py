@@ -30,8 +30,8 @@ from engram.tasks.examples import (
     read_split,
     source,
 )
-from engram.tasks.starting import known_encoding
 from engram.tasks.task import Data, Report, Task, Trained
+from engram.tasks.transfer import known_encoding
 from engram.training.losses import cost_by_name
 from engram.training.source import Objective
 
@@ -182,10 +182,11 @@ def _predict(trained: Trained, asking: ReadingSettings) -> Iterator[dict[str, An
     return predict(trained, found.examples)
 
 
-def _judge(trained: Trained, judging: ReadingSettings) -> Report:
+def _read_part(trained: Trained, judging: ReadingSettings) -> Part:
     reading = with_roles(judging, trained.preprocess.roles)
     examples = read_examples(judging.data, reading, numbers=True).examples
-    return evaluate(trained, trained.preprocess.part(examples))
+    part: Part = trained.preprocess.part(examples)
+    return part
 
 
 def _build(settings: RegressSettings, numbers: Numbers) -> nn.Module:
@@ -234,5 +235,5 @@ TASK = Task(
     asking=ReadingSettings,
     predict=_predict,
     judging=ReadingSettings,
-    judge=_judge,
+    read_part=_read_part,
 )

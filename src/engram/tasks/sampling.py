@@ -3,16 +3,35 @@
 from collections.abc import Iterator
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from engram.data.tokens import END, UNKNOWN_TEXT
 from engram.errors import ConfigError, DataError
 from engram.models.decoding import check_sampling, probabilities
-from engram.tasks.language_model import TrainedModel
+from engram.settings import Settings
+from engram.tasks.task import Trained
+
+
+class SamplingSettings(Settings):
+    """How text is written."""
+
+    length: int = Field(400, ge=1, description="most tokens to write")
+    temperature: float = Field(
+        0.8, ge=0.0, description="scores are divided by it; 0 is greedy decoding"
+    )
+    top_k: int | None = Field(None, ge=1, description="draw among the N most likely only")
+    top_p: float | None = Field(
+        None,
+        gt=0.0,
+        le=1.0,
+        description="draw among the most likely that together have this probability",
+    )
+    seed: int = Field(0, ge=0, lt=1 << 63, description="the same seed gives the same text")
 
 
 def stream_sample(
-    trained: TrainedModel,
+    trained: Trained,
     prompt: str = "",
     *,
     length: int = 400,
@@ -41,18 +60,19 @@ def stream_sample(
         DataError: For a prompt with characters that the vocabulary lacks.
     """
     _check(length, temperature, top_k, top_p)
-    lacking = trained.tokenizer.unknown_in(prompt)
+    tokenizer = trained.preprocess.tokenizer
+    lacking = tokenizer.unknown_in(prompt)
     if lacking:
         shown = ", ".join(repr(c) for c in lacking[:8]) + (", …" if len(lacking) > 8 else "")
         raise DataError(
-            f"the prompt holds {trained.tokenizer.unit} that the model has never seen: {shown}; "
+            f"the prompt holds {tokenizer.unit} that the model has never seen: {shown}; "
             "leave them out"
         )
     return _pieces(trained, prompt, length, temperature, top_k, top_p, seed)
 
 
 def _pieces(
-    trained: TrainedModel,
+    trained: Trained,
     prompt: str,
     length: int,
     temperature: float,
@@ -60,7 +80,7 @@ def _pieces(
     top_p: float | None,
     seed: int,
 ) -> Iterator[str]:
-    model, tokenizer = trained.model, trained.tokenizer
+    model, tokenizer = trained.model, trained.preprocess.tokenizer
     generator = torch.Generator().manual_seed(seed)
     ids = torch.tensor([END, *tokenizer.encode(prompt).tolist()], dtype=torch.int64)
     was_training = model.training

@@ -256,5 +256,5 @@ TASK = Task(
     asking=AskingSettings,
     predict=predict,
     judging=JudgingSettings,
-    judge=lambda trained, judging: evaluate(trained, fresh(trained, judging)),
+    read_part=fresh,
 )

@@ -341,12 +341,13 @@ def _predict(trained: Trained, asking: AskingSettings) -> Iterator[dict[str, Any
     return predict(trained, read_tagged(reading.data, reading, answered=False))
 
 
-def _judge(trained: Trained, judging: TagReadingSettings) -> Report:
+def _read_part(trained: Trained, judging: TagReadingSettings) -> Part:
     own = trained.settings
     columns = {"words": judging.words or own.words, "tags": judging.tags or own.tags}
     reading = judging.model_copy(update=columns)
     tagged = read_tagged(reading.data, reading, answered=True)
-    return evaluate(trained, trained.preprocess.part(tagged))
+    tags: Tags = trained.preprocess
+    return tags.part(tagged)
 
 
 def _build(settings: TagSettings, tags: Tags) -> nn.Module:
@@ -403,5 +404,5 @@ TASK = Task(
     asking=AskingSettings,
     predict=_predict,
     judging=TagReadingSettings,
-    judge=_judge,
+    read_part=_read_part,
 )

@@ -1,6 +1,6 @@
 """A task: what a model is fitted to do, as the parts that bind data, model, loss and measures.
 
-`running` trains, saves and loads any of them; the command line knows them by `registry`.
+`fitting` trains, saves and loads any of them; the command line knows them by `registry`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +30,7 @@ class Data:
         digest: To recognise the same data again.
         about: What was read, a line each.
         warnings: What a person should know of it, a sentence each.
+        unit: What counts in the speed of its training, where that depends on the data.
     """
 
     train: Any
@@ -39,6 +40,12 @@ class Data:
     digest: str
     about: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    unit: str | None = None
+
+    @property
+    def held_out(self) -> Any:
+        """What a model is measured on: the validation part, or without one the training part."""
+        return self.train if self.valid is None else self.valid
 
 
 @dataclass(frozen=True)
@@ -92,15 +99,19 @@ class Task:
         preprocess_from: ``preprocess_from(plain)``: undoes `Preprocess.plain`; a DataError tells of
             what is damaged.
         evaluate: ``evaluate(trained, part)``: on a part as `read` gives it.
-        asking: Settings of a prediction, whose ``data`` names what is read, if anything is.
+        judging: Settings of an evaluation, whose ``data`` names what is read, if anything is.
+        read_part: ``read_part(trained, judging)``: other data, as a part that `evaluate` takes.
+        asking: Settings of a prediction, with ``data`` likewise; None where nothing is predicted.
         predict: ``predict(trained, asking)``: rows of answers, names to values.
-        judging: Settings of an evaluation, with ``data`` likewise.
-        judge: ``judge(trained, judging)``: on other data.
+        sample: ``sample(trained, prompt, sampling)``: a stream of text; None where none is written.
+        probe: ``probe(trained, part)``: what diagnosis measures on a part; None where it cannot.
+        next_steps: ``next_steps(run)``: commands to go on with; None takes the usual ones.
         finish: ``finish(trained, data)``: sets what is not learnt but measured after training; None
             where nothing is.
         makes: Names in ``data`` that mean examples made on this machine; a file of such a name is
             given as ``./NAME``.
         names: The setting that says what is trained on.
+        parallel: Whether several processes can train it together.
     """
 
     name: str
@@ -116,16 +127,31 @@ class Task:
     loss: Callable[[nn.Module, Any, Data], float]
     preprocess_from: Callable[[dict[str, Any]], Preprocess]
     evaluate: Callable[[Trained, Any], Report]
-    asking: type[Settings]
-    predict: Callable[[Trained, Any], Iterator[dict[str, Any]]]
     judging: type[Settings]
-    judge: Callable[[Trained, Any], Report]
+    read_part: Callable[[Trained, Any], Any]
+    asking: type[Settings] | None = None
+    predict: Callable[[Trained, Any], Iterator[dict[str, Any]]] | None = None
+    sample: Callable[[Trained, str, Any], Iterator[str]] | None = None
+    probe: Callable[[Trained, Any], Any] | None = None
+    next_steps: Callable[[str], list[str]] | None = None
     loss_unit: str = "nats"
     finish: Callable[[Trained, Data], None] | None = None
     makes: tuple[str, ...] = ()
     names: str = "data"
+    parallel: bool = False
 
     @property
     def reads(self) -> bool:
         """Whether predictions and evaluations read what ``data`` names."""
-        return "data" in self.asking.model_fields
+        return "data" in self.judging.model_fields
+
+    def steps_after(self, run: str) -> list[str]:
+        """Commands to go on with after a training."""
+        if self.next_steps is not None:
+            return self.next_steps(run)
+        files = " --data FILE" if self.reads else ""
+        return [
+            f"engram predict {run}{files} --out answers.csv",
+            f"engram eval {run}{files}",
+            f"engram info {run}",
+        ]

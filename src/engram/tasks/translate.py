@@ -163,8 +163,9 @@ def _predict(trained: Trained, asking: TranslateAsking) -> Iterator[dict[str, An
     return translate(trained, texts, asking)
 
 
-def _judge(trained: Trained, judging: PairSettings) -> Report:
-    return evaluate(trained, trained.preprocess.part(read_judged(judging)))
+def _read_part(trained: Trained, judging: PairSettings) -> Part:
+    vocabularies: Vocabularies = trained.preprocess
+    return vocabularies.part(read_judged(judging))
 
 
 def _unknown(tokenizer: Tokenizer, ids: np.ndarray) -> int:
@@ -247,6 +248,6 @@ TASK = Task(
     asking=TranslateAsking,
     predict=_predict,
     judging=PairSettings,
-    judge=_judge,
+    read_part=_read_part,
     makes=(DATES,),
 )

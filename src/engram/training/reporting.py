@@ -5,6 +5,23 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """What is about to be trained, and on what.
+
+    Attributes:
+        about: What was read, a line each.
+        warnings: What a person should know of it, a sentence each.
+        unit: What counts in the speed, such as ``"characters"``.
+        loss_unit: What the loss is measured in.
+    """
+
+    about: list[str]
+    warnings: list[str]
+    unit: str
+    loss_unit: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """What is about to be done.
 
@@ -65,6 +82,9 @@ class Evaluated:
 
 class Reporter:
     """Listens to a training; every method may be overridden, and does nothing here."""
+
+    def prepared(self, prepared: Prepared) -> None:
+        """Data were read, and nothing was trained yet."""
 
     def begin(self, plan: Plan) -> None:
         """Training starts or goes on."""

@@ -33,6 +33,7 @@ OWN = (
 """What a training writes into its folder."""
 
 _ASIDE = ".replaced-"
+_FIRST_TASK = "language-model"  # of runs from before there were others
 
 
 class RunFolder:
@@ -125,6 +126,24 @@ class RunFolder:
         if not isinstance(value, dict):
             raise RunError(f"{self.config} holds no settings; restore it")
         return value
+
+    def task(self, settings: dict[str, Any]) -> str:
+        """Take the name of the task out of what `settings` gave."""
+        return str(settings.pop("task", _FIRST_TASK))
+
+    def require_known_settings(self) -> None:
+        """See that training can go on with the settings as this version understands them.
+
+        Raises:
+            RunError: Where they are of a version that meant something else by them.
+        """
+        settings = self.settings()
+        if settings.get("weight_decay") and "regularise" not in settings:
+            raise RunError(
+                f"{self.config} is of a version in which weight_decay={settings['weight_decay']} "
+                "meant something else (L2, but for adamw, and on all weights); train a new run, "
+                "with --l2 or --weight-decay"
+            )
 
     def append_metrics(self, line: dict[str, Any]) -> None:
         """Add a line to metrics.jsonl."""

@@ -1,12 +1,12 @@
-"""What a language model remembers: the measurements of a run, taken together."""
+"""What a model remembers: the measurements of a run, taken together."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
-from engram.data.tokens import Ids
 from engram.diagnosis.context_use import ContextUse, context_use
 from engram.diagnosis.gradient_reach import Decay, GradientReach, gradient_reach
 from engram.files import write_json
-from engram.tasks.language_model import TrainedModel
+from engram.tasks.task import Task, Trained
 from engram.training.run_folder import RunFolder
 
 GRADIENT = "gradient-reach"
@@ -21,14 +21,22 @@ class Memory:
     context: ContextUse
 
 
-def measure_memory(trained: TrainedModel, ids: Ids, *, seed: int = 0) -> Memory:
-    """Measure a model on text that it was not trained on.
+def measure_memory(task: Task, trained: Trained, part: Any) -> Memory:
+    """Measure a model on data that it was not trained on.
+
+    Args:
+        task: Of the model; one that has a ``probe``.
+        trained: The model.
+        part: Data, as the task reads them.
 
     Raises:
-        DataError: For text that is too short.
+        DataError: For data that are too short.
     """
-    gradient = gradient_reach(trained.model, ids, truncation=trained.settings.k2, seed=seed)
-    return Memory(gradient, context_use(trained.model, ids, seed=seed))
+    assert task.probe is not None
+    ids, seed = task.probe(trained, part), trained.settings.seed
+    model: Any = trained.model
+    gradient = gradient_reach(model, ids, truncation=trained.settings.k2, seed=seed)
+    return Memory(gradient, context_use(model, ids, seed=seed))
 
 
 def write_memory(run: RunFolder, memory: Memory) -> None:

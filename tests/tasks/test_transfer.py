@@ -6,7 +6,7 @@ import torch
 from engram.cells import CELLS, make_cell
 from engram.errors import ConfigError
 from engram.models.many_to_many import ManyToMany, ModelSettings
-from engram.models.transfer import transfer
+from engram.tasks.transfer import transfer
 
 
 def _model(size, seed, **changes):
@@ -46,7 +46,7 @@ def test_the_same_vocabulary_is_the_same_model():
 @pytest.mark.parametrize(
     ("changes", "texts"),
     [
-        ({"hidden": 3}, [r"embedding.weight is \(5, 4\), not \(5, 3\)", "weight_hh_l0 is"]),
+        ({"hidden": 3}, [r"embedding.weight is \(5, 4\), not \(5, 3\)", "weight_ih_l0 is"]),
         ({"layers": 2}, ["layers.weight_ih_l1 is not there"]),
         ({"cell": "gru"}, [r"weight_ih_l0 is \(16, 4\), not \(12, 4\)"]),
     ],

@@ -1,0 +1,76 @@
+"""Runs and their models, as commands are given them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engram.cli.flags import Parser, add_settings, settings_from
+from engram.errors import ConfigError, RunError
+from engram.tasks import fitting
+from engram.tasks.registry import TASKS, task_by_name
+from engram.tasks.task import Task, Trained
+from engram.training.run_folder import RunFolder
+
+
+def trained_of(run: RunFolder) -> tuple[Task, Trained]:
+    """The task of a run, and its best weights.
+
+    Raises:
+        RunError: For a damaged run, or one of a task that this version lacks.
+    """
+    name = fitting.task_of(run.model)
+    if name not in TASKS:
+        raise RunError(
+            f"{run.path} is a run of task '{name}', which this version of Engram does not have; "
+            "'engram train --help' lists its tasks"
+        )
+    return TASKS[name], fitting.load(TASKS[name], run.model)
+
+
+def require(task: Task, run: RunFolder, command: str, can: Callable[[Task], Any]) -> None:
+    """See that a task can do what a command is for.
+
+    Raises:
+        RunError: Where it cannot, naming the tasks that can.
+    """
+    if can(task) is None:
+        able = ", ".join(name for name, each in TASKS.items() if can(each) is not None)
+        raise RunError(
+            f"{run.path} is a run of {task.name}, and 'engram {command}' takes runs of {able}; "
+            f"look at it with 'engram info {run.path}'"
+        )
+
+
+def measured_part(flags: Parser, task: Task, trained: Trained, argv: list[str]) -> tuple[Any, bool]:
+    """The data that a command measures on, and whether they are the run's own.
+
+    Args:
+        flags: Gets the flags that name other data.
+        task, trained: Of the run.
+        argv: What was typed after the run.
+    """
+    add_settings(flags, "other data than the run's own", task.judging)
+    given, unknown = flags.parse_known_args(argv)
+    faults = flags.unknown_faults(unknown)
+    if vars(given):
+        judging = settings_from(task.judging, vars(given), None, faults)
+        return task.read_part(trained, judging), False
+    if faults:
+        raise ConfigError("; ".join(faults))
+    return task.read(trained.settings).held_out, True
+
+
+def settings_of(run: RunFolder) -> tuple[Task, Any]:
+    """The task and the settings of a run that may not have a model yet.
+
+    Raises:
+        ConfigError, RunError: For a damaged run.
+    """
+    values = run.settings()
+    task = task_by_name(run.task(values))
+    return task, task.settings.checked(values, str(run.config))
+
+
+def open_run(given: str) -> RunFolder:
+    """The run of a folder; see `RunFolder.open`."""
+    return RunFolder.open(Path(given))

@@ -1,0 +1,316 @@
+"""Training, saving and loading the model of any task."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from engram.errors import ConfigError, DataError, RunError
+from engram.files import write_json
+from engram.models.many_to_many import parameter_count
+from engram.models.storage import (
+    copy_model,
+    has_weights,
+    load_description,
+    load_weights,
+    save_description,
+    save_weights,
+)
+from engram.settings import Settings
+from engram.tasks.task import Data, Report, Task, Trained
+from engram.tasks.transfer import Start, adopt, describe_start, model_folder, read_start
+from engram.training import parallel
+from engram.training.groups import tuning_of
+from engram.training.loop import Outcome, train
+from engram.training.penalties import Penalties
+from engram.training.reporting import Prepared, Reporter
+from engram.training.run_folder import RunFolder
+
+RESULT = "result"
+
+
+def build(task: Task, settings: Any, preprocess: Any) -> nn.Module:
+    """Make the untrained model that the settings describe, from their seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return task.build(settings, preprocess)
+
+
+def begin(
+    task: Task, settings: Any, data: Data, start: Start | None = None
+) -> tuple[nn.Module, list[str]]:
+    """Make the model as it is before the first update.
+
+    Args:
+        task: Whose model.
+        settings: Of the training, which may name a trained model to start from.
+        data: As the task reads them.
+        start: A trained model to start from, in place of the one that the settings name.
+
+    Returns:
+        The model, and what it starts from, a line each.
+
+    Raises:
+        ConfigError: For a trained model that does not fit.
+        RunError: For one that is missing or damaged.
+    """
+    model = build(task, settings, data.preprocess)
+    named = getattr(settings, "start", None)
+    if start is None and named is not None:
+        start = read_start(named)
+    if start is None:
+        return model, []
+    adopted = adopt(start, model, data.preprocess.plain())
+    return model, describe_start(start, adopted, model, settings)
+
+
+def prepare(
+    task: Task, settings: Any, data: Data, start: Start | None = None
+) -> tuple[nn.Module, list[str]]:
+    """Make the model as `begin` does, and find every fault before a run is written.
+
+    Raises:
+        ConfigError: For settings that contradict each other, the model or the data.
+        DataError: For data that are too few.
+        RunError: As `begin`.
+    """
+    settings.require_consistent()
+    if parallel.processes() > 1 and not task.parallel:
+        raise ConfigError(
+            f"{task.name} trains in one process, and {parallel.processes()} were started; start it "
+            "without torchrun"
+        )
+    if settings.patience is not None and data.valid is None:
+        raise ConfigError(
+            f"patience={settings.patience} waits for a validation part, and there is none; give a "
+            "share with --valid, or leave out --patience"
+        )
+    source = task.source(settings, data)
+    model, about = begin(task, settings, data, start)
+    updates = sum(source.updates_in(epoch) for epoch in range(settings.epochs))
+    tuning_of(model, settings, min(updates, settings.max_updates or updates))
+    Penalties(model, settings)
+    return model, about
+
+
+def fit(
+    task: Task,
+    settings: Any,
+    data: Data,
+    *,
+    run: RunFolder | None = None,
+    reporter: Reporter | None = None,
+    resume: bool = False,
+    start: Start | None = None,
+) -> tuple[Trained, Outcome]:
+    """Train a model, anew or from a run's last checkpoint.
+
+    Args:
+        task: Whose model.
+        settings: Of data, model and training.
+        data: As the task reads them.
+        run: Where it is recorded; None writes nothing.
+        reporter: Who is told.
+        resume: Go on from the run's last checkpoint.
+        start: As in `begin`.
+
+    Raises:
+        ConfigError, DataError: As `prepare`.
+        RunError: For a run folder that cannot be written, or whose data are not the same any more.
+        NumericsError: When training diverges.
+    """
+    reporter = reporter or Reporter()
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    model, about = prepare(task, settings, data, start)
+    unit = data.unit or task.unit
+    reporter.prepared(Prepared([*data.about, *about], data.warnings, unit, task.loss_unit))
+    checkpoint = None
+    if resume and run is not None:
+        checkpoint, notice = run.load()
+        if notice:
+            reporter.notice(notice)
+        if checkpoint is not None and checkpoint.facts["data"] != data.digest:
+            raise RunError(
+                f"the data of {run.path} have changed since it was started; restore them, or train "
+                "a new run"
+            )
+    trained = Trained(task.name, model, data.preprocess, settings)
+    writes = run is not None and parallel.rank() == 0
+    if run is not None and writes:
+        save_description(run.model, *_description(trained))
+    outcome = train(
+        model,
+        task.source(settings, data),
+        settings,
+        objective=task.objective(settings, data),
+        evaluate=None if data.valid is None else lambda m: task.loss(m, settings, data),
+        run=run,
+        reporter=reporter,
+        checkpoint=checkpoint,
+        facts={"data": data.digest},
+    )
+    model.eval()
+    if task.finish is not None and not outcome.interrupted:
+        task.finish(trained, data)
+        if run is not None and writes:
+            save_weights(run.model, model.state_dict())
+    return trained, outcome
+
+
+def initial_model(task: Task, trained: Trained, run: RunFolder) -> nn.Module:
+    """The model of a run as it was before its first update.
+
+    Raises:
+        ConfigError, RunError: As `begin`.
+    """
+    settings = _with_own_start(trained.settings, run)
+    model = build(task, settings, trained.preprocess)
+    named = getattr(settings, "start", None)
+    if named is not None:
+        adopt(read_start(named), model, trained.preprocess.plain())
+    return model
+
+
+def _with_own_start(settings: Any, run: RunFolder) -> Any:
+    """Settings that start from the run's own copy of a trained model, where it has one."""
+    if getattr(settings, "start", None) is None or not has_weights(run.start):
+        return settings
+    return settings.model_copy(update={"start": str(run.start)})
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a run came to.
+
+    Attributes:
+        trained: The model, with its best weights.
+        data: What it was trained on.
+        outcome: How its training ended.
+        reports: How good it is on each part that was held out; empty where training was stopped.
+    """
+
+    trained: Trained
+    data: Data
+    outcome: Outcome
+    reports: dict[str, Report]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model learns."""
+        return parameter_count(self.trained.model)
+
+
+def train_run(
+    task: Task,
+    settings: Any,
+    run: RunFolder,
+    *,
+    create: Callable[[], object] | None = None,
+    reporter: Reporter | None = None,
+    measure: Callable[[Finished], None] | None = None,
+) -> Finished | None:
+    """Train to the end, or until it is stopped; then evaluate, and write the result.
+
+    The result is written last: a run that has one is finished, records included. Of several
+    processes, the first one evaluates and writes.
+
+    Args:
+        task: What is trained.
+        settings: Its settings.
+        run: Where it is recorded.
+        create: Makes the folder of a new run, after all faults were found; None goes on with a run
+            that is there.
+        reporter: Who is told.
+        measure: Takes further records of a model that is trained.
+
+    Returns:
+        What the run came to; None in all processes but the first.
+
+    Raises:
+        ConfigError, DataError, RunError, NumericsError: As `fit` and the task's ``read``.
+    """
+    named = getattr(settings, "start", None)
+    if create is None:
+        settings = _with_own_start(settings, run)
+    with parallel.process_group():
+        first = parallel.rank() == 0
+        data = task.read(settings)
+        if create is not None:
+            prepare(task, settings, data)  # its faults come before a folder is made or replaced
+        if create is not None and first:
+            create()
+            if named is not None:
+                copy_model(model_folder(named), run.start)
+        trained, outcome = fit(
+            task,
+            settings,
+            data,
+            run=run,
+            reporter=reporter if first else None,
+            resume=create is None,
+        )
+    if not first:
+        return None
+    finished = Finished(trained, data, outcome, {})
+    if outcome.interrupted:
+        return finished
+    for name, part in (("valid", data.valid), ("test", data.test)):
+        if part is not None:
+            finished.reports[name] = task.evaluate(trained, part)
+    if measure is not None:
+        measure(finished)
+    result: dict[str, Any] = {
+        "updates": outcome.updates,
+        "parameters": finished.parameters,
+        "valid_loss": outcome.best_loss,
+        "best_update": outcome.best_update,
+    }
+    result |= {name: report.measures for name, report in finished.reports.items()}
+    write_json(run.record(RESULT), result)
+    return finished
+
+
+def save(folder: Path, trained: Trained) -> None:
+    """Write a model folder; see `models.storage`."""
+    save_description(folder, *_description(trained))
+    save_weights(folder, trained.model.state_dict())
+
+
+def load(task: Task, folder: Path) -> Trained:
+    """Read a model folder that `fit` or `save` wrote.
+
+    Raises:
+        RunError: Where it is missing, damaged, or of another task.
+    """
+    config, plain = load_description(folder)
+    if config.get("task") != task.name:
+        raise RunError(f"{folder} holds a model of task {config.get('task')!r}, not '{task.name}'")
+    if not isinstance(config.get("settings"), dict):
+        raise RunError(f"{folder} is damaged: its config.json holds no settings; restore it")
+    settings: Settings = task.settings.checked(config["settings"], str(folder))
+    try:
+        preprocess = task.preprocess_from(plain)
+    except DataError as error:
+        raise RunError(f"{folder}: {error}") from None
+    model = build(task, settings, preprocess)
+    load_weights(folder, model)
+    model.eval()
+    return Trained(task.name, model, preprocess, settings)
+
+
+def task_of(folder: Path) -> str:
+    """The name of the task of a model folder.
+
+    Raises:
+        RunError: Where there is no model, or it is damaged.
+    """
+    return str(load_description(folder)[0].get("task"))
+
+
+def _description(trained: Trained) -> tuple[dict[str, Any], dict[str, Any]]:
+    config = {"task": trained.task, "settings": trained.settings.plain()}
+    return config, trained.preprocess.plain()
