@@ -9,8 +9,15 @@ from engram.data.tokens import END
 from engram.diagnosis.context_use import context_use, describe_contexts
 from engram.errors import DataError
 from engram.models.many_to_many import ManyToMany, ModelSettings
+from engram.tasks.language_model import probe_of
+from engram.tasks.probe import CONTEXTS
 
 IDS = np.random.default_rng(0).integers(1, 6, 5000).astype(np.int32)
+
+
+def _use(model, ids, seed=0, rows=512, **options):
+    contexts = options.get("contexts", CONTEXTS)
+    return context_use(model, probe_of(ids, seed=seed, rows=rows, contexts=contexts), **options)
 
 
 class _Copier(nn.Module):
@@ -34,7 +41,7 @@ class _Copier(nn.Module):
 @pytest.mark.parametrize("back", [1, 5, 20])
 def test_finds_the_horizon_of_a_model_that_copies(back):
     ids = np.tile(IDS[:back], 4000 // back)  # the token of `back` steps ago comes again
-    record = context_use(_Copier(back), ids)
+    record = _use(_Copier(back), ids)
     assert record.horizon == back
     assert record.losses[0 if back == 1 else -1] < 0.01
 
@@ -42,7 +49,7 @@ def test_finds_the_horizon_of_a_model_that_copies(back):
 def test_losses_equal_those_of_single_windows():
     torch.manual_seed(0)
     model = ManyToMany(6, ModelSettings(hidden=5)).double()
-    record = context_use(model, IDS, contexts=(1, 4, 9), positions=7, seed=3)
+    record = _use(model, IDS, contexts=(1, 4, 9), rows=7, seed=3)
     ends = np.arange(9, len(IDS))
     chosen = ends[torch.randperm(len(ends), generator=torch.Generator().manual_seed(3))[:7].numpy()]
     for context, loss in zip(record.contexts, record.losses, strict=True):
@@ -57,15 +64,15 @@ def test_losses_equal_those_of_single_windows():
 
 def test_context_stays_within_a_document():
     ids = np.concatenate([[END], IDS[:99]] * 100 + [[END]]).astype(np.int32)
-    record = context_use(ManyToMany(6, ModelSettings(hidden=5)), ids)
+    record = _use(ManyToMany(6, ModelSettings(hidden=5)), ids)
     assert record.contexts[-1] == 100
     short = np.concatenate([[END], IDS[:9]] * 30 + [[END]]).astype(np.int32)
-    assert context_use(ManyToMany(6, ModelSettings(hidden=5)), short).contexts[-1] == 8
+    assert _use(ManyToMany(6, ModelSettings(hidden=5)), short).contexts[-1] == 8
 
 
 def test_too_short_text_is_refused():
-    with pytest.raises(DataError, match="too few to measure context"):
-        context_use(ManyToMany(6, ModelSettings(hidden=5)), IDS[:1])
+    with pytest.raises(DataError, match="too few to measure its use"):
+        _use(ManyToMany(6, ModelSettings(hidden=5)), IDS[:1])
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-"""record() and unroll(): gates from which the states follow, and states to take gradients of."""
+"""record() and unrolled: gates from which the states follow, and states to take gradients of."""
 
 import pytest
 import torch
 from torch.testing import assert_close
 
 import engram
+from engram.layers.unrolled import unrolled
 
 I, H, T, B = 3, 5, 7, 4  # noqa: E741
 
@@ -107,12 +108,15 @@ def test_a_recording_without_a_batch_has_a_batch_of_one():
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_unroll_is_the_pass_and_its_states_take_gradients(bidirectional):
+def test_unrolled_is_the_pass_and_its_states_take_gradients(bidirectional):
     layer = _layer(engram.LSTM, bidirectional=bidirectional)
     x, states = _input(), _states(layer)
-    passed = layer.unroll(x, states)
-    output, after = layer(x, states)
-    assert_close((passed.output, passed.state), (output, after))
+    model = torch.nn.ModuleDict({"deep": layer})
+    with unrolled(model) as passes:
+        found = layer(x, states)
+    passed = passes["deep"][0]
+    assert_close(found, layer(x, states))
+    assert len(passes["deep"]) == 1
     assert list(passed.results) == NAMES[bidirectional]
     for name in NAMES[bidirectional]:
         steps = passed.results[name].steps
@@ -123,9 +127,27 @@ def test_unroll_is_the_pass_and_its_states_take_gradients(bidirectional):
         assert all(g.abs().min() > 0 for g in gradients)
 
 
+def test_hooks_run_while_steps_are_seen():
+    layer, x = _layer(engram.GRU), _input()
+    layer.register_forward_hook(lambda _, __, out: (2 * out[0], out[1]))
+    with unrolled(layer):
+        doubled, _ = layer(x)
+    assert_close(doubled, layer(x)[0])
+
+
+def test_a_fault_ends_seeing_steps():
+    layer = _layer(engram.GRU)
+    with pytest.raises(ValueError, match="planted"), unrolled(layer):
+        raise ValueError("planted")
+    assert not layer.sees_steps
+    assert not layer.watchers
+
+
 def test_the_gradient_of_an_unrolled_state_is_the_one_of_a_run_from_there():
     layer, x, cut = engram.GRU(I, H, dtype=torch.float64), _input(), 3
-    steps = layer.unroll(x).results["layer0"].steps
+    with unrolled(layer) as passes:
+        layer(x)
+    steps = passes[""][0].results["layer0"].steps
     (gradient,) = torch.autograd.grad(steps[-1]["h"].square().sum(), [steps[cut]["h"]])
     state = steps[cut]["h"].detach().unsqueeze(0).requires_grad_()
     _, last = layer(x[cut + 1 :], state)

@@ -41,7 +41,9 @@ def anatomy(run: RunFolder, argv: list[str]) -> int:
     )
     part, own = measured_part(flags, task, trained, argv)
     initial = fitting.initial_model(task, trained, run)
-    record = measure_anatomy(trained, part, initial.state_dict())
+    assert task.probe is not None
+    probe = task.probe(trained, part)
+    record = measure_anatomy(task, trained, probe, initial.state_dict())
     if own:
         write_json(run.record(RECORD), asdict(record))
     views.show_anatomy(views.console(), record)

@@ -33,8 +33,10 @@ def diagnose(run: RunFolder, argv: list[str]) -> int:
         description="Measure on the run's own validation part, or on other data.",
     )
     part, own = measured_part(flags, task, trained, argv)
-    memory = measure_memory(task, trained, part)
+    assert task.probe is not None
+    probe = task.probe(trained, part)
+    memory = measure_memory(trained.model, probe)
     if own:
         write_memory(run, memory)
-    views.show_memory(views.console(), memory)
+    views.show_memory(views.console(), memory, probe.unit)
     return 0

@@ -135,5 +135,5 @@ def _memory(run: RunFolder) -> dict[str, Any]:
     bound = "≥ " if decay.beyond else ""
     return {
         "gradient": f"half-life {half}, horizon {bound}{decay.horizon} steps ({name})",
-        "context in use": f"{memory.context.horizon} tokens",
+        "context in use": memory.context and f"{memory.context.horizon} steps",
     }

@@ -179,11 +179,12 @@ def go(
     shown: list[Callable[[], None]] = []
 
     def measure(finished: Finished) -> None:
-        if task.probe is None:
+        if task.probe is None or not task.diagnosed:
             return
-        memory = measure_memory(task, finished.trained, finished.data.held_out)
+        probe = task.probe(finished.trained, finished.data.held_out)
+        memory = measure_memory(finished.trained.model, probe)
         write_memory(run, memory)
-        shown.append(lambda: views.show_memory(views.console(), memory))
+        shown.append(lambda: views.show_memory(views.console(), memory, probe.unit))
 
     finished = train_run(
         task, settings, run, create=create, reporter=make_reporter(task.unit), measure=measure

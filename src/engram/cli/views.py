@@ -29,7 +29,8 @@ def console() -> Console:
 def show_memory(out: Console, memory: Memory, unit: str = "tokens") -> None:
     """How far back the gradient reaches, and how much context is used."""
     show_gradient_reach(out, memory.gradient)
-    show_context_use(out, memory.context, unit)
+    if memory.context is not None:
+        show_context_use(out, memory.context, unit)
 
 
 def show_gradient_reach(out: Console, record: GradientReach) -> None:
@@ -56,11 +57,12 @@ def show_gradient_reach(out: Console, record: GradientReach) -> None:
         said = {"reached": "", "vanished": "vanished", "cut": "cut by truncation"}[label]
         plot.add_row(str(lag), _log_bar(share), _percent(share), said)
     out.print(plot)
-    out.print(
-        f"Training sent gradients back {record.truncation} steps at most; what lies beyond was "
-        "cut, whatever its size.",
-        style="dim",
-    )
+    if record.truncation is not None:
+        out.print(
+            f"Training sent gradients back {record.truncation} steps at most; what lies beyond was "
+            "cut, whatever its size.",
+            style="dim",
+        )
 
 
 def show_context_use(out: Console, record: ContextUse, unit: str) -> None:
@@ -159,8 +161,8 @@ def _horizon(decay: Decay) -> str:
     return f"{'≥ ' if decay.beyond else ''}{decay.horizon} steps"
 
 
-def _held(decay: Decay, truncation: int) -> str:
-    if truncation >= len(decay.norms) or not decay.norms[0]:
+def _held(decay: Decay, truncation: int | None) -> str:
+    if truncation is None or truncation >= len(decay.norms) or not decay.norms[0]:
         return "–"
     return _percent(decay.norms[truncation] / decay.norms[0])
 

@@ -1,47 +1,44 @@
-"""The anatomy of a trained language model: its regions, measured on text."""
+"""The anatomy of a trained model of any task: its regions, measured on data."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import torch
 from torch import Tensor
 
-from engram.data.lanes import document_starts
-from engram.data.tokens import Ids
 from engram.errors import DataError
 from engram.models.anatomy import Anatomy, anatomy
-from engram.tasks.language_model import LanguageModelSettings
-from engram.tasks.task import Trained
+from engram.tasks.probe import Probe
+from engram.tasks.task import Task, Trained
 from engram.training.groups import make_groups, only_learning
-from engram.training.losses import cross_entropy
 from engram.training.optimizers import make_optimizer
+from engram.training.settings import TrainingSettings
 
 ROWS = 32
 
 
 def measure_anatomy(
-    trained: Trained, ids: Ids, initial: Mapping[str, Tensor] | None = None
+    task: Task, trained: Trained, probe: Probe, initial: Mapping[str, Tensor] | None = None
 ) -> Anatomy:
     """Measure which regions of a model compute, learn and have changed.
 
-    Compute and gradient are those of the loss on the first tokens of a text, up to 32 rows of as
-    many steps as gradients flowed back in training. Rates and frozen regions are the training's.
+    Compute and gradient are those of up to 32 single losses, each with as many steps before it as
+    gradients flowed back in training. Rates and frozen regions are the training's.
 
     Args:
+        task: Of the model.
         trained: The model.
-        ids: Text as tokens, ``(N,)``.
+        probe: Of its task, on the data to measure on.
         initial: Weights before the training, as a ``state_dict``.
 
     Raises:
-        DataError: For fewer than two tokens.
+        DataError: For data without a single loss.
     """
     settings = trained.settings
-    if len(ids) < 2:
-        raise DataError(f"{len(ids)} tokens are too few to measure a gradient on; give 2 or more")
-    steps = min(settings.k2, len(ids) - 1)
-    rows = min(ROWS, (len(ids) - 1) // steps)
-    stream = torch.from_numpy(ids[: rows * steps + 1]).to(torch.int64)
-    inputs, targets = (s.view(rows, steps).t().contiguous() for s in (stream[:-1], stream[1:]))
+    rows = min(ROWS, probe.rows)
+    if not rows:
+        raise DataError("the data are too few to measure a gradient on; give 2 steps or more")
+    context = probe.truncation if (probe.truncation or 0) < probe.longest else None
     groups = make_groups(trained.model, settings)
     optimizer = make_optimizer(groups, settings)
     for group in optimizer.param_groups:
@@ -50,21 +47,22 @@ def measure_anatomy(
         begin(max(group.begins for group in groups))
         return anatomy(
             trained.model,
-            {"inputs": inputs, "reset": document_starts(inputs)},
-            loss=lambda output: cross_entropy(output[0], targets),
+            lambda model: probe.losses(model, slice(0, rows), context).losses,
+            loss=lambda losses: losses.mean(),
             initial=initial,
             optimizer=optimizer,
-            facts=_facts(trained, f"{rows} × {steps} {trained.preprocess.tokenizer.unit}"),
+            facts=_facts(task, trained, f"{rows} single losses of {probe.unit}"),
         )
 
 
-def _facts(trained: Trained, measured_on: str) -> dict[str, dict[str, str]]:
+def _facts(task: Task, trained: Trained, measured_on: str) -> dict[str, dict[str, str]]:
     """What steers this training: no weights, but facts of the run."""
-    settings, unit = trained.settings, trained.preprocess.tokenizer.unit
-    data = ", ".join(Path(path).name for path in settings.data)
+    settings = trained.settings
+    subject: Any = getattr(settings, task.names)
+    named = [subject] if isinstance(subject, str) else subject
     return {
         "brainstem": {
-            "reads": f"{unit} of {data}, {trained.preprocess.tokenizer.size:,} different",
+            "reads": ", ".join(Path(path).name for path in named),
             "clips": _clipping(settings),
             "stops": _stopping(settings),
             "saves": f"every {settings.checkpoint_every:,} updates",
@@ -74,7 +72,7 @@ def _facts(trained: Trained, measured_on: str) -> dict[str, dict[str, str]]:
             "optimiser": f"{settings.optimizer} at {settings.rate:.3g} ({settings.schedule})",
             "penalties": _penalties(settings),
         }
-        | ({"started from": settings.start} if settings.start else {})
+        | ({"started from": settings.start} if getattr(settings, "start", None) else {})
         | (
             {"unfreezes": f"a region every {settings.unfreeze_every:,} updates"}
             if settings.unfreeze_every
@@ -83,18 +81,34 @@ def _facts(trained: Trained, measured_on: str) -> dict[str, dict[str, str]]:
     }
 
 
-def _clipping(settings: LanguageModelSettings) -> str:
-    limits = {"norm": settings.clip_norm, "value": settings.clip_value}
-    return ", ".join(f"{n} at {limit:g}" for n, limit in limits.items() if limit) or "nothing"
+def _clipping(settings: TrainingSettings) -> str:
+    limits = {
+        "norm at {:g}": settings.clip_norm,
+        "value at {:g}": settings.clip_value,
+        "norm at percentile {:g} of all before": settings.clip_percentile,
+        "each unit at {:g} of its weights' norm": settings.clip_units,
+    }
+    used = [text.format(limit) for text, limit in limits.items() if limit is not None]
+    return ", ".join(used) or "nothing"
 
 
-def _stopping(settings: LanguageModelSettings) -> str:
+def _stopping(settings: TrainingSettings) -> str:
     limits = {"epochs": settings.epochs, "updates": settings.max_updates}
     limits["evaluations without a better one"] = settings.patience
     return "after " + " or ".join(f"{n:,} {what}" for what, n in limits.items() if n)
 
 
-def _penalties(settings: LanguageModelSettings) -> str:
-    strengths = {"L1": settings.l1, "L2": settings.l2, "decay": settings.weight_decay}
-    used = ", ".join(f"{name} {value:g}" for name, value in strengths.items() if value)
-    return f"{used} on {', '.join(settings.regularise)}" if used else "none"
+def _penalties(settings: TrainingSettings) -> str:
+    on_weights = {"L1": settings.l1, "L2": settings.l2, "decay": settings.weight_decay}
+    others = {
+        "Ω": settings.omega,
+        "norm stabilizer": settings.norm_stabilizer,
+        "spectral": settings.spectral_penalty,
+        "orthogonal": settings.orthogonal_penalty,
+        "activation (AR)": settings.activation_penalty,
+        "temporal (TAR)": settings.temporal_penalty,
+    }
+    used = [f"{name} {value:g}" for name, value in on_weights.items() if value]
+    parts = [f"{', '.join(used)} on {', '.join(settings.regularise)}"] if used else []
+    parts += [f"{name} {value:g}" for name, value in others.items() if value]
+    return "; ".join(parts) or "none"

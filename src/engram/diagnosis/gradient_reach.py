@@ -1,4 +1,4 @@
-"""Gradient through time: how far back the loss at one step reaches."""
+"""Gradient through time: how far back a loss at one step reaches."""
 
 import math
 from collections.abc import Sequence
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import Tensor, nn
 
-from engram.data.lanes import document_starts
-from engram.data.tokens import Ids
 from engram.errors import DataError
-from engram.models.many_to_many import ManyToMany
-from engram.training.losses import cross_entropy
+from engram.layers.recurrent import Pass
+from engram.layers.unrolled import unrolled
+from engram.models.evaluating import evaluating
+from engram.tasks.probe import Probe, Single
 
 THRESHOLD = 0.01
 Label = Literal["reached", "vanished", "cut"]
@@ -22,7 +23,8 @@ class Decay:
     """The gradient of a single loss with respect to one state, by lag.
 
     Attributes:
-        norms: ‖∂L_t/∂s_{t-k}‖ for k = 0, 1, …, the mean over positions.
+        norms: ‖∂L_t/∂s_{t-k}‖ for k = 0, 1, …, the mean over the rows that have such a step; steps
+            are counted in the direction of the layer.
         half_life: The lag at which the norm first falls to half of its value at lag 0, on a
             straight line in its logarithm between lags; None where it does not.
         horizon: The last lag before the norm first falls under the threshold.
@@ -40,17 +42,17 @@ class GradientReach:
     """How far back the loss at one step reaches, for every layer and state.
 
     Attributes:
-        decays: By state: ``layer0.h``, ``layer0.c``, ….
+        decays: By state: ``layer0.h``, ``layer0_reverse.c``, ``encoder.layer0.h``, ….
         positions: How many single losses were measured.
         threshold: Share of the norm at lag 0 that defines the horizon.
         truncation: Steps that a gradient flowed back in training (k2); training never saw lags
-            from here on, however large the gradient is there.
+            from here on, however large the gradient is there. None where nothing was cut.
     """
 
     decays: dict[str, Decay]
     positions: int
     threshold: float
-    truncation: int
+    truncation: int | None
 
     @property
     def farthest(self) -> str:
@@ -60,70 +62,112 @@ class GradientReach:
     def label(self, state: str, lag: int) -> Label:
         """What became of the gradient at a lag: *cut* by truncation, *vanished*, or *reached*."""
         norms = self.decays[state].norms
-        if lag >= self.truncation:
+        if self.truncation is not None and lag >= self.truncation:
             return "cut"
         return "vanished" if norms[lag] < self.threshold * norms[0] else "reached"
 
 
 def gradient_reach(
-    model: ManyToMany,
-    ids: Ids,
+    model: nn.Module,
+    probe: Probe,
     *,
-    truncation: int,
     lags: int | None = None,
-    positions: int = 256,
+    rows: int = 256,
     warmup: int = 100,
-    seed: int = 0,
 ) -> GradientReach:
     """Measure ‖∂L_t/∂s_{t-k}‖ for single losses L_t, so that no step's own loss hides the decay.
 
     Nothing is truncated in the measurement itself.
 
     Args:
-        model: A token model; its dropout is off here.
-        ids: Text as tokens, ``(N,)``.
-        truncation: k2 of its training.
-        lags: The longest k; default twice the truncation, at least 100, as far as the text allows.
-        positions: How many single losses.
-        warmup: Steps before the longest lag, so that states are as within a text.
-        seed: For the positions.
+        model: A model with recurrent layers of ours; its dropout is off here.
+        probe: Of its task.
+        lags: The longest k; default twice the truncation, at least 100, as far as the data allow.
+        rows: How many single losses, at most.
+        warmup: Steps before the longest lag, so that states are as within a sequence.
 
     Raises:
-        DataError: For fewer than three tokens.
+        DataError: For data too short to follow a gradient back, and for a model without layers
+            whose steps can be seen.
     """
-    lags = min(lags or max(100, 2 * truncation), len(ids) - 2)
-    if lags < 1:
-        raise DataError(f"{len(ids)} tokens are too few to follow a gradient back; give 3 or more")
-    warmup = min(warmup, len(ids) - 2 - lags)
-    window = warmup + lags + 1
-    generator = torch.Generator().manual_seed(seed)
-    starts = torch.randint(len(ids) - window, (positions,), generator=generator)
-    stream = torch.from_numpy(ids).to(torch.int64)
-    rows = torch.stack([stream[s : s + window + 1] for s in starts.tolist()], dim=1)
-
-    was_training = model.training
-    model.eval()
-    state = None
-    if warmup:
-        with torch.no_grad():
-            before = rows[:warmup]
-            _, state = model(before, reset=document_starts(before))
-    passed = model.layers.unroll(model.embedding(rows[warmup:-1]), state)
-    loss = cross_entropy(model.head(passed.output[-1:]), rows[-1:], reduction="sum")
-    names, nodes = [], []
-    for layer, result in passed.results.items():
-        for state_name in model.layers.cell.states:
-            names.append(f"{layer}.{state_name}")
-            nodes += [step[state_name] for step in result.steps]
-    gradients = torch.autograd.grad(loss, nodes, allow_unused=True)
-    model.train(was_training)
-
+    lags = lags or max(100, 2 * (probe.truncation or 0))
+    rows = min(rows, probe.rows)
+    if not rows:
+        raise DataError(
+            "the data are too few to follow a gradient back; give at least 3 steps in a row"
+        )
+    context = lags + 1 + warmup if probe.longest > lags + 1 + warmup else None
+    with evaluating(model), unrolled(model) as passes:
+        single = probe.losses(model, slice(0, rows), context)
+    states = _states(passes)
+    if not states:
+        raise DataError("no recurrent layer of the model shows its steps, so none is followed back")
+    nodes = [node for _, _, steps in states for node in steps]
+    gradients = iter(torch.autograd.grad(single.losses.sum(), nodes, allow_unused=True))
     decays = {}
-    for i, name in enumerate(names):
-        own = gradients[i * (lags + 1) : (i + 1) * (lags + 1)][::-1]  # lag 0 first
-        norms = [0.0 if g is None else float(g.norm(dim=1).mean()) for g in own]
-        decays[name] = describe_decay(norms)
-    return GradientReach(decays, positions, THRESHOLD, truncation)
+    for name, passed, steps in states:
+        norms = torch.stack(
+            [
+                torch.zeros(rows) if g is None else g.norm(dim=1).cpu()
+                for g in (next(gradients) for _ in steps)
+            ]
+        )
+        places, longest = _places(name, passed, len(steps), rows, single)
+        decays[_shown(name)] = describe_decay(_by_lag(norms, places, longest.clamp(max=lags)))
+    return GradientReach(decays, rows, THRESHOLD, probe.truncation)
+
+
+def _states(passes: dict[str, list[Pass]]) -> list[tuple[str, Pass, list[Tensor]]]:
+    """For each state of each layer and direction: its name, a pass, its values in running order."""
+    found = []
+    for module, calls in passes.items():
+        for layer, result in calls[0].results.items():
+            steps = [step for call in calls for step in call.results[layer].steps]
+            # what nothing follows from, such as the encoder of a probe without a gradient, is out
+            if steps and all(value.requires_grad for value in steps[0].values()):
+                names = result.state
+                for state in names:
+                    values = [step[state] for step in steps]
+                    found.append((f"{module}.{layer}.{state}", calls[0], values))
+    return found
+
+
+def _shown(name: str) -> str:
+    """The name of a state without that of its module where every model calls it alike."""
+    module, layer, state = name.rsplit(".", 2)
+    prefix = module.removesuffix("layers").removesuffix(".")
+    return f"{prefix}.{layer}.{state}" if prefix else f"{layer}.{state}"
+
+
+def _places(
+    name: str, passed: Pass, steps: int, rows: int, single: Single
+) -> tuple[Tensor, Tensor]:
+    """The running step of each row that its loss follows from directly, and its longest lag."""
+    module, layer, _ = name.rsplit(".", 2)
+    reverse = layer.endswith("_reverse")
+    lengths = torch.full((rows,), steps) if passed.lengths is None else passed.lengths
+    place = single.places.get(module, torch.zeros_like(lengths) if reverse else lengths - 1)
+    if reverse:  # it runs from the last step to the first
+        return steps - 1 - place, lengths - 1 - place
+    return place, place
+
+
+def _by_lag(norms: Tensor, places: Tensor, longest: Tensor) -> list[float]:
+    """Means over rows by lag, as far as half of them reach.
+
+    Args:
+        norms: By running step, ``(T, B)``.
+        places: Where lag 0 is, ``(B,)``.
+        longest: The longest lag of each row, ``(B,)``.
+    """
+    means = []
+    for lag in range(int(longest.max()) + 1):
+        there = longest >= lag
+        if 2 * int(there.sum()) < len(places):
+            break
+        own = norms[(places - lag).clamp(min=0), torch.arange(len(places))]
+        means.append(float(own[there].double().mean()))
+    return means
 
 
 def describe_decay(norms: Sequence[float], threshold: float = THRESHOLD) -> Decay:

@@ -70,7 +70,6 @@ def choose(
     requested: str = "auto",
     *,
     record: bool = False,
-    see_steps: bool = False,
     tensors: Iterable[Tensor] = (),
 ) -> Choice:
     """Choose the engine for a cell.
@@ -79,7 +78,6 @@ def choose(
         cell: The equations.
         requested: One of `ENGINES`.
         record: Whether gates must be visible.
-        see_steps: Whether the states of single steps must be tensors of the autograd graph.
         tensors: Input, weights and states that it would run on; none to leave them open.
 
     Raises:
@@ -89,11 +87,11 @@ def choose(
         raise ConfigError(f"engine '{requested}' is not known: {did_you_mean(requested, ENGINES)}")
     if requested == "reference":
         return Choice("reference", "it was asked for by name")
-    kernel_obstacle = _kernel_obstacle(cell, see_steps, tensors)
+    kernel_obstacle = _kernel_obstacle(cell, tensors)
     name = type(cell).__name__
     if requested == "auto" and kernel_obstacle is None:
         return Choice("cpu", f"{name} is compiled for this machine from its equations")
-    obstacles = {"cpu": kernel_obstacle, "torch": _fused_obstacle(cell, record, see_steps)}
+    obstacles = {"cpu": kernel_obstacle, "torch": _fused_obstacle(cell, record)}
     if requested != "auto":
         if obstacles[requested] is not None:
             raise ConfigError(
@@ -117,13 +115,11 @@ def with_compiled(choice: Choice, cell: Cell, dtype: torch.dtype) -> Choice:
     return replace(choice, compiled=tuple(kernels_of(cell, dtype).made))
 
 
-def _kernel_obstacle(cell: Cell, see_steps: bool, tensors: Iterable[Tensor]) -> str | None:
+def _kernel_obstacle(cell: Cell, tensors: Iterable[Tensor]) -> str | None:
     """Why kernels cannot run this; None where they can."""
     untraceable = _untraceable(cell)
     if untraceable is not None:
         return untraceable
-    if see_steps:
-        return "kernels do not keep the states of single steps in the autograd graph"
     if torch._C._are_functorch_transforms_active():
         return "kernels have no rules for the transforms of torch.func"
     dtypes = set()
@@ -144,12 +140,12 @@ def _listed(dtypes: set[torch.dtype]) -> str:
     return " and ".join(sorted(str(dtype) for dtype in dtypes))
 
 
-def _fused_obstacle(cell: Cell, record: bool, see_steps: bool) -> str | None:
+def _fused_obstacle(cell: Cell, record: bool) -> str | None:
     """Why torch's fused layer cannot run this; None where it can."""
     if cell.torch_layer is None:
         return f"torch has no fused layer with the equations of {type(cell).__name__}"
-    if record or see_steps:
-        return "torch's fused layer hides its gates and the states of single steps"
+    if record:
+        return "torch's fused layer hides its gates"
     return None
 
 

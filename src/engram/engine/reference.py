@@ -57,10 +57,11 @@ def run(
             current = {name: v.masked_fill(cleared, 0.0) for name, v in current.items()}
         units = dict(weights.units) | {name: mask[t] for name, mask in weights.masks.items()}
         after, gates = _step(cell, projected[t], weights, units, current, record)
+        # of a padded step nobody reads them; a choice between two would be a node of its own
+        steps.append(after)
         if valid is not None:
             after = {n: torch.where(valid[t], after[n], current[n]) for n in cell.states}
         current = after
-        steps.append(current)
         gates_at.append(gates)
 
     emitted = [step[cell.states[0]] for step in steps]

@@ -39,7 +39,8 @@ class Result:
         output: The emitted state at every step, ``(T, B, H)``; zero past a row's length.
         state: Every state after the last step of each row, ``(B, H)`` each.
         steps: The states after each step, as the very tensors of the autograd graph, in the order
-            in which the steps ran; empty for an engine that does not keep them.
+            in which the steps ran; those of padded steps mean nothing. Empty for an engine that
+            does not keep them.
         recording: The activation of each gate and each state after its step, by name,
             ``(T, B, H)`` each, zero past a row's length; empty unless recorded.
     """

@@ -183,6 +183,7 @@ class Recurrent(nn.Module):
                 )
                 self.register_parameter(f"initial_{name}", nn.Parameter(empty))
         self.watchers: list[Callable[[Pass], None]] = []
+        self.sees_steps = False  # whether every step is kept in the graph; see `unrolled`
         self.weight_names = [
             [role + suffix for role in self._roles]
             for layer in range(num_layers)
@@ -281,7 +282,7 @@ class Recurrent(nn.Module):
                 "step() runs one direction, and this layer is bidirectional: its second direction "
                 "needs the end of the sequence; call the layer on the whole sequence"
             )
-        if not torch.compiler.is_compiling():
+        if not (torch.compiler.is_compiling() or self.sees_steps):
             quick = quick_step(self, input, state)
             if quick is not None:
                 return quick
@@ -319,19 +320,6 @@ class Recurrent(nn.Module):
             for name, value in result.recording.items()
         }
 
-    def unroll(self, input: Tensor, state: State | None = None) -> Pass:
-        """Run on the reference engine and keep every state as a tensor of the autograd graph.
-
-        Args:
-            input, state: As in `forward`, with a batch.
-
-        Returns:
-            The pass, whose ``results[…].steps`` hold the states after each step; gradients of what
-            is computed from ``output`` can be taken with respect to each of them.
-        """
-        passed, _ = self._run(input, state, None, None, see_steps=True)
-        return passed
-
     def flatten_parameters(self) -> None:
         """Do nothing; torch.nn.LSTM has it, so callers may expect it."""
 
@@ -351,13 +339,12 @@ class Recurrent(nn.Module):
         """The cell with what zoneout and recurrent dropout make of it, in training or not."""
         return self.masking.training if self.training else self.masking.evaluation
 
-    def choice(self, *tensors: Tensor, record: bool = False, see_steps: bool = False) -> Choice:
+    def choice(self, *tensors: Tensor, record: bool = False) -> Choice:
         """The engine that runs this layer, on these tensors and its weights, and the reason."""
         return choose(
             self.running_cell,
-            self.engine,
+            "reference" if self.sees_steps else self.engine,
             record=record,
-            see_steps=see_steps,
             tensors=[*tensors, *self.parameters()],
         )
 
@@ -369,7 +356,6 @@ class Recurrent(nn.Module):
         reset: Tensor | None,
         *,
         record: bool = False,
-        see_steps: bool = False,
     ) -> tuple[Pass, bool]:
         """Check and arrange the arguments, then run the stack; says whether there was a batch."""
         checked_input(input, self.input_size, self.batch_first, self.weight_ih_l0)
@@ -387,7 +373,7 @@ class Recurrent(nn.Module):
         initial = checked_state(
             state, self.cell, count, self.hidden_size, input, batched, [*learnt.values()]
         )
-        choice = self.choice(input, *initial, record=record, see_steps=see_steps)
+        choice = self.choice(input, *initial, record=record)
         passed = self._stack(input, initial, row_lengths, reset, choice, record)
         for watch in self.watchers:
             watch(passed)

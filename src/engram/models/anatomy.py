@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from engram.errors import ConfigError
 from engram.models.compute import multiply_adds, multiply_adds_a_step
+from engram.models.evaluating import evaluating
 from engram.models.regions import ROLES, Place, module_regions, places
 
 
@@ -79,8 +80,9 @@ def anatomy(
 
     Args:
         model: The model; it is left as it was.
-        example: An input to call the model with, a tuple of arguments, or a dict of named ones,
-            which counts multiply-adds. Without it they are counted from sizes, for one time step.
+        example: An input to call the model with, a tuple of arguments, a dict of named ones, or a
+            function that calls the model, which counts multiply-adds. Without it they are counted
+            from sizes, for one time step.
         loss: Makes a loss of the model's output on the example; its gradient is measured with
             dropout off. Without it, the gradients that the weights hold are taken, if they do.
         initial: Weights at initialisation, as a ``state_dict``.
@@ -95,18 +97,13 @@ def anatomy(
         raise ConfigError("a loss was given without an example to compute it on; give both")
     found = places(model)
     of_module = module_regions(model)
-    counts: dict[str, int] | None
-    in_training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        if example is None:
-            counts = multiply_adds_a_step(model)
-        else:
-            counts = multiply_adds(model, lambda: _call(model, example))
+    with evaluating(model):
+        counts = (
+            multiply_adds_a_step(model)
+            if example is None
+            else multiply_adds(model, lambda: _call(model, example))
+        )
         gradients = _gradients(model, found, example, loss)
-    finally:
-        for module in in_training:
-            module.training = True
     compute = None if counts is None else _sums((of_module.get(n), c) for n, c in counts.items())
     squares = _sums((p.region, _squared(g)) for p, g in zip(found, gradients, strict=True))
     learns = any(g is not None for g in gradients)
@@ -150,6 +147,8 @@ def anatomy(
 def _call(model: nn.Module, example: Any) -> Any:
     if isinstance(example, dict):
         return model(**example)
+    if callable(example) and not isinstance(example, Tensor):
+        return example(model)
     return model(*example) if isinstance(example, tuple) else model(example)
 
 

@@ -25,6 +25,7 @@ from engram.tasks.captions import (
     read,
     read_judged,
 )
+from engram.tasks.probe import Probe
 from engram.tasks.task import Data, Report, Task, Trained
 from engram.tasks.writing import (
     AskingSettings,
@@ -35,6 +36,7 @@ from engram.tasks.writing import (
     judged,
     loss_of,
     mean_loss,
+    probe_of,
     targets_of,
     written,
 )
@@ -223,6 +225,13 @@ def _objective(settings: CaptionSettings, data: Data) -> Objective:
     return objective
 
 
+def _probe(trained: Trained, part: Part) -> Probe:
+    def begin(model: Any, rows: np.ndarray) -> Any:
+        return model.begin(_as_input(part.given[part.owners[rows]]))
+
+    return probe_of(part.targets, trained.settings.seed, begin)
+
+
 def _mean_loss(model: nn.Module, settings: Any, part: Part) -> float:
     own = BucketSettings(batch=max(128, settings.batch), batch_steps=settings.batch_steps)
     batches = in_order(part.targets.lengths, lambda rows: _batch(part, rows), own)
@@ -264,5 +273,6 @@ TASK = Task(
     predict=_predict,
     judging=CaptionsSettings,
     read_part=_read_part,
+    probe=_probe,
     makes=(SCENES,),
 )

@@ -25,9 +25,11 @@ from engram.tasks.examples import (
     joined_data,
     make_model,
     mean_cost,
+    probe_of,
     read_split,
     source,
 )
+from engram.tasks.probe import Probe
 from engram.tasks.task import Data, Report, Table, Task, Trained
 from engram.tasks.transfer import known_encoding
 from engram.training.losses import LabelSmoothing, cross_entropy
@@ -189,6 +191,13 @@ def _objective(settings: ClassifySettings, _: Data) -> Objective:
     return objective
 
 
+def _probe(trained: Trained, part: Part) -> Probe:
+    def cost(scores: Tensor, targets: Tensor) -> Tensor:
+        return cross_entropy(scores, targets, reduction="none")
+
+    return probe_of(part, trained.settings, cost)
+
+
 def _loss(model: nn.Module, settings: ClassifySettings, data: Data) -> float:
     def cost(scores: Tensor, targets: Tensor) -> Tensor:
         return cross_entropy(scores, targets, reduction="sum")
@@ -255,5 +264,6 @@ TASK = Task(
     predict=_predict,
     judging=ReadingSettings,
     read_part=_read_part,
+    probe=_probe,
     makes=tuple(MADE),
 )

@@ -23,6 +23,7 @@ from engram.data.tables.roles import with_roles
 from engram.errors import ConfigError
 from engram.models.many_to_one import ManyToOne, ManyToOneSettings
 from engram.settings import Settings
+from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.task import Data
 from engram.tasks.transfer import StartSettings
 from engram.training.penalties import obstacles
@@ -281,6 +282,33 @@ def answers(model: nn.Module, part: Part, settings: Any) -> tuple[Tensor, list[T
             attention[row] = None if weights is None else weights[place, :length]
     order = range(len(part.sequences))
     return torch.stack([outputs[row] for row in order]), [attention[row] for row in order]
+
+
+def probe_of(part: Part, settings: Any, cost: Callable[[Tensor, Any], Tensor]) -> Probe:
+    """Single losses of examples; a context is the last steps of each.
+
+    Args:
+        part: The examples.
+        settings: Of the training.
+        cost: ``cost(outputs, targets)``: that of each row, ``(B,)``.
+    """
+    lengths = part.sequences.lengths
+    asked = np.ones(len(lengths), dtype=bool)
+    if part.targets is not None and not part.targets.is_floating_point():
+        asked = (part.targets >= 0).numpy()  # labels that training had not have no loss
+    longest, chosen = choose_targets(np.where(asked, lengths, 0), settings.seed)
+
+    def losses(model: nn.Module, some: slice, context: int | None) -> Single:
+        batch = batch_of(part, chosen[some])
+        inputs, own = batch.inputs, batch.lengths
+        if context is not None:
+            steps = torch.arange(context).unsqueeze(1) + (own - context)
+            inputs = inputs[steps, torch.arange(len(own))]
+            own = torch.full_like(own, context)
+        outputs, _ = model(inputs, own)
+        return Single(cost(outputs, batch.targets))
+
+    return Probe(losses, len(chosen), longest, "steps")
 
 
 def _in_order(part: Part, settings: Any) -> Iterator[ExampleBatch]:

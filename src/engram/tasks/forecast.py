@@ -24,6 +24,7 @@ from engram.models.multi_horizon import MultiHorizon, MultiHorizonSettings
 from engram.settings import Settings
 from engram.tasks import backtest
 from engram.tasks.backtest import Backtest
+from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.task import Data, Report, Task, Trained
 from engram.training.losses import pinball
 from engram.training.penalties import obstacles
@@ -215,7 +216,7 @@ def cost_of(outputs: Tensor, targets: Tensor, outlook: Outlook, reduction: str =
         outputs: ``(…, horizon, Q)``.
         targets: ``(…, horizon)``; NaN where there is none.
         outlook: Which quantiles.
-        reduction: ``"mean"`` or ``"sum"``.
+        reduction: ``"mean"``, ``"sum"``, or ``"none"``: each, zero where there is no target.
     """
     wanted = targets.unsqueeze(-1).expand_as(outputs)
     levels = torch.tensor(outlook.settings.quantiles)
@@ -279,6 +280,28 @@ def _validation(trained: Trained, data: Data) -> Iterator[tuple[Tensor, Tensor]]
     hidden = backtest.read(trained, part.panel, scales, seen)
     for _, batch, outputs in backtest.looks_ahead(trained, part.panel, scales, seen, hidden):
         yield outputs, batch.targets[0]
+
+
+def probe(trained: Trained, part: Backtest | Panel) -> Probe:
+    """Single losses of looks ahead, each from one origin."""
+    panel = part if isinstance(part, Panel) else part.panel
+    outlook: Outlook = trained.preprocess
+    horizon = outlook.settings.horizon
+    scales = outlook.scales_of(panel)
+    lengths = np.maximum(panel.lengths - horizon, 0)  # origins whose whole horizon is known
+    series = np.repeat(np.arange(len(panel)), lengths)
+    steps = np.arange(len(series)) - (np.cumsum(lengths) - lengths)[series]
+    longest, chosen = choose_targets(steps + 1, trained.settings.seed)
+
+    def losses(model: nn.Module, some: slice, context: int | None) -> Single:
+        picked = chosen[some]
+        sizes = np.full(len(picked), context or longest)
+        starts = steps[picked] + 1 - sizes
+        batch = windows(panel, outlook, scales, series[picked], starts, sizes)
+        outputs, _ = model(batch.inputs, batch.known, batch.lengths)
+        return Single(cost_of(outputs[-1], batch.targets[-1], outlook, "none").flatten(1).mean(1))
+
+    return Probe(losses, len(chosen), longest, "steps")
 
 
 def evaluate(trained: Trained, part: Backtest) -> Report:
@@ -478,6 +501,7 @@ TASK = Task(
     read_part=lambda trained, judging: backtest_of(
         trained, _panel(trained, judging), judging.origins, judging.stride
     ),
+    probe=probe,
     finish=widen,
     makes=tuple(MADE),
 )

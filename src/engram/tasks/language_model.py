@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from pydantic import Field
 from torch import nn
 
@@ -18,16 +19,17 @@ from engram.data.lanes import Lanes, evaluation_windows
 from engram.data.pieces import Pieces, pieces_of
 from engram.data.text import STDLIB, read_text
 from engram.data.token_streams import characters_of, digest_of, token_stream
-from engram.data.tokens import Ids, Tokenizer, fit_tokenizer, tokenizer_from_plain
+from engram.data.tokens import END, Ids, Tokenizer, fit_tokenizer, tokenizer_from_plain
 from engram.errors import ConfigError, DataError
 from engram.models.many_to_many import ManyToMany, ModelSettings
 from engram.settings import Settings
+from engram.tasks.probe import CONTEXTS, ROWS, Probe, Single, choose_targets
 from engram.tasks.sampling import SamplingSettings, stream_sample
 from engram.tasks.task import Data, Report, Task, Trained
 from engram.tasks.transfer import Start, StartSettings, read_start
 from engram.training import parallel
 from engram.training.evaluation import mean_loss
-from engram.training.losses import LabelSmoothing
+from engram.training.losses import LabelSmoothing, cross_entropy
 from engram.training.penalties import obstacles
 from engram.training.settings import TrainingSettings
 from engram.training.source import Objective
@@ -282,6 +284,51 @@ def evaluate(trained: Trained, ids: Ids) -> Report:
     return Report(measures)
 
 
+def probe(trained: Trained, ids: Ids) -> Probe:
+    """Single losses of tokens of a stream, ``(N,)``."""
+    settings, unit = trained.settings, trained.preprocess.tokenizer.unit
+    return probe_of(ids, unit, truncation=settings.k2, seed=settings.seed)
+
+
+def probe_of(
+    ids: Ids,
+    unit: str = "tokens",
+    *,
+    truncation: int | None = None,
+    seed: int = 0,
+    contexts: Sequence[int] = CONTEXTS,
+    rows: int = ROWS,
+) -> Probe:
+    """Single losses of tokens of a stream, whose contexts lie within one document each.
+
+    A document begins with its END token, which is context; the END after it is a target.
+
+    Args:
+        ids: The stream, ``(N,)``.
+        unit: What a token is called, in the plural.
+        truncation: Steps that a gradient flowed back in training.
+        seed: Of the targets.
+        contexts: Lengths of context to choose from.
+        rows: How many targets, at most.
+    """
+    starts = np.flatnonzero(ids == END)
+    positions = np.arange(len(ids))
+    # index of the END that begins the document in which each target is predicted
+    document = np.searchsorted(starts, positions, side="left") - 1
+    begin = np.where(document >= 0, starts[document] if len(starts) else 0, 0)
+    longest, chosen = choose_targets(positions - begin, seed, contexts, rows)
+
+    def losses(model: Any, some: slice, context: int | None) -> Single:
+        ends = chosen[some]
+        steps = np.arange(-(context or longest), 0)[:, None] + ends
+        inputs, targets = (torch.from_numpy(ids[each].astype(np.int64)) for each in (steps, ends))
+        output, _ = model.layers(model.embedding(inputs))
+        scores = model.head(output[-1])  # those of other steps would take memory alone
+        return Single(cross_entropy(scores, targets, reduction="none"))
+
+    return Probe(losses, len(chosen), longest, unit, truncation)
+
+
 class JudgingSettings(Settings):
     """What is measured."""
 
@@ -371,7 +418,7 @@ TASK = Task(
     judging=JudgingSettings,
     read_part=read_part,
     sample=sample,
-    probe=lambda _, part: part,
+    probe=probe,
     next_steps=lambda run: [
         f"engram sample {run} --length 400 --temperature 0.8",
         f"engram eval {run} --data OTHER.txt",
@@ -379,4 +426,5 @@ TASK = Task(
     ],
     makes=(STDLIB,),
     parallel=True,
+    diagnosed=True,
 )

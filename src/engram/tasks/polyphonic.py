@@ -26,6 +26,7 @@ from engram.models.aligned import Aligned
 from engram.models.many_to_many import State
 from engram.models.settings import RecurrentSettings
 from engram.settings import Settings
+from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.task import Data, Report, Task, Trained
 from engram.training.losses import binary_cross_entropy
 from engram.training.penalties import obstacles
@@ -152,6 +153,22 @@ def mean_loss(model: nn.Module, rolls: Sequences) -> float:
     return total / count
 
 
+def probe(trained: Trained, rolls: Sequences) -> Probe:
+    """Single losses of steps of pieces."""
+    pieces = np.repeat(np.arange(len(rolls)), rolls.lengths)
+    steps = np.arange(len(pieces)) - rolls.offsets[pieces]
+    longest, chosen = choose_targets(steps, trained.settings.seed)
+
+    def losses(model: nn.Module, some: slice, context: int | None) -> Single:
+        ends = chosen[some]  # counted over all pieces
+        read = np.arange(-(context or longest), 0)[:, None] + ends
+        outputs, _ = model(torch.from_numpy(rolls.values[read]))
+        wanted = torch.from_numpy(rolls.values[ends])
+        return Single(binary_cross_entropy(outputs[-1:], wanted[None], reduction="none")[0])
+
+    return Probe(losses, len(chosen), longest, "steps")
+
+
 def evaluate(trained: Trained, rolls: Sequences) -> Report:
     """The negative log-likelihood of a step on some pieces, and how often keys are right.
 
@@ -268,4 +285,5 @@ TASK = Task(
     predict=predict,
     judging=AskingSettings,
     read_part=lambda _, judging: _part(judging),
+    probe=probe,
 )

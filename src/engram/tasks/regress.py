@@ -27,9 +27,11 @@ from engram.tasks.examples import (
     joined_data,
     make_model,
     mean_cost,
+    probe_of,
     read_split,
     source,
 )
+from engram.tasks.probe import Probe
 from engram.tasks.task import Data, Report, Task, Trained
 from engram.tasks.transfer import known_encoding
 from engram.training.losses import cost_by_name
@@ -204,6 +206,15 @@ def _objective(settings: RegressSettings, _: Data) -> Objective:
     return objective
 
 
+def _probe(trained: Trained, part: Part) -> Probe:
+    function = cost_by_name(trained.settings.cost)
+
+    def cost(outputs: Tensor, targets: Tensor) -> Tensor:
+        return function(outputs, targets.unsqueeze(1), reduction="none").flatten()
+
+    return probe_of(part, trained.settings, cost)
+
+
 def _loss(model: nn.Module, settings: RegressSettings, data: Data) -> float:
     function = cost_by_name(settings.cost)
 
@@ -236,4 +247,5 @@ TASK = Task(
     predict=_predict,
     judging=ReadingSettings,
     read_part=_read_part,
+    probe=_probe,
 )

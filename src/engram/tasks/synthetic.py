@@ -1,7 +1,7 @@
 """Synthetic problems: what the literature tests memory with, made on the fly."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from engram.models.aligned import Aligned
 from engram.models.many_to_many import State
 from engram.models.settings import RecurrentSettings
 from engram.settings import Settings
+from engram.tasks.probe import CONTEXTS, ROWS, Probe, Single
 from engram.tasks.problems import PROBLEMS
 from engram.tasks.problems.problem import Draw, Examples, Problem, ProblemSettings
 from engram.tasks.task import Data, Report, Task, Trained
@@ -175,6 +176,49 @@ def evaluate(trained: Trained, part: Examples) -> Report:
     return Report(problem.measures(outputs, part) | {"sequences": part.inputs.shape[1]})
 
 
+def probe(trained: Trained, part: Examples) -> Probe:
+    """Single losses of sequences; where every step is answered, that of each row's last one.
+
+    Of such rows all losses are given, and the gradient is that of the last step's output alone.
+    """
+    problem = PROBLEMS[trained.settings.problem]
+    rows = min(ROWS, part.inputs.shape[1])
+
+    def losses(model: nn.Module, some: slice, context: int | None) -> Single:
+        chosen = range(rows)[some]
+        own = [_rows(part, [row], problem.at_end) for row in chosen]
+        whole = _rows(part, chosen, problem.at_end)
+        if context is not None:
+            whole = Examples(whole.inputs[-context:], whole.targets, None)
+        outputs = outputs_of(model, problem, whole)
+        if not problem.at_end:
+            outputs = _last_alone(outputs, whole.lengths)
+        axis = 0 if problem.at_end else 1
+        each = outputs.split(1, dim=axis)
+        loss = [problem.loss(o, example) for o, example in zip(each, own, strict=True)]
+        return Single(torch.stack(loss))
+
+    even = part.lengths is None and problem.at_end
+    longest = max((c for c in CONTEXTS if c <= len(part.inputs)), default=0) if even else 0
+    return Probe(losses, rows, longest, "steps")
+
+
+def _rows(examples: Examples, rows: Sequence[int], at_end: bool) -> Examples:
+    """Some of the sequences."""
+    index = torch.tensor(rows)
+    targets = examples.targets.index_select(0 if at_end else 1, index)
+    lengths = None if examples.lengths is None else examples.lengths[index]
+    aside = None if examples.aside is None else examples.aside.index_select(1, index)
+    return Examples(examples.inputs[:, index], targets, lengths, aside)
+
+
+def _last_alone(outputs: Tensor, lengths: Tensor | None) -> Tensor:
+    """The same outputs ``(T, B, O)``, with a gradient at each row's last step alone."""
+    last = torch.full((outputs.shape[1],), len(outputs)) if lengths is None else lengths
+    there = torch.arange(len(outputs)).unsqueeze(1) == last - 1
+    return torch.where(there.unsqueeze(2), outputs, outputs.detach())
+
+
 class JudgingSettings(Settings):
     """What fresh sequences are measured."""
 
@@ -257,4 +301,5 @@ TASK = Task(
     predict=predict,
     judging=JudgingSettings,
     read_part=fresh,
+    probe=probe,
 )

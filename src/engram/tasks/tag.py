@@ -30,6 +30,7 @@ from engram.models.many_to_many import State
 from engram.models.tagger import Tagger, TaggerSettings
 from engram.settings import Settings
 from engram.tasks.examples import SplitSettings
+from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.spans import are_spans, compare
 from engram.tasks.task import Data, Report, Table, Task, Trained
 from engram.training.losses import LabelSmoothing, cross_entropy
@@ -371,6 +372,36 @@ def _objective(settings: TagSettings, _: Data) -> Objective:
     return objective
 
 
+def probe(trained: Trained, part: Part) -> Probe:
+    """Single losses of steps; a context is as many steps before it and, where both directions are
+    read, after it."""
+    assert part.targets is not None
+    sequences, targets = part.sequences, part.targets
+    both = trained.settings.bidirectional
+    rows = np.repeat(np.arange(len(sequences)), sequences.lengths)
+    steps = np.arange(len(rows)) - sequences.offsets[rows]
+    longest, chosen = choose_targets(steps + 1, trained.settings.seed)
+
+    def losses(model: nn.Module, some: slice, context: int | None) -> Single:
+        picked = chosen[some]
+        of, at = rows[picked], steps[picked]
+        first = np.zeros_like(at) if context is None else at + 1 - context
+        after = sequences.lengths[of] if both else at + 1
+        if context is not None:
+            after = np.minimum(after, at + context)
+        cut = [sequences[int(r)][f:a] for r, f, a in zip(of, first, after, strict=True)]
+        offsets = np.concatenate([[0], np.cumsum(after - first)])
+        own = Sequences(np.concatenate(cut), offsets, sequences.columns)
+        inputs, lengths = padded(own, range(len(picked)))
+        place = torch.from_numpy(at - first)
+        scores = model(inputs, lengths)[place, torch.arange(len(picked))]
+        wanted = torch.from_numpy(targets.values[targets.offsets[of] + at].astype(np.int64))
+        loss = cross_entropy(scores, wanted, reduction="none")
+        return Single(loss, {"layers": place})
+
+    return Probe(losses, len(chosen), longest, "steps")
+
+
 def _in_order(part: Part, settings: Any) -> Iterator[TagBatch]:
     own = BucketSettings(batch=max(64, settings.batch), batch_steps=settings.batch_steps)
     return in_order(part.sequences.lengths, lambda rows: batch_of(part, rows), own)
@@ -405,4 +436,5 @@ TASK = Task(
     predict=_predict,
     judging=TagReadingSettings,
     read_part=_read_part,
+    probe=probe,
 )

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from torch import nn
 
 from engram.settings import Settings
+from engram.tasks.probe import Probe
 from engram.training.source import Objective, Source
 
 
@@ -104,7 +105,8 @@ class Task:
         asking: Settings of a prediction, with ``data`` likewise; None where nothing is predicted.
         predict: ``predict(trained, asking)``: rows of answers, names to values.
         sample: ``sample(trained, prompt, sampling)``: a stream of text; None where none is written.
-        probe: ``probe(trained, part)``: what diagnosis measures on a part; None where it cannot.
+        probe: ``probe(trained, part)``: single losses on a part, for diagnosis; None where there
+            are none.
         next_steps: ``next_steps(run)``: commands to go on with; None takes the usual ones.
         finish: ``finish(trained, data)``: sets what is not learnt but measured after training; None
             where nothing is.
@@ -112,6 +114,7 @@ class Task:
             given as ``./NAME``.
         names: The setting that says what is trained on.
         parallel: Whether several processes can train it together.
+        diagnosed: Whether what the model remembers is measured at the end of each training.
     """
 
     name: str
@@ -132,13 +135,14 @@ class Task:
     asking: type[Settings] | None = None
     predict: Callable[[Trained, Any], Iterator[dict[str, Any]]] | None = None
     sample: Callable[[Trained, str, Any], Iterator[str]] | None = None
-    probe: Callable[[Trained, Any], Any] | None = None
+    probe: Callable[[Trained, Any], Probe] | None = None
     next_steps: Callable[[str], list[str]] | None = None
     loss_unit: str = "nats"
     finish: Callable[[Trained, Data], None] | None = None
     makes: tuple[str, ...] = ()
     names: str = "data"
     parallel: bool = False
+    diagnosed: bool = False
 
     @property
     def reads(self) -> bool:

@@ -28,6 +28,7 @@ from engram.tasks.pairs import (
     read,
     read_judged,
 )
+from engram.tasks.probe import Probe
 from engram.tasks.task import Data, Report, Task, Trained
 from engram.tasks.writing import (
     AskingSettings,
@@ -39,6 +40,7 @@ from engram.tasks.writing import (
     judged,
     loss_of,
     mean_loss,
+    probe_of,
     targets_of,
     written,
 )
@@ -208,6 +210,13 @@ def _objective(settings: TranslateSettings, data: Data) -> Objective:
     return objective
 
 
+def _probe(trained: Trained, part: Part) -> Probe:
+    def begin(model: Any, rows: np.ndarray) -> Any:
+        return model.begin(*padded(part.sources, rows))
+
+    return probe_of(part.targets, trained.settings.seed, begin)
+
+
 def _mean_loss(model: nn.Module, settings: Any, part: Part) -> float:
     lengths = part.sources.lengths + part.targets.lengths
     batches = in_order(lengths, lambda rows: _batch(part, rows), _batches(settings))
@@ -249,5 +258,6 @@ TASK = Task(
     predict=_predict,
     judging=PairSettings,
     read_part=_read_part,
+    probe=_probe,
     makes=(DATES,),
 )

@@ -21,6 +21,7 @@ from engram.models.decoding import (
     sample,
 )
 from engram.settings import Settings
+from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.task import Report, Table
 from engram.training.losses import cross_entropy
 
@@ -158,6 +159,40 @@ def mean_loss(
         count += batch.written.count
     model.train(was_training)
     return loss / count
+
+
+def probe_of(
+    targets: Sequences,
+    seed: int,
+    begin: Callable[[Any, np.ndarray], Any],
+) -> Probe:
+    """Single losses of tokens that are written; a context is what was written before them.
+
+    What is written about is always known whole.
+
+    Args:
+        targets: What is to be written, END behind it.
+        seed: Of the tokens that are measured.
+        begin: ``begin(model, rows)``: what the decoder of a model starts from.
+    """
+    rows = np.repeat(np.arange(len(targets)), targets.lengths)
+    steps = np.arange(len(rows)) - targets.offsets[rows]
+    longest, chosen = choose_targets(steps + 1, seed)
+
+    def losses(model: Any, some: slice, context: int | None) -> Single:
+        picked = chosen[some]
+        of, at = rows[picked], torch.from_numpy(steps[picked])
+        asked = targets_of(targets, of)
+        inputs, place = asked.inputs, at
+        if context is not None:
+            read = torch.arange(context).unsqueeze(1) + (at + 1 - context)
+            inputs, place = inputs.gather(0, read), torch.full_like(at, context - 1)
+        scores, _ = model.decoder(inputs, begin(model, of))
+        row = torch.arange(len(picked))
+        loss = cross_entropy(scores[place, row], asked.targets[at, row], reduction="none")
+        return Single(loss, {"decoder.layers": place})
+
+    return Probe(losses, len(chosen), longest, "tokens")
 
 
 @torch.inference_mode()
