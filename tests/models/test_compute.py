@@ -86,3 +86,10 @@ def test_attention_is_counted_without_its_fast_path():
 )
 def test_what_sizes_do_not_tell(model):
     assert multiply_adds_a_step(nn.Sequential(nn.Linear(1, 1), model)) is None
+
+
+def test_parts_that_are_called_without_the_model_are_counted_by_their_names():
+    model = nn.ModuleDict({"read": nn.Linear(3, 4), "deep": nn.ModuleDict({"w": nn.Linear(4, 5)})})
+    x = torch.ones(7, 3)
+    counts = multiply_adds(model, lambda: model["deep"]["w"](model["read"](x)))
+    assert counts == {"read": 7 * 12, "deep.w": 7 * 20}

@@ -36,22 +36,35 @@ def multiply_adds(model: nn.Module, call: Callable[[], Any]) -> dict[str, int]:
     torch.backends.mha.set_fastpath_enabled(False)  # one operator that the counter has no rule for
     try:
         with counter, torch.no_grad():
-            call()
+            _Caller(model, call)()
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
-    root = type(model).__name__
-    whole = {
+    counted = {
         name: sum(counts.values()) // 2  # it counts a multiply-add as two operations
         for name, counts in counter.get_flop_counts().items()
     }
-    found = {}
-    for name, module in model.named_modules():
-        path = f"{root}.{name}" if name else "Global"
-        parts = [
-            f"{root}.{name}.{n}" if name else f"{root}.{n}" for n, _ in module.named_children()
-        ]
-        found[name] = whole.get(path, 0) - sum(whole.get(part, 0) for part in parts)
-    return {name: count for name, count in found.items() if count}
+    whole: dict[str, int] = {}
+    found: dict[str, int] = {}
+    for name, module in reversed(list(model.named_modules())):  # children before their parents
+        parts = [f"{name}.{n}" if name else n for n, _ in module.named_children()]
+        inside = sum(whole.get(part, 0) for part in parts)
+        path = f"{_Caller.__name__}.model.{name}" if name else "Global"
+        # a module whose parts are called without it has no count of its own
+        whole[name] = max(counted.get(path, 0), inside)
+        found[name] = whole[name] - inside
+    return {name: found[name] for name, _ in model.named_modules() if found.get(name)}
+
+
+class _Caller(nn.Module):
+    """Stands around a model, so that its parts have their names whoever calls them."""
+
+    def __init__(self, model: nn.Module, call: Callable[[], Any]) -> None:
+        super().__init__()
+        self.model, self.call = model, call
+
+    def forward(self) -> Any:
+        """Make the call."""
+        return self.call()
 
 
 def multiply_adds_a_step(model: nn.Module) -> dict[str, int] | None:
