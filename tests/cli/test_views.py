@@ -9,10 +9,10 @@ from rich.console import Console
 
 from engram.cli import progress, views
 from engram.diagnosis.context_use import describe_contexts
-from engram.diagnosis.gradient_reach import GradientReach, describe_decay
+from engram.diagnosis.gradient_reach import describe_decay
 from engram.models.anatomy import anatomy
 from engram.models.many_to_many import ManyToMany, ModelSettings
-from engram.tasks.task import Report, Table
+from engram.records import GradientReach, Report, ReportTable
 from engram.training.reporting import Evaluated, Logged, Plan
 
 
@@ -43,7 +43,7 @@ def test_gradient_reach():
 
 @pytest.mark.parametrize("label", ["[/b]", "[red]", "a[link=x]b", "\x1b[31m", "\x07", "]"])
 def test_labels_are_shown_as_they_are(label):
-    table = Table(["", label], [[label, 1.0]])
+    table = ReportTable(["", label], [[label, 1.0]])
     report = Report({label: math.nan, "loss": math.inf}, {label: table})
     shown = _shown(lambda out: views.show_report(out, label, report))
     assert shown.count(label if label.isprintable() else repr(label)[1:-1]) >= 4

@@ -1,6 +1,5 @@
 """Diagnosis and anatomy of every task: they run, are read back, and tell single losses."""
 
-import json
 import math
 
 import pytest
@@ -10,6 +9,7 @@ from engram.cli.main import main
 from engram.diagnosis.gradient_reach import gradient_reach
 from engram.diagnosis.memory import read_memory
 from engram.layers.unrolled import unrolled
+from engram.records import Anatomy
 from engram.tasks import fitting
 from engram.tasks.registry import TASKS
 from engram.training.run_folder import RunFolder
@@ -41,8 +41,9 @@ def test_diagnose_and_anatomy(runs, name, capsys):
     for decay in memory.gradient.decays.values():
         assert decay.norms[0] > 0
         assert all(math.isfinite(norm) for norm in decay.norms)
-    kept = json.loads((run.records / "anatomy.json").read_text())
-    assert sum(region["gradient"] for region in kept["regions"].values()) == pytest.approx(1.0)
+    regions = run.read(Anatomy).regions
+    assert sum(region.gradient for region in regions.values()) == pytest.approx(1.0)
+    assert {record.name for record in run.records()} >= {"result", "gradient-reach", "anatomy"}
 
 
 def _probe(runs, name):

@@ -1,16 +1,11 @@
 """``engram anatomy RUN``: which parts of a trained model do what."""
 
-from dataclasses import asdict
-
 from engram.cli import views
 from engram.cli.flags import Parser
 from engram.cli.runs import measured_part, open_run, require, trained_of
 from engram.diagnosis.anatomy import measure_anatomy
-from engram.files import write_json
 from engram.tasks import fitting
 from engram.training.run_folder import RunFolder
-
-RECORD = "anatomy"
 
 
 def main(argv: list[str]) -> int:
@@ -45,6 +40,6 @@ def anatomy(run: RunFolder, argv: list[str]) -> int:
     probe = task.probe(trained, part)
     record = measure_anatomy(task, trained, probe, initial.state_dict())
     if own:
-        write_json(run.record(RECORD), asdict(record))
+        run.write(record)
     views.show_anatomy(views.console(), record)
     return 0

@@ -14,7 +14,7 @@ from engram.cli.runs import open_run, settings_of
 from engram.diagnosis.memory import read_memory
 from engram.errors import ConfigError
 from engram.files import read_json
-from engram.tasks.fitting import RESULT
+from engram.records import Result
 from engram.tasks.task import Task
 from engram.training.run_folder import RunFolder
 from engram.training.settings import TrainingSettings
@@ -64,7 +64,7 @@ LISTS: dict[str, tuple[str, Callable[[Console], None]]] = {
 def _show_run(out: Console, run: RunFolder) -> None:
     task, settings = settings_of(run)
     facts = _settings(task, settings) | _progress(run, task, settings)
-    views.show_facts(out, facts | _measures(run) | _memory(run))
+    views.show_facts(out, facts | _measures(run) | _memory(run, task))
 
 
 def _settings(task: Task, s: Any) -> dict[str, Any]:
@@ -82,14 +82,14 @@ def _settings(task: Task, s: Any) -> dict[str, Any]:
 
 
 def _measures(run: RunFolder) -> dict[str, Any]:
-    result = run.read_record(RESULT) or {}
+    result = run.read(Result)
+    reports = {} if result is None else result.reports
     return {
         f"{part} part": ", ".join(
             f"{name} undefined" if math.isnan(value) else f"{name} {value:,.4g}"
-            for name, value in result[part].items()
+            for name, value in report.measures.items()
         )
-        for part in ("valid", "test")
-        if part in result
+        for part, report in reports.items()
     }
 
 
@@ -98,7 +98,7 @@ def _progress(run: RunFolder, task: Task, settings: TrainingSettings) -> dict[st
     timings = run.read_timings()
     trained = [line for line in lines if line["kind"] == "train"]
     valid = [line for line in lines if line["kind"] == "valid" and not math.isnan(line["loss"])]
-    result = run.read_record(RESULT)
+    result = run.read(Result)
     environment = read_json(run.environment)
     facts: dict[str, Any] = {"state": "finished" if result else "not finished: engram resume"}
     if trained:
@@ -110,14 +110,11 @@ def _progress(run: RunFolder, task: Task, settings: TrainingSettings) -> dict[st
         facts["best validation"] = (
             f"{best['loss']:.4f} {task.loss_unit} at update {best['update']:,}"
         )
-    if result and "test_loss" in result:
-        bits = result["test_bits_per_character"]
-        facts["test"] = f"{result['test_loss']:.4f} nats, {bits:.3f} bits per character"
     if timings:
         speeds = sorted(line["tokens_per_second"] for line in timings)
         facts["speed"] = f"{speeds[len(speeds) // 2]:,.0f} {task.unit} per second (median)"
     if result:
-        facts["parameters"] = f"{result['parameters']:,}"
+        facts["parameters"] = f"{result.parameters:,}"
     facts["made with"] = (
         f"engram {environment['engram']}, torch {environment['torch']}, "
         f"{settings.threads or environment['threads']} threads"
@@ -125,7 +122,7 @@ def _progress(run: RunFolder, task: Task, settings: TrainingSettings) -> dict[st
     return facts
 
 
-def _memory(run: RunFolder) -> dict[str, Any]:
+def _memory(run: RunFolder, task: Task) -> dict[str, Any]:
     memory = read_memory(run)
     if memory is None:
         return {}
@@ -135,5 +132,5 @@ def _memory(run: RunFolder) -> dict[str, Any]:
     bound = "≥ " if decay.beyond else ""
     return {
         "gradient": f"half-life {half}, horizon {bound}{decay.horizon} steps ({name})",
-        "context in use": memory.context and f"{memory.context.horizon} steps",
+        "context in use": memory.context and f"{memory.context.horizon} {task.unit}",
     }

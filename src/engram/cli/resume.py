@@ -3,7 +3,7 @@
 from engram.cli import tasks
 from engram.cli.flags import Parser
 from engram.cli.runs import open_run, settings_of
-from engram.tasks.fitting import RESULT
+from engram.records import Result
 
 
 def main(argv: list[str]) -> int:
@@ -18,7 +18,7 @@ def main(argv: list[str]) -> int:
     )
     flags.add_argument("run", metavar="RUN", help="the folder of the run")
     run = open_run(flags.parse(argv).run)
-    if run.read_record(RESULT) is not None:
+    if run.read(Result) is not None:
         print(f"{run.path} is finished; look at it with:\n  engram info {run.path}")
         return 0
     run.require_known_settings()

@@ -9,11 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from engram.diagnosis.context_use import ContextUse
-from engram.diagnosis.gradient_reach import Decay, GradientReach
 from engram.diagnosis.memory import Memory
-from engram.models.anatomy import Anatomy, Region
-from engram.tasks.task import Report
+from engram.records import Anatomy, ContextUse, Decay, GradientReach, Region, Report
 
 _BAR = 28
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -205,6 +202,8 @@ def show_report(out: Console, title: str, report: Report, *, tables: bool = True
 
 
 def _figure(value: Any) -> str:
+    if value is None:
+        return "undefined"
     if isinstance(value, float) and not math.isfinite(value):
         return "undefined" if math.isnan(value) else f"{value:+}"
     if isinstance(value, float):

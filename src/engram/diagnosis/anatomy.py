@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from engram.errors import DataError
-from engram.models.anatomy import Anatomy, anatomy
+from engram.models.anatomy import anatomy
+from engram.records import Anatomy
 from engram.tasks.probe import Probe
 from engram.tasks.task import Task, Trained
 from engram.training.groups import make_groups, only_learning
@@ -51,18 +52,20 @@ def measure_anatomy(
             loss=lambda losses: losses.mean(),
             initial=initial,
             optimizer=optimizer,
-            facts=_facts(task, trained, f"{rows} single losses of {probe.unit}"),
+            facts=_facts(task, trained, probe.unit, f"{rows} single losses of {probe.unit}"),
         )
 
 
-def _facts(task: Task, trained: Trained, measured_on: str) -> dict[str, dict[str, str]]:
+def _facts(task: Task, trained: Trained, unit: str, measured_on: str) -> dict[str, dict[str, str]]:
     """What steers this training: no weights, but facts of the run."""
     settings = trained.settings
     subject: Any = getattr(settings, task.names)
     named = [subject] if isinstance(subject, str) else subject
+    tokenizer = getattr(trained.preprocess, "tokenizer", None)
+    different = "" if tokenizer is None else f", {tokenizer.size:,} different"
     return {
         "brainstem": {
-            "reads": ", ".join(Path(path).name for path in named),
+            "reads": f"{unit} of {', '.join(Path(path).name for path in named)}{different}",
             "clips": _clipping(settings),
             "stops": _stopping(settings),
             "saves": f"every {settings.checkpoint_every:,} updates",

@@ -1,41 +1,16 @@
 """Context use: how much of what came before a model really draws on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from engram.errors import DataError
 from engram.models.evaluating import evaluating
+from engram.records import ContextUse
 from engram.tasks.probe import CONTEXTS, Probe
 
 TOLERANCE = 0.01
-
-
-@dataclass(frozen=True)
-class ContextUse:
-    """The loss by how many steps of context the model was given.
-
-    Attributes:
-        contexts: Steps of context, ascending.
-        losses: Mean loss at each, always over the same targets.
-        horizon: The least context from which on the loss stays within the tolerance of the full
-            one, which is that of the longest context.
-        tolerance: The share that defines the horizon.
-        positions: How many targets.
-    """
-
-    contexts: list[int]
-    losses: list[float]
-    horizon: int
-    tolerance: float
-    positions: int
-
-    @property
-    def beyond(self) -> bool:
-        """Whether only the longest context is within the tolerance, so that more may help."""
-        return self.horizon == self.contexts[-1]
 
 
 @torch.no_grad()

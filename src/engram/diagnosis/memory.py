@@ -1,17 +1,14 @@
 """What a model remembers: the measurements of a run, taken together."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from torch import nn
 
-from engram.diagnosis.context_use import ContextUse, context_use
-from engram.diagnosis.gradient_reach import Decay, GradientReach, gradient_reach
-from engram.files import write_json
+from engram.diagnosis.context_use import context_use
+from engram.diagnosis.gradient_reach import gradient_reach
+from engram.records import ContextUse, GradientReach
 from engram.tasks.probe import Probe
 from engram.training.run_folder import RunFolder
-
-GRADIENT = "gradient-reach"
-CONTEXT = "context-use"
 
 
 @dataclass(frozen=True)
@@ -47,16 +44,12 @@ def write_memory(run: RunFolder, memory: Memory) -> None:
     Raises:
         RunError: Where they cannot be written.
     """
-    write_json(run.record(GRADIENT), asdict(memory.gradient))
+    run.write(memory.gradient)
     if memory.context is not None:
-        write_json(run.record(CONTEXT), asdict(memory.context))
+        run.write(memory.context)
 
 
 def read_memory(run: RunFolder) -> Memory | None:
     """Read the records again, or None where they were not taken."""
-    gradient, context = run.read_record(GRADIENT), run.read_record(CONTEXT)
-    if gradient is None:
-        return None
-    decays = {name: Decay(**decay) for name, decay in gradient["decays"].items()}
-    reach = GradientReach(**(gradient | {"decays": decays}))
-    return Memory(reach, None if context is None else ContextUse(**context))
+    gradient = run.read(GradientReach)
+    return None if gradient is None else Memory(gradient, run.read(ContextUse))

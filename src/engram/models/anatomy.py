@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,55 +12,7 @@ from engram.errors import ConfigError
 from engram.models.compute import multiply_adds, multiply_adds_a_step
 from engram.models.evaluating import evaluating
 from engram.models.regions import ROLES, Place, module_regions, places
-
-
-@dataclass(frozen=True)
-class Region:
-    """One region of a model.
-
-    Attributes:
-        name: A name in `ROLES`.
-        role: What such a region does in a network.
-        modules: The modules in it, outermost only, by name with their class.
-        parameters: How many numbers it holds; shared weights count in the first region alone.
-        trained: How many of them learn.
-        kinds: Parameters by kind of weight.
-        compute: Its share of the multiply-adds, or None where they were not counted.
-        gradient: Its share of the squared norm of the gradient, or None without a gradient.
-        change: ‖W - W₀‖ / ‖W₀‖ since initialisation, or None where W₀ is not known or zero.
-        rates: The learning rates of its weights, ascending; empty where no optimiser was given.
-        facts: What there is to say besides, by name.
-    """
-
-    name: str
-    role: str
-    modules: dict[str, str]
-    parameters: int
-    trained: int
-    kinds: dict[str, int]
-    compute: float | None
-    gradient: float | None
-    change: float | None
-    rates: list[float]
-    facts: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Anatomy:
-    """What a model's regions are and do.
-
-    Attributes:
-        regions: All six, by name, in the order of `ROLES`.
-        parameters: Of the whole model, shared weights once.
-        multiply_adds: Of one call on the example, or without one of one time step for each row;
-            None where sizes alone do not tell.
-        shared: Weights with more than one name: the first one, and the others.
-    """
-
-    regions: dict[str, Region]
-    parameters: int
-    multiply_adds: int | None
-    shared: dict[str, list[str]]
+from engram.records import Anatomy, Region
 
 
 def anatomy(

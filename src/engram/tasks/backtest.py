@@ -13,7 +13,8 @@ from engram.data.panel import Panel
 from engram.data.windows import WindowBatch, inputs_of, season_places, windows
 from engram.models.many_to_many import State
 from engram.models.multi_horizon import MultiHorizon
-from engram.tasks.task import Report, Table, Trained
+from engram.records import Report, ReportTable
+from engram.tasks.task import Trained
 
 _ROWS = 64  # series side by side
 _CHUNK = 512  # steps at once
@@ -219,7 +220,7 @@ def _tables(
     seen: np.ndarray,
     errors: dict[str, np.ndarray],
     usual: np.ndarray,
-) -> dict[str, Table]:
+) -> dict[str, ReportTable]:
     """MASE by origin, and by series where there are several."""
     scaled = {name: error / usual[:, None, None] for name, error in errors.items()}
     names = [_called("MASE", name) for name in errors]
@@ -233,7 +234,7 @@ def _tables(
         [origin, *(_mean(error[:, place]) for error in scaled.values())]
         for place, origin in enumerate(origins)
     ]
-    tables = {"by origin": Table(["after", *names], rows)}
+    tables = {"by origin": ReportTable(["after", *names], rows)}
     if len(panel) > 1:
         own = _mean(scaled[""], (1, 2))
         worst = np.argsort(-np.nan_to_num(own))[:_LISTED]
@@ -242,7 +243,7 @@ def _tables(
             for index in worst
         ]
         title = "by series" if len(panel) <= _LISTED else f"the {_LISTED} series that did worst"
-        tables[title] = Table(["series", *names], series)
+        tables[title] = ReportTable(["series", *names], series)
     return tables
 
 

@@ -15,6 +15,7 @@ from engram.data.captions import load_image
 from engram.errors import ConfigError, DataError
 from engram.models.captioner import Captioner, CaptionerSettings
 from engram.models.decoding import DecodingSettings, Hypothesis
+from engram.records import Report
 from engram.tasks.captions import (
     SCENES,
     CaptionPartSettings,
@@ -26,7 +27,7 @@ from engram.tasks.captions import (
     read_judged,
 )
 from engram.tasks.probe import Probe
-from engram.tasks.task import Data, Report, Task, Trained
+from engram.tasks.task import Data, Task, Trained
 from engram.tasks.writing import (
     AskingSettings,
     Targets,

@@ -16,6 +16,7 @@ from engram.data.reading import MADE, ReadingSettings, read_examples
 from engram.data.tables.roles import with_roles
 from engram.errors import DataError
 from engram.models.many_to_many import State
+from engram.records import Report, ReportTable
 from engram.tasks.examples import (
     GROUPS,
     ExampleBatch,
@@ -30,7 +31,7 @@ from engram.tasks.examples import (
     source,
 )
 from engram.tasks.probe import Probe
-from engram.tasks.task import Data, Report, Table, Task, Trained
+from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import known_encoding
 from engram.training.losses import LabelSmoothing, cross_entropy
 from engram.training.source import Objective
@@ -159,7 +160,7 @@ def evaluate(trained: Trained, part: Part) -> Report:
             "loss": cross_entropy(scores, wanted).item(),
             "examples": len(wanted),
         },
-        {"confusion (rows: true labels)": Table(["", *classes], rows)},
+        {"confusion (rows: true labels)": ReportTable(["", *classes], rows)},
     )
 
 

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from engram.errors import ConfigError, DataError, RunError
-from engram.files import write_json
 from engram.models.many_to_many import parameter_count
 from engram.models.storage import (
     copy_model,
@@ -19,8 +18,9 @@ from engram.models.storage import (
     save_description,
     save_weights,
 )
+from engram.records import Report, Result
 from engram.settings import Settings
-from engram.tasks.task import Data, Report, Task, Trained
+from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import Start, adopt, describe_start, model_folder, read_start
 from engram.training import parallel
 from engram.training.groups import tuning_of
@@ -28,8 +28,6 @@ from engram.training.loop import Outcome, train
 from engram.training.penalties import Penalties
 from engram.training.reporting import Prepared, Reporter
 from engram.training.run_folder import RunFolder
-
-RESULT = "result"
 
 
 def build(task: Task, settings: Any, preprocess: Any) -> nn.Module:
@@ -263,14 +261,15 @@ def train_run(
             finished.reports[name] = task.evaluate(trained, part)
     if measure is not None:
         measure(finished)
-    result: dict[str, Any] = {
-        "updates": outcome.updates,
-        "parameters": finished.parameters,
-        "valid_loss": outcome.best_loss,
-        "best_update": outcome.best_update,
-    }
-    result |= {name: report.measures for name, report in finished.reports.items()}
-    write_json(run.record(RESULT), result)
+    run.write(
+        Result(
+            updates=outcome.updates,
+            parameters=finished.parameters,
+            valid_loss=outcome.best_loss,
+            best_update=outcome.best_update,
+            reports=finished.reports,
+        )
+    )
     return finished
 
 

@@ -21,11 +21,12 @@ from engram.data.windows import WindowBatch, windows
 from engram.errors import DataError
 from engram.models.many_to_many import State
 from engram.models.multi_horizon import MultiHorizon, MultiHorizonSettings
+from engram.records import Report
 from engram.settings import Settings
 from engram.tasks import backtest
 from engram.tasks.backtest import Backtest
 from engram.tasks.probe import Probe, Single, choose_targets
-from engram.tasks.task import Data, Report, Task, Trained
+from engram.tasks.task import Data, Task, Trained
 from engram.training.losses import pinball
 from engram.training.penalties import obstacles
 from engram.training.settings import TrainingSettings

@@ -22,10 +22,11 @@ from engram.data.token_streams import characters_of, digest_of, token_stream
 from engram.data.tokens import END, Ids, Tokenizer, fit_tokenizer, tokenizer_from_plain
 from engram.errors import ConfigError, DataError
 from engram.models.many_to_many import ManyToMany, ModelSettings
+from engram.records import Report
 from engram.settings import Settings
 from engram.tasks.probe import CONTEXTS, ROWS, Probe, Single, choose_targets
 from engram.tasks.sampling import SamplingSettings, stream_sample
-from engram.tasks.task import Data, Report, Task, Trained
+from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import Start, StartSettings, read_start
 from engram.training import parallel
 from engram.training.evaluation import mean_loss

@@ -25,9 +25,10 @@ from engram.errors import DataError
 from engram.models.aligned import Aligned
 from engram.models.many_to_many import State
 from engram.models.settings import RecurrentSettings
+from engram.records import Report
 from engram.settings import Settings
 from engram.tasks.probe import Probe, Single, choose_targets
-from engram.tasks.task import Data, Report, Task, Trained
+from engram.tasks.task import Data, Task, Trained
 from engram.training.losses import binary_cross_entropy
 from engram.training.penalties import obstacles
 from engram.training.settings import TrainingSettings

@@ -17,6 +17,7 @@ from engram.data.scaling import Scaling
 from engram.data.tables.roles import with_roles
 from engram.errors import DataError
 from engram.models.many_to_many import State
+from engram.records import Report
 from engram.settings import Settings
 from engram.tasks.examples import (
     GROUPS,
@@ -32,7 +33,7 @@ from engram.tasks.examples import (
     source,
 )
 from engram.tasks.probe import Probe
-from engram.tasks.task import Data, Report, Task, Trained
+from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import known_encoding
 from engram.training.losses import cost_by_name
 from engram.training.source import Objective

@@ -15,11 +15,12 @@ from engram.errors import DataError
 from engram.models.aligned import Aligned
 from engram.models.many_to_many import State
 from engram.models.settings import RecurrentSettings
+from engram.records import Report
 from engram.settings import Settings
 from engram.tasks.probe import CONTEXTS, ROWS, Probe, Single
 from engram.tasks.problems import PROBLEMS
 from engram.tasks.problems.problem import Draw, Examples, Problem, ProblemSettings
-from engram.tasks.task import Data, Report, Task, Trained
+from engram.tasks.task import Data, Task, Trained
 from engram.training.penalties import obstacles
 from engram.training.settings import TrainingSettings
 from engram.training.source import Objective

@@ -28,11 +28,12 @@ from engram.data.word_features import WordEncoding, sentences_of
 from engram.errors import DataError
 from engram.models.many_to_many import State
 from engram.models.tagger import Tagger, TaggerSettings
+from engram.records import Report, ReportTable
 from engram.settings import Settings
 from engram.tasks.examples import SplitSettings
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.spans import are_spans, compare
-from engram.tasks.task import Data, Report, Table, Task, Trained
+from engram.tasks.task import Data, Task, Trained
 from engram.training.losses import LabelSmoothing, cross_entropy
 from engram.training.penalties import obstacles
 from engram.training.settings import TrainingSettings
@@ -301,7 +302,7 @@ def evaluate(trained: Trained, part: Part) -> Report:
             "span precision": every.precision,
             "span recall": every.recall,
         }
-        tables["spans"] = Table(
+        tables["spans"] = ReportTable(
             ["kind", "F1", "precision", "recall", "spans"],
             [[kind, k.f1, k.precision, k.recall, k.asked] for kind, k in kinds.items()],
         )
@@ -309,7 +310,7 @@ def evaluate(trained: Trained, part: Part) -> Report:
         confusion = np.zeros((len(names), len(names)), dtype=np.int64)
         np.add.at(confusion, (wanted, flat), 1)
         rows = [[name, *row] for name, row in zip(names, confusion.tolist(), strict=True)]
-        tables["confusion (rows: true tags)"] = Table(["", *names], rows)
+        tables["confusion (rows: true tags)"] = ReportTable(["", *names], rows)
     measures |= {
         "loss": mean_loss(trained.model, part, trained.settings),
         "sequences": len(part.sequences),

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from torch import nn
 
+from engram.records import Report
 from engram.settings import Settings
 from engram.tasks.probe import Probe
 from engram.training.source import Objective, Source
@@ -57,27 +58,6 @@ class Trained:
     model: nn.Module
     preprocess: Any
     settings: Any
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows under headings."""
-
-    columns: list[str]
-    rows: list[list[Any]]
-
-
-@dataclass(frozen=True)
-class Report:
-    """How good a model is on some data.
-
-    Attributes:
-        measures: Figures by name, the most telling first.
-        tables: More, by title.
-    """
-
-    measures: dict[str, float]
-    tables: dict[str, Table] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

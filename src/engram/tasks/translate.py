@@ -18,6 +18,7 @@ from engram.data.tokens import Tokenizer
 from engram.errors import ConfigError
 from engram.models.decoding import DecodingSettings, Hypothesis
 from engram.models.encoder_decoder import EncoderDecoder, EncoderDecoderSettings
+from engram.records import Report
 from engram.tasks.pairs import (
     DATES,
     PairPartSettings,
@@ -29,7 +30,7 @@ from engram.tasks.pairs import (
     read_judged,
 )
 from engram.tasks.probe import Probe
-from engram.tasks.task import Data, Report, Task, Trained
+from engram.tasks.task import Data, Task, Trained
 from engram.tasks.writing import (
     AskingSettings,
     Targets,

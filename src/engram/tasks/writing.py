@@ -20,9 +20,9 @@ from engram.models.decoding import (
     check_sampling,
     sample,
 )
+from engram.records import Report, ReportTable
 from engram.settings import Settings
 from engram.tasks.probe import Probe, Single, choose_targets
-from engram.tasks.task import Report, Table
 from engram.training.losses import cross_entropy
 
 _SHOWN = 8  # wrong outputs that a report shows
@@ -261,7 +261,7 @@ def judged(
     tables = {}
     if wrong:
         title = f"wrong, {min(len(wrong), _SHOWN)} of {len(wrong):,}"
-        tables[title] = Table(["given", "written", "right"], wrong[:_SHOWN])
+        tables[title] = ReportTable(["given", "written", "right"], wrong[:_SHOWN])
     return Report(measures, tables)
 
 

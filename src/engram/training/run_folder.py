@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import yaml
@@ -24,6 +24,7 @@ from engram.files import (
     write_atomically,
     write_json,
 )
+from engram.records import KINDS, Record
 from engram.training.checkpoint import FILE, Checkpoint, load_checkpoint, save_checkpoint
 
 OWN = (
@@ -34,6 +35,9 @@ OWN = (
 
 _ASIDE = ".replaced-"
 _FIRST_TASK = "language-model"  # of runs from before there were others
+
+
+R = TypeVar("R", bound=Record)
 
 
 class RunFolder:
@@ -56,7 +60,7 @@ class RunFolder:
         self.best = path / "checkpoints" / "best"
         self.model = path / "model"
         self.start = path / "start"
-        self.records = path / "records"
+        self.records_folder = path / "records"
 
     @classmethod
     def create(
@@ -191,14 +195,33 @@ class RunFolder:
             notice = missing if notice is None else f"{notice}; {missing}"
         return checkpoint, notice
 
-    def record(self, name: str) -> Path:
-        """Where the record of this name is kept."""
-        return self.records / f"{name}.json"
+    def write(self, record: Record) -> None:
+        """Write a record; one of the same kind is replaced.
 
-    def read_record(self, name: str) -> Any | None:
-        """A record's JSON values, or None where it was not taken yet."""
-        path = self.record(name)
-        return with_numbers_of_python(read_json(path)) if path.exists() else None
+        Raises:
+            RunError: Where it cannot be written.
+        """
+        write_json(self._record(type(record)), record.plain())
+
+    def read(self, kind: type[R]) -> R | None:
+        """Read a record as what it was, or None where none was taken yet.
+
+        Raises:
+            RunError: Where it is damaged, or of a later version.
+        """
+        path = self._record(kind)
+        return kind.from_plain(read_json(path), str(path)) if path.exists() else None
+
+    def records(self) -> list[Record]:
+        """All records that were taken, of the kinds that this version knows.
+
+        Raises:
+            RunError: As `read`.
+        """
+        return [record for kind in KINDS.values() if (record := self.read(kind)) is not None]
+
+    def _record(self, kind: type[Record]) -> Path:
+        return self.records_folder / f"{kind.name}.json"
 
     @property
     def _is_run(self) -> bool:

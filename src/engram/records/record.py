@@ -1,0 +1,68 @@
+"""A record: a frozen dataclass with a name and a version, as JSON and back."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self
+
+from pydantic import TypeAdapter, ValidationError
+
+from engram.errors import RunError
+
+
+@dataclass(frozen=True)
+class Record:
+    """Base of all records; a subclass is a frozen dataclass of values that JSON holds.
+
+    Attributes:
+        name: Of the kind.
+        version: Of its fields; raised where they change, with a step in `upgraded`.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    def plain(self) -> dict[str, Any]:
+        """As values that JSON holds, with name and version."""
+        return {"record": self.name, "version": self.version} | asdict(self)
+
+    @classmethod
+    def from_plain(cls, value: Any, source: str) -> Self:
+        """Undo `plain`.
+
+        Args:
+            value: As JSON holds it; without name and version, it is of version 0.
+            source: Where it comes from, for the message.
+
+        Raises:
+            RunError: For another kind, a later version, and values that do not fit.
+        """
+        if not isinstance(value, dict):
+            raise RunError(f"{source} is damaged: it is not a record; remove it and measure again")
+        fields = dict(value)
+        name, version = fields.pop("record", cls.name), fields.pop("version", 0)
+        if name != cls.name:
+            raise RunError(f"{source} is a record '{name}', and '{cls.name}' was expected")
+        if not isinstance(version, int) or version > cls.version:
+            raise RunError(
+                f"{source} is of version {version!r}, and this Engram reads up to {cls.version}; "
+                "update Engram, or remove the record and measure again"
+            )
+        try:
+            made: Self = _adapter(cls).validate_python(cls.upgraded(fields, version))
+        except (ValidationError, KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise RunError(f"{source} is damaged ({reason}); remove it and measure again") from None
+        return made
+
+    @classmethod
+    def upgraded(cls, fields: dict[str, Any], version: int) -> dict[str, Any]:
+        """The fields of an earlier version as this one has them."""
+        return fields
+
+
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
