@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from engram.layers import Reservoir as Reservoir
     from engram.layers import engine_of as engine_of
     from engram.models.anatomy import anatomy as anatomy
+    from engram.training.reporting import Reporter as Reporter
 
 __version__ = "0.1.0"
 
@@ -50,6 +51,7 @@ _HOMES = {
     "NumericsError": "engram.errors",
     "RNN": "engram.layers",
     "Recurrent": "engram.layers",
+    "Reporter": "engram.training.reporting",
     "Reservoir": "engram.layers",
     "RunError": "engram.errors",
     "SequenceClassifier": "engram.estimators",

@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import engram
+from engram.cli.main import main
 from engram.errors import ConfigError, DataError, RunError
 from engram.tasks import fitting
 from engram.tasks import language_model as task
@@ -167,3 +168,30 @@ def test_all_faulty_parameters_are_named_at_once():
 def test_loading_what_is_no_model_is_refused(tmp_path):
     with pytest.raises(RunError, match=r"holds no model \(config\.json is missing\)"):
         engram.LanguageModel.load(tmp_path)
+
+
+def test_a_run_of_an_estimator_is_finished(tmp_path, capsys):
+    engram.LanguageModel(**SMALL, run_dir=tmp_path / "run").fit(TEXT)
+    assert main(["info", str(tmp_path / "run")]) == 0
+    assert main(["resume", str(tmp_path / "run")]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "not finished" not in out
+    assert "is finished" in out
+
+
+def test_a_reporter_is_told():
+    class Told(engram.Reporter):
+        def __init__(self):
+            self.updates, self.ended = [], False
+
+        def update(self, update, loss):
+            self.updates.append(update)
+
+        def end(self, outcome):
+            self.ended = True
+
+    told = Told()
+    model = engram.LanguageModel(**SMALL).fit(TEXT, reporter=told)
+    assert told.updates == list(range(1, model.n_iter_ + 1))
+    assert told.ended

@@ -14,6 +14,7 @@ from engram.estimators.translator import texts_of
 from engram.tasks import caption as task
 from engram.tasks import captions, fitting
 from engram.tasks.writing import AskingSettings, bleu
+from engram.training.reporting import Reporter
 
 
 class Captioner(BaseEstimator):
@@ -41,7 +42,7 @@ class Captioner(BaseEstimator):
         preprocess_: Vocabulary, shape of images, classes or scaling.
         settings_: All settings of the training.
         valid_loss_: Nats a token on the validation part, or None without one.
-        n_updates_: Updates of the weights in training.
+        n_iter_: Updates of the weights in training; ``n_updates_`` is the same.
     """
 
     def __init__(
@@ -111,13 +112,14 @@ class Captioner(BaseEstimator):
         self.random_state = random_state
         self.run_dir = run_dir
 
-    def fit(self, X: Any, y: Sequence[str]) -> Self:
+    def fit(self, X: Any, y: Sequence[str], *, reporter: Reporter | None = None) -> Self:
         """Train on what captions are about, and the captions.
 
         Args:
             X: Images ``(N, Y, X, C)`` or ``(N, Y, X)``, whole numbers from 0 to 255 or others from
                 0 to 1, or paths of image files; names of classes ``(N,)``; or numbers ``(N, F)``.
             y: A caption of each.
+            reporter: Who is told how the training goes; see `engram.Reporter`.
 
         Raises:
             ConfigError: For parameters that cannot work, all of them named.
@@ -136,7 +138,8 @@ class Captioner(BaseEstimator):
             )
         whole = Captions(given, [[text.strip()] for text in texts])
         data = captions.make_data(settings, captions.split(settings, whole))
-        self.n_updates_ = fit(self, task.TASK, settings, data, run_dir=self.run_dir).updates
+        fit(self, task.TASK, settings, data, reporter=reporter, run_dir=self.run_dir)
+        self.n_updates_ = self.n_iter_
         return self
 
     def predict(self, X: Any) -> np.ndarray:

@@ -11,6 +11,7 @@ from engram.tasks import fitting
 from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import Start
 from engram.training.loop import Outcome
+from engram.training.reporting import Reporter
 from engram.training.run_folder import RunFolder
 
 
@@ -21,6 +22,7 @@ def fit(
     data: Data,
     *,
     start: Trained | None = None,
+    reporter: Reporter | None = None,
     run_dir: str | Path | None = None,
     method: str = "fit",
 ) -> Outcome:
@@ -34,6 +36,7 @@ def fit(
         settings: Of the training.
         data: As the task makes them.
         start: A trained model to start from.
+        reporter: Who is told how it goes.
         run_dir: Where the training is recorded, or None.
         method: What was called.
 
@@ -52,8 +55,13 @@ def fit(
         if start is not None:
             fitting.save(run.start, start)
     with torch.random.fork_rng(devices=[]):
-        trained, outcome = fitting.fit(task, settings, data, run=run, start=begun)
+        trained, outcome = fitting.fit(
+            task, settings, data, run=run, reporter=reporter, start=begun
+        )
+        if run is not None and not outcome.interrupted:
+            fitting.conclude(task, fitting.Finished(trained, data, outcome, {}), run)
     estimator.valid_loss_ = outcome.best_loss
+    estimator.n_iter_ = outcome.updates
     take(estimator, trained)
     return outcome
 

@@ -20,6 +20,7 @@ from engram.estimators.fitting import fit, loaded, trained_of, values_of
 from engram.models.many_to_many import State
 from engram.tasks import backtest, fitting
 from engram.tasks import forecast as task
+from engram.training.reporting import Reporter
 
 
 class Forecaster(BaseEstimator):
@@ -126,7 +127,7 @@ class Forecaster(BaseEstimator):
         self.random_state = random_state
         self.run_dir = run_dir
 
-    def fit(self, X: Any, y: None = None) -> Self:
+    def fit(self, X: Any, y: None = None, *, reporter: Reporter | None = None) -> Self:
         """Train on series, and read them to their ends.
 
         Args:
@@ -134,6 +135,7 @@ class Forecaster(BaseEstimator):
                 pandas, polars or Arrow, long or wide. NaN is missing. In a table, rows at the end
                 of a series that miss the target and have the columns in ``known`` are yet to come.
             y: Not used.
+            reporter: Who is told how the training goes; see `engram.Reporter`.
 
         Raises:
             ConfigError: For parameters that cannot work, all of them named.
@@ -142,7 +144,7 @@ class Forecaster(BaseEstimator):
         settings = task.ForecastSettings.checked(self._values(), "Forecaster")
         panel, roles = self._read(X, None)
         data = task.make_data(settings, panel, roles=roles)
-        self.n_iter_ = fit(self, task.TASK, settings, data, run_dir=self.run_dir).updates
+        fit(self, task.TASK, settings, data, reporter=reporter, run_dir=self.run_dir)
         self._begin(panel)
         return self
 

@@ -14,6 +14,7 @@ from engram.tasks import language_model as task
 from engram.tasks.sampling import stream_sample
 from engram.tasks.task import Data, Trained
 from engram.tasks.transfer import Start, starting_values
+from engram.training.reporting import Reporter
 from engram.training.run_folder import RunFolder
 
 
@@ -35,7 +36,7 @@ class LanguageModel(BaseEstimator):
         tokenizer_: Text to tokens and back.
         settings_: All settings of the last training.
         valid_loss_: Nats a token on the validation part, or None without one.
-        n_updates_: Updates of the weights in training.
+        n_iter_: Updates of the weights in training; ``n_updates_`` is the same.
     """
 
     def __init__(
@@ -85,12 +86,15 @@ class LanguageModel(BaseEstimator):
         self.random_state = random_state
         self.run_dir = run_dir
 
-    def fit(self, X: str | Sequence[str], y: None = None) -> Self:
+    def fit(
+        self, X: str | Sequence[str], y: None = None, *, reporter: Reporter | None = None
+    ) -> Self:
         """Train on texts.
 
         Args:
             X: One text, or several documents; the model learns where each begins and ends.
             y: Ignored.
+            reporter: Who is told how the training goes; see `engram.Reporter`.
 
         Raises:
             ConfigError: For parameters that cannot work, all of them named.
@@ -98,7 +102,7 @@ class LanguageModel(BaseEstimator):
         """
         settings = self._settings()
         data = task.make_data(settings, _documents(X))
-        return self._fit(settings, data, self.run_dir, "fit")
+        return self._fit(settings, data, self.run_dir, "fit", reporter=reporter)
 
     def finetune(
         self,
@@ -217,9 +221,19 @@ class LanguageModel(BaseEstimator):
         run_dir: str | Path | None,
         method: str,
         start: Trained | None = None,
+        reporter: Reporter | None = None,
     ) -> Self:
-        outcome = fit(self, task.TASK, settings, data, start=start, run_dir=run_dir, method=method)
-        self.n_updates_ = outcome.updates
+        fit(
+            self,
+            task.TASK,
+            settings,
+            data,
+            start=start,
+            reporter=reporter,
+            run_dir=run_dir,
+            method=method,
+        )
+        self.n_updates_ = self.n_iter_
         self.tokenizer_ = data.preprocess.tokenizer
         return self
 

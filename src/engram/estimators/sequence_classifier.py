@@ -15,6 +15,7 @@ from engram.errors import DataError
 from engram.estimators.examples import examples_for, examples_of, takes_sequences
 from engram.estimators.fitting import fit, trained_of, values_of
 from engram.tasks import classify as task
+from engram.training.reporting import Reporter
 
 
 class SequenceClassifier(ClassifierMixin, BaseEstimator):
@@ -112,13 +113,14 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.run_dir = run_dir
 
-    def fit(self, X: Any, y: Sequence[Any]) -> Self:
+    def fit(self, X: Any, y: Sequence[Any], *, reporter: Reporter | None = None) -> Self:
         """Train on labelled sequences.
 
         Args:
             X: A list of texts; an array ``(N, T, F)`` or ``(N, T)``; or a list of arrays
                 ``(T_i, F)`` of any lengths.
             y: A label for each, of any kind that sorts.
+            reporter: Who is told how the training goes; see `engram.Reporter`.
 
         Raises:
             ConfigError: For parameters that cannot work, all of them named.
@@ -139,7 +141,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         names = [f"{number:0{width}}" for number in numbers]
         train, valid = split(Examples(given.inputs, names), settings.valid, settings.seed)
         data = task.make_data(settings, (train, valid if len(valid) else None, None))
-        self.n_iter_ = fit(self, task.TASK, settings, data, run_dir=self.run_dir).updates
+        fit(self, task.TASK, settings, data, reporter=reporter, run_dir=self.run_dir)
         if isinstance(given.inputs, Sequences):
             self.n_features_in_ = given.inputs.width
         return self

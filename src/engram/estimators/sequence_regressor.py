@@ -14,6 +14,7 @@ from engram.errors import DataError
 from engram.estimators.examples import examples_for, examples_of, takes_sequences
 from engram.estimators.fitting import fit, trained_of, values_of
 from engram.tasks import regress as task
+from engram.training.reporting import Reporter
 
 
 class SequenceRegressor(RegressorMixin, BaseEstimator):
@@ -112,13 +113,14 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
         self.random_state = random_state
         self.run_dir = run_dir
 
-    def fit(self, X: Any, y: Sequence[Any]) -> Self:
+    def fit(self, X: Any, y: Sequence[Any], *, reporter: Reporter | None = None) -> Self:
         """Train on sequences and their numbers.
 
         Args:
             X: A list of texts; an array ``(N, T, F)`` or ``(N, T)``; or a list of arrays
                 ``(T_i, F)`` of any lengths.
             y: A number for each.
+            reporter: Who is told how the training goes; see `engram.Reporter`.
 
         Raises:
             ConfigError: For parameters that cannot work, all of them named.
@@ -135,7 +137,7 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
             )
         train, valid = split(Examples(given.inputs, targets), settings.valid, settings.seed)
         data = task.make_data(settings, (train, valid if len(valid) else None, None))
-        self.n_iter_ = fit(self, task.TASK, settings, data, run_dir=self.run_dir).updates
+        fit(self, task.TASK, settings, data, reporter=reporter, run_dir=self.run_dir)
         if isinstance(given.inputs, Sequences):
             self.n_features_in_ = given.inputs.width
         return self

@@ -14,6 +14,7 @@ from engram.estimators.examples import inputs_of, takes_sequences
 from engram.estimators.fitting import fit, trained_of, values_of
 from engram.tasks import tag as task
 from engram.tasks.spans import compare
+from engram.training.reporting import Reporter
 
 
 class SequenceTagger(BaseEstimator):
@@ -102,13 +103,14 @@ class SequenceTagger(BaseEstimator):
         self.random_state = random_state
         self.run_dir = run_dir
 
-    def fit(self, X: Any, y: Sequence[Sequence[Any]]) -> Self:
+    def fit(self, X: Any, y: Sequence[Sequence[Any]], *, reporter: Reporter | None = None) -> Self:
         """Train on tagged sequences.
 
         Args:
             X: A list of sentences, each a list of words; an array ``(N, T, F)``; or a list of
                 arrays ``(T_i, F)`` of any lengths.
             y: The tags of each, as many as it has steps, of any kind that sorts.
+            reporter: Who is told how the training goes; see `engram.Reporter`.
 
         Raises:
             ConfigError: For parameters that cannot work, all of them named.
@@ -125,7 +127,7 @@ class SequenceTagger(BaseEstimator):
         names = ([f"{n:0{width}}" for n in each] for each in np.split(numbers, bounds))
         train, valid = split(Tagged(inputs, Lists.of(names)), settings.valid, settings.seed)
         data = task.make_data(settings, (train, valid, None))
-        self.n_iter_ = fit(self, task.TASK, settings, data, run_dir=self.run_dir).updates
+        fit(self, task.TASK, settings, data, reporter=reporter, run_dir=self.run_dir)
         if isinstance(inputs, Sequences):
             self.n_features_in_ = inputs.width
         return self

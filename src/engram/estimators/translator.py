@@ -13,6 +13,7 @@ from engram.estimators.fitting import fit, loaded, trained_of, values_of
 from engram.tasks import fitting, pairs
 from engram.tasks import translate as task
 from engram.tasks.writing import AskingSettings, bleu
+from engram.training.reporting import Reporter
 
 
 class Translator(BaseEstimator):
@@ -36,7 +37,7 @@ class Translator(BaseEstimator):
         preprocess_: Vocabularies.
         settings_: All settings of the training.
         valid_loss_: Nats a token on the validation part, or None without one.
-        n_updates_: Updates of the weights in training.
+        n_iter_: Updates of the weights in training; ``n_updates_`` is the same.
     """
 
     def __init__(
@@ -100,12 +101,13 @@ class Translator(BaseEstimator):
         self.random_state = random_state
         self.run_dir = run_dir
 
-    def fit(self, X: Sequence[str], y: Sequence[str]) -> Self:
+    def fit(self, X: Sequence[str], y: Sequence[str], *, reporter: Reporter | None = None) -> Self:
         """Train on pairs.
 
         Args:
             X: Texts.
             y: What each becomes, as many.
+            reporter: Who is told how the training goes; see `engram.Reporter`.
 
         Raises:
             ConfigError: For parameters that cannot work, all of them named.
@@ -117,7 +119,8 @@ class Translator(BaseEstimator):
             raise DataError(f"X has {len(sources)} texts and y {len(targets)}; give as many")
         whole = Pairs(sources, targets)
         data = pairs.make_data(settings, pairs.split(settings, whole))
-        self.n_updates_ = fit(self, task.TASK, settings, data, run_dir=self.run_dir).updates
+        fit(self, task.TASK, settings, data, reporter=reporter, run_dir=self.run_dir)
+        self.n_updates_ = self.n_iter_
         return self
 
     def predict(self, X: Sequence[str]) -> np.ndarray:

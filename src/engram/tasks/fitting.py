@@ -254,8 +254,29 @@ def train_run(
     if not first:
         return None
     finished = Finished(trained, data, outcome, {})
-    if outcome.interrupted:
-        return finished
+    if not outcome.interrupted:
+        conclude(task, finished, run, measure)
+    return finished
+
+
+def conclude(
+    task: Task,
+    finished: Finished,
+    run: RunFolder,
+    measure: Callable[[Finished], None] | None = None,
+) -> None:
+    """Evaluate a model that is trained on what was held out, and write the result.
+
+    Args:
+        task: Whose model.
+        finished: Gets the reports.
+        run: Where the result is written, after all other records.
+        measure: Takes further records.
+
+    Raises:
+        RunError: Where the result cannot be written.
+    """
+    trained, data, outcome = finished.trained, finished.data, finished.outcome
     for name, part in (("valid", data.valid), ("test", data.test)):
         if part is not None:
             finished.reports[name] = task.evaluate(trained, part)
@@ -270,7 +291,6 @@ def train_run(
             reports=finished.reports,
         )
     )
-    return finished
 
 
 def save(folder: Path, trained: Trained) -> None:

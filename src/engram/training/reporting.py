@@ -81,7 +81,21 @@ class Evaluated:
 
 
 class Reporter:
-    """Listens to a training; every method may be overridden, and does nothing here."""
+    """Listens to a training; every method may be overridden, and does nothing here.
+
+    Example:
+        >>> import engram
+        >>> class Losses(engram.Reporter):
+        ...     def __init__(self):
+        ...         self.losses = []
+        ...     def update(self, update, loss):
+        ...         self.losses.append(loss)
+        >>> reporter = Losses()
+        >>> model = engram.LanguageModel(hidden=4, lanes=2, steps=5, epochs=1, valid=0.0)
+        >>> _ = model.fit("one two three " * 9, reporter=reporter)
+        >>> len(reporter.losses) == model.n_iter_
+        True
+    """
 
     def prepared(self, prepared: Prepared) -> None:
         """Data were read, and nothing was trained yet."""
