@@ -11,7 +11,7 @@ from engram.data.lanes import IGNORED, Lanes, document_starts, evaluation_window
 from engram.data.tokens import END
 from engram.errors import DataError
 from engram.models.many_to_many import ManyToMany, ModelSettings
-from engram.training.evaluation import mean_loss
+from engram.training.evaluation import stream_loss
 
 ANY = hypothesis_settings(deadline=None, derandomize=True, max_examples=300)
 
@@ -289,10 +289,10 @@ def test_rows_side_by_side_measure_as_one_stream_does(documents):
     generator = np.random.default_rng(0)
     ids = generator.integers(1, 12, 2000).astype(np.int32)
     ids[:: 2000 // documents] = END
-    one = mean_loss(model, evaluation_windows(ids, rows=1, steps=64))
-    chunked = mean_loss(model, evaluation_windows(ids, rows=1, steps=7))
-    side_by_side = mean_loss(model, evaluation_windows(ids, rows=8, steps=64, overlap=64))
-    cold = mean_loss(model, evaluation_windows(ids, rows=8, steps=64, overlap=0))
+    one = stream_loss(model, evaluation_windows(ids, rows=1, steps=64))
+    chunked = stream_loss(model, evaluation_windows(ids, rows=1, steps=7))
+    side_by_side = stream_loss(model, evaluation_windows(ids, rows=8, steps=64, overlap=64))
+    cold = stream_loss(model, evaluation_windows(ids, rows=8, steps=64, overlap=0))
     assert chunked == pytest.approx(one, abs=1e-6)
     assert side_by_side == pytest.approx(one, abs=1e-6)
     assert abs(cold - one) > 1e-6

@@ -144,10 +144,9 @@ def test_a_packed_sequence_brings_its_lengths(call):
     assert _text(engram.LSTM(I, H), PACKED, **call) == text
 
 
-@pytest.mark.parametrize("method", ["record", "unroll"])
-def test_a_packed_sequence_is_for_a_plain_call(method):
+def test_a_packed_sequence_is_for_a_plain_call():
     text = "input is a PackedSequence; it takes a tensor (T, B, I)"
-    assert _text(getattr(engram.LSTM(I, H), method), PACKED) == text
+    assert _text(engram.LSTM(I, H).record, PACKED) == text
 
 
 def test_an_array_is_no_input():

@@ -54,7 +54,7 @@ def test_the_measure_by_hand():
         p = model(roll[:-1])[0].sigmoid()
         total -= (roll[1:] * p.log() + (1 - roll[1:]) * (1 - p).log()).sum().item()
         count += len(piece) - 1
-    found = polyphonic.mean_loss(model, Sequences.of(pieces))
+    found = polyphonic.part_loss(model, Sequences.of(pieces))
     assert found == pytest.approx(total / count, rel=1e-5)
 
 

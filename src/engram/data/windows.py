@@ -4,13 +4,16 @@ Learning from every step of a window at once is what Wen et al. 2017 ("A Multi-H
 Recurrent Forecaster") call forking sequences.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
+from engram.data.batch import Batch
 from engram.data.frequency import phases
 from engram.data.outlook import Outlook, transformed
 from engram.data.panel import Panel
@@ -18,7 +21,7 @@ from engram.data.spool import let_go
 
 
 @dataclass(frozen=True)
-class WindowBatch:
+class WindowBatch(Batch):
     """Windows side by side.
 
     Attributes:
@@ -27,9 +30,14 @@ class WindowBatch:
         lengths: Steps of each window, ``(B,)`` int64.
         reference: What is corrected, in scaled units, ``(T, B, horizon)``.
         targets: How far the values are from it, in units of the spread; NaN where there is none.
-        count: Steps that have a target.
-        share: See `training.source.Batch`.
+        count: Steps that have a target, in all processes.
+        share: See `Batch`.
     """
+
+    axes: ClassVar[Mapping[str, int]] = {
+        **dict.fromkeys(("inputs", "known", "reference", "targets"), 1),
+        "lengths": 0,
+    }
 
     inputs: Tensor
     known: Tensor
@@ -38,6 +46,11 @@ class WindowBatch:
     targets: Tensor
     count: int
     share: float = 1.0
+
+    @property
+    def terms(self) -> float:
+        """Values that are looked ahead to and are there."""
+        return float((~self.targets.isnan()).sum())
 
 
 def windows(

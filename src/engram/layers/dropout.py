@@ -4,9 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from engram.layers.arguments import checked_probabilities
+from engram.layers.shard import drawn_by_row, is_sharded
 
 
-def drop(x: Tensor, probability: float, training: bool, variational: bool) -> Tensor:
+def drop(
+    x: Tensor, probability: float, training: bool, variational: bool = False, axis: int = 1
+) -> Tensor:
     """Drop entries of a sequence while training, and scale the others by 1/(1 - p).
 
     Args:
@@ -14,17 +17,31 @@ def drop(x: Tensor, probability: float, training: bool, variational: bool) -> Te
         probability: p, with which an entry is dropped.
         training: Whether to drop at all.
         variational: Whether one mask ``(1, B, F)`` holds for all steps.
+        axis: Of the rows.
     """
     if probability == 0.0 or not training:
         return x
-    if variational:
-        return x * draw_mask(torch.ones_like(x[:1]), probability)
-    return nn.functional.dropout(x, probability)
+    if not variational and not (is_sharded() and x.dim() > axis):
+        return nn.functional.dropout(x, probability)
+    shape = (1, *x.shape[1:]) if variational else tuple(x.shape)
+    if x.dim() <= axis:  # one sequence, without rows
+        return x * draw_mask(x, shape, probability)
+    mask = drawn_by_row(shape, axis, lambda whole: draw_mask(x, whole, probability))
+    return x * mask
 
 
-def draw_mask(ones: Tensor, probability: float) -> Tensor:
-    """Zero with the probability, else 1/(1 - p); shaped like a tensor of ones."""
+def draw_mask(like: Tensor, shape: tuple[int, ...], probability: float) -> Tensor:
+    """Zero with the probability, else 1/(1 - p), of a tensor's dtype and on its device."""
+    ones = torch.ones(shape, dtype=like.dtype, device=like.device)
     return nn.functional.dropout(ones, probability)
+
+
+class RowDropout(nn.Dropout):
+    """Drop entries of vectors ``(B, F)``, as torch.nn.Dropout does, each row for itself."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Drop entries; ``input`` itself when not training."""
+        return drop(input, self.p, self.training, axis=0)
 
 
 class VariationalDropout(nn.Module):

@@ -10,6 +10,7 @@ from torch import Tensor
 from engram.cells import RecurrentDropout, Zoneout
 from engram.cells.base import Cell
 from engram.errors import ConfigError
+from engram.layers.shard import drawn_by_row
 
 # What a 16-bit number can be.
 _LEVELS = 1 << 16
@@ -102,10 +103,15 @@ def draw(like: Tensor, shape: tuple[int, ...], probability: float) -> Tensor:
     Four numbers are made of each that torch's generator draws, which takes a fifth of the time of
     ``Tensor.bernoulli_``; so the probability is the nearest multiple of 2⁻¹⁶.
     """
+    numbers = drawn_by_row(shape, 1, lambda whole: _numbers(like, whole))
+    below = min(round(probability * _LEVELS), _LEVELS - 1) - _LEVELS // 2
+    return torch.lt(numbers, below, out=torch.empty(shape, dtype=like.dtype, device=like.device))
+
+
+def _numbers(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Draw whole numbers of 16 bits."""
     count = math.prod(shape)
     bits = torch.randint(
         -(2**63), 2**63 - 1, (-(-count // 4),), dtype=torch.int64, device=like.device
     )
-    numbers = bits.view(torch.int16)[:count].view(shape)
-    below = min(round(probability * _LEVELS), _LEVELS - 1) - _LEVELS // 2
-    return torch.lt(numbers, below, out=torch.empty(shape, dtype=like.dtype, device=like.device))
+    return bits.view(torch.int16)[:count].view(shape)

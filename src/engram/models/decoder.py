@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from engram.layers import AdditiveAttention, MultiplicativeAttention
 from engram.layers.attention.memory import Memory
+from engram.layers.shard import drawn_by_row, is_sharded
 from engram.models.settings import RecurrentSettings, recurrent
 
 
@@ -182,8 +183,9 @@ class Decoder(nn.Module):
         looks: list[Tensor] = []
         for place, tokens in enumerate(inputs):
             if place > 0 and drawn > 0.0:
-                own = torch.multinomial(torch.softmax(scores[-1].detach(), dim=1), 1).squeeze(1)
-                tokens = torch.where(torch.rand(tokens.shape) < drawn, own, tokens)
+                own = _draw(torch.softmax(scores[-1].detach(), dim=1))
+                chance = drawn_by_row(tuple(tokens.shape), 0, torch.rand)
+                tokens = torch.where(chance < drawn, own, tokens)
             score, carried, weight = self.step(tokens, carried)
             scores.append(score)
             if weight is not None:
@@ -224,6 +226,17 @@ class Decoder(nn.Module):
 
     def _state_in(self, carried: Carried) -> Tensor | tuple[Tensor, ...]:
         return carried.state[0] if len(carried.state) == 1 else carried.state
+
+
+def _draw(probabilities: Tensor) -> Tensor:
+    """Draw a token for each row ``(B, V)``."""
+    if not is_sharded():
+        return torch.multinomial(probabilities, 1).squeeze(1)
+    # as torch.multinomial draws one, with a number for each row of the whole batch
+    noise = drawn_by_row(
+        tuple(probabilities.shape), 0, lambda shape: torch.empty(shape).exponential_()
+    )
+    return (probabilities / noise).argmax(dim=1)
 
 
 def _attention(

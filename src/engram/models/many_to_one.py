@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engram.layers import Pooling, TemporalConvolution
+from engram.layers.dropout import RowDropout
 from engram.models.many_to_many import drop_embeddings
 from engram.models.settings import RecurrentSettings, recurrent
 
@@ -77,7 +78,7 @@ class ManyToOne(nn.Module):
         self.layers = recurrent(settings, width, bidirectional=settings.bidirectional)
         features = settings.hidden * (2 if settings.bidirectional else 1)
         self.pooling = Pooling(settings.pooling, features, bidirectional=settings.bidirectional)
-        self.dropout_head = nn.Dropout(settings.dropout_head)
+        self.dropout_head = RowDropout(settings.dropout_head)
         self.head = nn.Linear(features, outputs)
 
     def forward(

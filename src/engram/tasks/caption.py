@@ -1,15 +1,16 @@
 """Captioning: an image, a class or a vector in, a sentence out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from engram.data.batch import Batch
 from engram.data.buckets import Buckets, BucketSettings, in_order
 from engram.data.captions import load_image
 from engram.errors import ConfigError, DataError
@@ -36,7 +37,7 @@ from engram.tasks.writing import (
     drawn_in,
     judged,
     loss_of,
-    mean_loss,
+    part_loss,
     probe_of,
     targets_of,
     written,
@@ -49,14 +50,16 @@ NAME = "caption"
 
 
 @dataclass(frozen=True)
-class CaptionBatch:
+class CaptionBatch(Batch):
     """Captions side by side.
 
     Attributes:
         given: As `Captioner.begin` takes it, ``(B, …)``.
         written: What is to be written.
-        share: See `training.source.Batch`.
+        share: See `Batch`.
     """
+
+    axes: ClassVar[Mapping[str, int]] = {"given": 0}
 
     given: Tensor
     written: Targets
@@ -64,8 +67,13 @@ class CaptionBatch:
 
     @property
     def count(self) -> int:
-        """Tokens that are to be written."""
+        """Tokens that are to be written, in all processes."""
         return self.written.count
+
+    @property
+    def terms(self) -> float:
+        """Tokens of these rows that are to be written."""
+        return self.written.terms
 
 
 def evaluate(trained: Trained, part: Part) -> Report:
@@ -236,7 +244,7 @@ def _probe(trained: Trained, part: Part) -> Probe:
 def _mean_loss(model: nn.Module, settings: Any, part: Part) -> float:
     own = BucketSettings(batch=max(128, settings.batch), batch_steps=settings.batch_steps)
     batches = in_order(part.targets.lengths, lambda rows: _batch(part, rows), own)
-    return mean_loss(model, batches, lambda m, b: m(b.given, b.written.inputs)[0])
+    return part_loss(model, batches, lambda m, b: m(b.given, b.written.inputs)[0])
 
 
 def _loss(model: nn.Module, settings: CaptionSettings, data: Data) -> float:

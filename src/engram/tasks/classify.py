@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engram.data.batch import SequenceBatch
 from engram.data.encoding import Encoding, encoding_from_plain, learn_encoding
 from engram.data.labelled import Examples
 from engram.data.reading import MADE, ReadingSettings, read_examples
@@ -19,7 +20,6 @@ from engram.models.many_to_many import State
 from engram.records import Report, ReportTable
 from engram.tasks.examples import (
     GROUPS,
-    ExampleBatch,
     ExampleSettings,
     Part,
     answers,
@@ -184,7 +184,7 @@ def _build(settings: ClassifySettings, labels: Labels) -> nn.Module:
 
 
 def _objective(settings: ClassifySettings, _: Data) -> Objective:
-    def objective(model: nn.Module, batch: ExampleBatch, _: State | None) -> tuple[Tensor, None]:
+    def objective(model: nn.Module, batch: SequenceBatch, _: State | None) -> tuple[Tensor, None]:
         scores, _ = model(batch.inputs, batch.lengths)
         assert batch.targets is not None
         return cross_entropy(scores, batch.targets, smoothing=settings.label_smoothing), None

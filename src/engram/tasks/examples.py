@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from engram.cells import make_cell
 from engram.data.augmentation.series import SeriesAugmentation, augment_series
 from engram.data.augmentation.tokens import TokenAugmentation, TokenNoise
+from engram.data.batch import SequenceBatch
 from engram.data.buckets import Buckets, BucketSettings, in_order
 from engram.data.encoding import Encoding, EncodingSettings, TextEncoding
 from engram.data.labelled import Examples, split
@@ -26,6 +27,7 @@ from engram.settings import Settings
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.task import Data
 from engram.tasks.transfer import StartSettings
+from engram.training.evaluation import mean_loss
 from engram.training.penalties import obstacles
 from engram.training.settings import TrainingSettings
 
@@ -100,27 +102,6 @@ class Part:
     targets: Tensor | None
 
 
-@dataclass(frozen=True)
-class ExampleBatch:
-    """Sequences side by side.
-
-    Attributes:
-        inputs: ``(T, B)`` int64, or ``(T, B, F)`` float32.
-        lengths: ``(B,)`` int64.
-        targets: ``(B,)``, or None.
-        rows: Which sequences, ``(B,)`` int64.
-        count: Steps of all rows, without padding.
-        share: See `training.source.Batch`.
-    """
-
-    inputs: Tensor
-    lengths: Tensor
-    targets: Tensor | None
-    rows: np.ndarray
-    count: int
-    share: float = 1.0
-
-
 def read_split(
     settings: PartSettings, seed: int, numbers: bool
 ) -> tuple[tuple[Examples, Examples | None, Examples | None], Found]:
@@ -154,11 +135,11 @@ def read_split(
     return (train, valid, test), replace(found, about=[*found.about, shares])
 
 
-def batch_of(part: Part, rows: np.ndarray) -> ExampleBatch:
+def batch_of(part: Part, rows: np.ndarray) -> SequenceBatch:
     """The sequences with these numbers side by side."""
     inputs, lengths = padded(part.sequences, rows)
     targets = None if part.targets is None else part.targets[torch.from_numpy(rows)]
-    return ExampleBatch(inputs, lengths, targets, rows, int(lengths.sum()))
+    return SequenceBatch(inputs, lengths, targets, rows, int(lengths.sum()))
 
 
 def make_model(settings: ManyToOneSettings, encoding: Encoding, outputs: int) -> ManyToOne:
@@ -211,7 +192,7 @@ def source(settings: Any, data: Data) -> Buckets:
     changing = width > 0 and changes != SeriesAugmentation()
     noise = _noise(settings, data.preprocess.encoding, part)
 
-    def make(rows: np.ndarray, epoch: int) -> ExampleBatch:
+    def make(rows: np.ndarray, epoch: int) -> SequenceBatch:
         batch = batch_of(part, rows)
         if noise is not None:
             inputs = noise.apply(batch.inputs, seed_of(epoch, *rows.tolist()))
@@ -235,8 +216,8 @@ def _noise(settings: Any, encoding: Encoding, part: Part) -> TokenNoise | None:
 
 
 def _changed(
-    batch: ExampleBatch, width: int, changes: SeriesAugmentation, seeds: list[int]
-) -> ExampleBatch:
+    batch: SequenceBatch, width: int, changes: SeriesAugmentation, seeds: list[int]
+) -> SequenceBatch:
     """The batch with its values changed at random; what tells of missing ones moves with them."""
     values, told = batch.inputs[..., :width], batch.inputs[..., width:]
     if told.shape[2]:
@@ -248,20 +229,16 @@ def _changed(
     return replace(batch, inputs=inputs, lengths=lengths)
 
 
-@torch.inference_mode()
 def mean_cost(
     model: nn.Module, part: Part, settings: Any, cost: Callable[[Tensor, Any], Tensor]
 ) -> float:
-    """The mean over a part of a cost that adds up over rows; dropout is off."""
-    was_training = model.training
-    model.eval()
-    total, count = 0.0, 0
-    for batch in _in_order(part, settings):
+    """The mean over a part of a cost that adds up over rows; see `mean_loss`."""
+
+    def loss(batch: SequenceBatch) -> tuple[Tensor, float]:
         outputs, _ = model(batch.inputs, batch.lengths)
-        total += cost(outputs, batch.targets).item()
-        count += len(batch.rows)
-    model.train(was_training)
-    return total / count
+        return cost(outputs, batch.targets), batch.terms
+
+    return mean_loss(model, _in_order(part, settings), loss)
 
 
 @torch.inference_mode()
@@ -311,6 +288,6 @@ def probe_of(part: Part, settings: Any, cost: Callable[[Tensor, Any], Tensor]) -
     return Probe(losses, len(chosen), longest, "steps")
 
 
-def _in_order(part: Part, settings: Any) -> Iterator[ExampleBatch]:
+def _in_order(part: Part, settings: Any) -> Iterator[SequenceBatch]:
     own = BucketSettings(batch=max(64, settings.batch), batch_steps=settings.batch_steps)
     return in_order(part.sequences.lengths, lambda rows: batch_of(part, rows), own)

@@ -76,11 +76,6 @@ def prepare(
         RunError: As `begin`.
     """
     settings.require_consistent()
-    if parallel.processes() > 1 and not task.parallel:
-        raise ConfigError(
-            f"{task.name} trains in one process, and {parallel.processes()} were started; start it "
-            "without torchrun"
-        )
     if settings.patience is not None and data.valid is None:
         raise ConfigError(
             f"patience={settings.patience} waits for a validation part, and there is none; give a "
@@ -255,7 +250,8 @@ def train_run(
         return None
     finished = Finished(trained, data, outcome, {})
     if not outcome.interrupted:
-        conclude(task, finished, run, measure)
+        with parallel.alone():
+            conclude(task, finished, run, measure)
     return finished
 
 

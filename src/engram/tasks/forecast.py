@@ -27,6 +27,7 @@ from engram.tasks import backtest
 from engram.tasks.backtest import Backtest
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.task import Data, Task, Trained
+from engram.training.evaluation import mean_loss
 from engram.training.losses import pinball
 from engram.training.penalties import obstacles
 from engram.training.settings import TrainingSettings
@@ -224,16 +225,16 @@ def cost_of(outputs: Tensor, targets: Tensor, outlook: Outlook, reduction: str =
     return pinball(outputs, wanted, mask=~wanted.isnan(), reduction=reduction, levels=levels)
 
 
-def mean_loss(model: nn.Module, settings: ForecastSettings, data: Data) -> float:
+def part_loss(model: nn.Module, settings: ForecastSettings, data: Data) -> float:
     """The mean pinball cost from every origin of the validation part, in units of the spread."""
     outlook: Outlook = data.preprocess
-    was_training = model.training
-    total, count = 0.0, 0
-    for outputs, targets in _validation(Trained(NAME, model, outlook, settings), data):
-        total += cost_of(outputs, targets, outlook, "sum").item()
-        count += outputs.shape[-1] * int((~targets.isnan()).sum())
-    model.train(was_training)
-    return total / count if count else float("nan")
+
+    def loss(looked: tuple[Tensor, Tensor]) -> tuple[Tensor, float]:
+        outputs, targets = looked
+        terms = outputs.shape[-1] * int((~targets.isnan()).sum())
+        return cost_of(outputs, targets, outlook, "sum"), terms
+
+    return mean_loss(model, _validation(Trained(NAME, model, outlook, settings), data), loss)
 
 
 def widen(trained: Trained, data: Data) -> None:
@@ -493,7 +494,7 @@ TASK = Task(
     build=_build,
     source=_source,
     objective=_objective,
-    loss=mean_loss,
+    loss=part_loss,
     preprocess_from=Outlook.from_plain,
     evaluate=evaluate,
     asking=AskingSettings,

@@ -29,7 +29,7 @@ from engram.tasks.sampling import SamplingSettings, stream_sample
 from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import Start, StartSettings, read_start
 from engram.training import parallel
-from engram.training.evaluation import mean_loss
+from engram.training.evaluation import stream_loss
 from engram.training.losses import LabelSmoothing, cross_entropy
 from engram.training.penalties import obstacles
 from engram.training.settings import TrainingSettings
@@ -264,7 +264,7 @@ def score_stream(trained: Trained, ids: Ids, characters: int | None = None) -> S
     """Measure how well a model predicts a stream of tokens, ``(N,)``."""
     unknown = trained.preprocess.tokenizer.unknown
     count = 0 if unknown is None else int(np.count_nonzero(ids[1:] == unknown))
-    loss = mean_loss(trained.model, evaluation_windows(ids))
+    loss = stream_loss(trained.model, evaluation_windows(ids))
     if characters is None:
         characters = characters_of(trained.preprocess.tokenizer, ids)
     return Score(loss, len(ids) - 1, characters, count)
@@ -386,7 +386,7 @@ def _objective(settings: LanguageModelSettings, _: Data) -> Objective:
 
 
 def _loss(model: nn.Module, _: LanguageModelSettings, data: Data) -> float:
-    return mean_loss(model, evaluation_windows(data.valid))
+    return stream_loss(model, evaluation_windows(data.valid))
 
 
 TASK = Task(
@@ -426,6 +426,5 @@ TASK = Task(
         f"engram info {run}",
     ],
     makes=(STDLIB,),
-    parallel=True,
     diagnosed=True,
 )

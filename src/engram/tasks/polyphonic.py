@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engram.cells import make_cell
+from engram.data.batch import StepBatch
 from engram.data.buckets import Buckets, BucketSettings, in_order
 from engram.data.padding import padded
 from engram.data.piano_rolls import COLUMNS, KEYS, LOWEST, read_piano_rolls, transposed
@@ -29,6 +30,7 @@ from engram.records import Report
 from engram.settings import Settings
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.task import Data, Task, Trained
+from engram.training.evaluation import mean_loss
 from engram.training.losses import binary_cross_entropy
 from engram.training.penalties import obstacles
 from engram.training.settings import TrainingSettings
@@ -81,25 +83,6 @@ class Keys:
         return cls()
 
 
-@dataclass(frozen=True)
-class RollBatch:
-    """Pieces side by side.
-
-    Attributes:
-        inputs: All steps but the last, ``(T - 1, B, 88)``.
-        targets: All but the first, the same shape.
-        lengths: Steps that are asked for, ``(B,)``.
-        count: Their sum.
-        share: See `training.source.Batch`.
-    """
-
-    inputs: Tensor
-    targets: Tensor
-    lengths: Tensor
-    count: int
-    share: float = 1.0
-
-
 def read(settings: PolyphonicSettings) -> Data:
     """Read the parts of a file.
 
@@ -128,30 +111,24 @@ def make_data(parts: dict[str, Sequences], about: list[str]) -> Data:
     )
 
 
-def batch_of(rolls: Sequences, rows: np.ndarray) -> RollBatch:
+def batch_of(rolls: Sequences, rows: np.ndarray) -> StepBatch:
     """The pieces with these numbers side by side."""
     laid, lengths = padded(rolls, rows)
-    return RollBatch(laid[:-1], laid[1:], lengths - 1, int((lengths - 1).sum()))
+    steps = lengths - 1
+    return StepBatch(laid[:-1], steps, laid[1:], rows, int(steps.sum()))
 
 
-def loss_of(model: nn.Module, batch: RollBatch, reduction: str = "mean") -> Tensor:
+def loss_of(model: nn.Module, batch: StepBatch, reduction: str = "mean") -> Tensor:
     """The negative log-likelihood of a batch's steps."""
+    assert batch.targets is not None
     outputs, _ = model(batch.inputs, batch.lengths)
     return binary_cross_entropy(outputs, batch.targets, lengths=batch.lengths, reduction=reduction)
 
 
-@torch.inference_mode()
-def mean_loss(model: nn.Module, rolls: Sequences) -> float:
-    """The negative log-likelihood of a step, nats; dropout is off."""
-    was_training = model.training
-    model.eval()
-    settings = BucketSettings(batch=64)
-    total, count = 0.0, 0
-    for batch in in_order(rolls.lengths, lambda rows: batch_of(rolls, rows), settings):
-        total += loss_of(model, batch, "sum").item()
-        count += batch.count
-    model.train(was_training)
-    return total / count
+def part_loss(model: nn.Module, rolls: Sequences) -> float:
+    """The negative log-likelihood per step, in nats; see `mean_loss`."""
+    batches = in_order(rolls.lengths, lambda rows: batch_of(rolls, rows), BucketSettings(batch=64))
+    return mean_loss(model, batches, lambda batch: (loss_of(model, batch, "sum"), batch.terms))
 
 
 def probe(trained: Trained, rolls: Sequences) -> Probe:
@@ -176,7 +153,7 @@ def evaluate(trained: Trained, rolls: Sequences) -> Report:
     Frame accuracy is Bay et al.'s (2009): TP / (TP + FP + FN) over all keys and steps, a key being
     predicted where its probability is above a half.
     """
-    nll = mean_loss(trained.model, rolls)
+    nll = part_loss(trained.model, rolls)
     hits, others = 0, 0
     with torch.inference_mode():
         for batch in in_order(
@@ -236,7 +213,7 @@ def _source(settings: PolyphonicSettings, data: Data) -> Buckets:
     rolls: Sequences = data.train
     own = BucketSettings(batch=settings.batch, batch_steps=settings.batch_steps)
 
-    def make(rows: np.ndarray, epoch: int) -> RollBatch:
+    def make(rows: np.ndarray, epoch: int) -> StepBatch:
         if not settings.transpose:
             return batch_of(rolls, rows)
         moved = [
@@ -253,7 +230,7 @@ def _source(settings: PolyphonicSettings, data: Data) -> Buckets:
 
 
 def _objective(_: PolyphonicSettings, __: Data) -> Objective:
-    def objective(model: nn.Module, batch: RollBatch, _: State | None) -> tuple[Tensor, None]:
+    def objective(model: nn.Module, batch: StepBatch, _: State | None) -> tuple[Tensor, None]:
         return loss_of(model, batch), None
 
     return objective
@@ -279,7 +256,7 @@ TASK = Task(
     build=_build,
     source=_source,
     objective=_objective,
-    loss=lambda model, settings, data: mean_loss(model, data.valid),
+    loss=lambda model, settings, data: part_loss(model, data.valid),
     preprocess_from=Keys.from_plain,
     evaluate=evaluate,
     asking=AskingSettings,

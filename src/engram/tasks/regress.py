@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from engram.data.batch import SequenceBatch
 from engram.data.encoding import Encoding, encoding_from_plain, learn_encoding
 from engram.data.labelled import Examples
 from engram.data.reading import ReadingSettings, read_examples
@@ -21,7 +22,6 @@ from engram.records import Report
 from engram.settings import Settings
 from engram.tasks.examples import (
     GROUPS,
-    ExampleBatch,
     ExampleSettings,
     Part,
     answers,
@@ -199,7 +199,7 @@ def _build(settings: RegressSettings, numbers: Numbers) -> nn.Module:
 def _objective(settings: RegressSettings, _: Data) -> Objective:
     cost = cost_by_name(settings.cost)
 
-    def objective(model: nn.Module, batch: ExampleBatch, _: State | None) -> tuple[Tensor, None]:
+    def objective(model: nn.Module, batch: SequenceBatch, _: State | None) -> tuple[Tensor, None]:
         outputs, _ = model(batch.inputs, batch.lengths)
         assert batch.targets is not None
         return cost(outputs, batch.targets.unsqueeze(1)), None

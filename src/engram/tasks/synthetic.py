@@ -1,7 +1,7 @@
 """Synthetic problems: what the literature tests memory with, made on the fly."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from engram.cells import make_cell
 from engram.data.seeds import seed_of
 from engram.errors import DataError
 from engram.models.aligned import Aligned
+from engram.models.evaluating import evaluating
 from engram.models.many_to_many import State
 from engram.models.settings import RecurrentSettings
 from engram.records import Report
@@ -21,6 +22,7 @@ from engram.tasks.probe import CONTEXTS, ROWS, Probe, Single
 from engram.tasks.problems import PROBLEMS
 from engram.tasks.problems.problem import Draw, Examples, Problem, ProblemSettings
 from engram.tasks.task import Data, Task, Trained
+from engram.training.evaluation import mean_loss
 from engram.training.penalties import obstacles
 from engram.training.settings import TrainingSettings
 from engram.training.source import Objective
@@ -144,30 +146,25 @@ def outputs_of(model: nn.Module, problem: Problem, examples: Examples) -> Tensor
 @torch.inference_mode()
 def outputs_for(model: nn.Module, problem: Problem, examples: Examples) -> Tensor:
     """The same of any number of sequences, some at a time; dropout is off."""
-    was_training = model.training
-    model.eval()
-    count = max(1, _STEPS_AT_ONCE // len(examples.inputs))
-    lengths = examples.lengths
-    parts = [
-        outputs_of(
-            model,
-            problem,
-            Examples(
-                examples.inputs[:, start : start + count],
-                examples.targets,
-                None if lengths is None else lengths[start : start + count],
-            ),
-        )
-        for start in range(0, examples.inputs.shape[1], count)
-    ]
-    model.train(was_training)
+    with evaluating(model):
+        parts = [outputs_of(model, problem, part) for part in _parts(examples)]
     return torch.cat(parts, dim=0 if problem.at_end else 1)
 
 
-def mean_loss(model: nn.Module, settings: SyntheticSettings, part: Examples) -> float:
-    """The loss of all examples of a part."""
+def _parts(examples: Examples) -> Iterator[Examples]:
+    count = max(1, _STEPS_AT_ONCE // len(examples.inputs))
+    for start in range(0, examples.size, count):
+        yield examples.of_rows(slice(start, start + count))
+
+
+def part_loss(model: nn.Module, settings: SyntheticSettings, part: Examples) -> float:
+    """The loss of all examples of a part; see `mean_loss`."""
     problem = PROBLEMS[settings.problem]
-    return problem.loss(outputs_for(model, problem, part), part).item()
+
+    def loss(some: Examples) -> tuple[Tensor, float]:
+        return problem.loss(outputs_of(model, problem, some), some) * some.terms, some.terms
+
+    return mean_loss(model, _parts(part), loss)
 
 
 def evaluate(trained: Trained, part: Examples) -> Report:
@@ -186,9 +183,8 @@ def probe(trained: Trained, part: Examples) -> Probe:
     rows = min(ROWS, part.inputs.shape[1])
 
     def losses(model: nn.Module, some: slice, context: int | None) -> Single:
-        chosen = range(rows)[some]
-        own = [_rows(part, [row], problem.at_end) for row in chosen]
-        whole = _rows(part, chosen, problem.at_end)
+        own = [part.of_rows(slice(row, row + 1)) for row in range(rows)[some]]
+        whole = part.of_rows(slice(*some.indices(rows)))
         if context is not None:
             whole = Examples(whole.inputs[-context:], whole.targets, None)
         outputs = outputs_of(model, problem, whole)
@@ -202,15 +198,6 @@ def probe(trained: Trained, part: Examples) -> Probe:
     even = part.lengths is None and problem.at_end
     longest = max((c for c in CONTEXTS if c <= len(part.inputs)), default=0) if even else 0
     return Probe(losses, rows, longest, "steps")
-
-
-def _rows(examples: Examples, rows: Sequence[int], at_end: bool) -> Examples:
-    """Some of the sequences."""
-    index = torch.tensor(rows)
-    targets = examples.targets.index_select(0 if at_end else 1, index)
-    lengths = None if examples.lengths is None else examples.lengths[index]
-    aside = None if examples.aside is None else examples.aside.index_select(1, index)
-    return Examples(examples.inputs[:, index], targets, lengths, aside)
 
 
 def _last_alone(outputs: Tensor, lengths: Tensor | None) -> Tensor:
@@ -295,7 +282,7 @@ TASK = Task(
     build=lambda settings, sizes: Aligned(sizes.inputs, sizes.outputs, settings),
     source=_source,
     objective=_objective,
-    loss=lambda model, settings, data: mean_loss(model, settings, data.valid),
+    loss=lambda model, settings, data: part_loss(model, settings, data.valid),
     preprocess_from=Sizes.from_plain,
     evaluate=evaluate,
     asking=AskingSettings,

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engram.cells import make_cell
+from engram.data.batch import StepBatch
 from engram.data.buckets import Buckets, BucketSettings, in_order
 from engram.data.encoding import (
     Missing,
@@ -34,6 +35,7 @@ from engram.tasks.examples import SplitSettings
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.spans import are_spans, compare
 from engram.tasks.task import Data, Task, Trained
+from engram.training.evaluation import mean_loss
 from engram.training.losses import LabelSmoothing, cross_entropy
 from engram.training.penalties import obstacles
 from engram.training.settings import TrainingSettings
@@ -99,27 +101,6 @@ class Part:
     tagged: Tagged
     sequences: Sequences
     targets: Sequences | None
-
-
-@dataclass(frozen=True)
-class TagBatch:
-    """Sequences side by side.
-
-    Attributes:
-        inputs: ``(T, B, 3)`` int64 for words, or ``(T, B, F)`` float32.
-        lengths: ``(B,)`` int64.
-        targets: ``(T, B)`` int64, `IGNORED` behind the end of a row; or None.
-        rows: Which sequences, ``(B,)`` int64.
-        count: Steps of all rows, without padding.
-        share: See `training.source.Batch`.
-    """
-
-    inputs: Tensor
-    lengths: Tensor
-    targets: Tensor | None
-    rows: np.ndarray
-    count: int
-    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -248,26 +229,22 @@ def read(settings: TagSettings) -> Data:
     return make_data(settings, (train, held["valid"], held["test"]))
 
 
-def batch_of(part: Part, rows: np.ndarray) -> TagBatch:
+def batch_of(part: Part, rows: np.ndarray) -> StepBatch:
     """The sequences with these numbers side by side."""
     inputs, lengths = padded(part.sequences, rows)
     targets = None if part.targets is None else padded(part.targets, rows, IGNORED)[0]
-    return TagBatch(inputs, lengths, targets, rows, int(lengths.sum()))
+    return StepBatch(inputs, lengths, targets, rows, int(lengths.sum()))
 
 
-@torch.inference_mode()
-def mean_loss(model: nn.Module, part: Part, settings: Any) -> float:
-    """Nats a step over a part; dropout is off."""
-    was_training = model.training
-    model.eval()
-    loss, count = 0.0, 0
-    for batch in _in_order(part, settings):
+def part_loss(model: nn.Module, part: Part, settings: Any) -> float:
+    """Nats per step over a part; see `mean_loss`."""
+
+    def loss(batch: StepBatch) -> tuple[Tensor, float]:
         assert batch.targets is not None
         scores = model(batch.inputs, batch.lengths)
-        loss += cross_entropy(scores, batch.targets, reduction="sum").item()
-        count += batch.count
-    model.train(was_training)
-    return loss / count
+        return cross_entropy(scores, batch.targets, reduction="sum"), batch.terms
+
+    return mean_loss(model, _in_order(part, settings), loss)
 
 
 @torch.inference_mode()
@@ -312,7 +289,7 @@ def evaluate(trained: Trained, part: Part) -> Report:
         rows = [[name, *row] for name, row in zip(names, confusion.tolist(), strict=True)]
         tables["confusion (rows: true tags)"] = ReportTable(["", *names], rows)
     measures |= {
-        "loss": mean_loss(trained.model, part, trained.settings),
+        "loss": part_loss(trained.model, part, trained.settings),
         "sequences": len(part.sequences),
         "steps": len(flat),
     }
@@ -365,7 +342,7 @@ def _source(settings: TagSettings, data: Data) -> Buckets:
 
 
 def _objective(settings: TagSettings, _: Data) -> Objective:
-    def objective(model: nn.Module, batch: TagBatch, _: State | None) -> tuple[Tensor, None]:
+    def objective(model: nn.Module, batch: StepBatch, _: State | None) -> tuple[Tensor, None]:
         assert batch.targets is not None
         scores = model(batch.inputs, batch.lengths)
         return cross_entropy(scores, batch.targets, smoothing=settings.label_smoothing), None
@@ -403,7 +380,7 @@ def probe(trained: Trained, part: Part) -> Probe:
     return Probe(losses, len(chosen), longest, "steps")
 
 
-def _in_order(part: Part, settings: Any) -> Iterator[TagBatch]:
+def _in_order(part: Part, settings: Any) -> Iterator[StepBatch]:
     own = BucketSettings(batch=max(64, settings.batch), batch_steps=settings.batch_steps)
     return in_order(part.sequences.lengths, lambda rows: batch_of(part, rows), own)
 
@@ -430,7 +407,7 @@ TASK = Task(
     build=_build,
     source=_source,
     objective=_objective,
-    loss=lambda model, settings, data: mean_loss(model, data.valid, settings),
+    loss=lambda model, settings, data: part_loss(model, data.valid, settings),
     preprocess_from=Tags.from_plain,
     evaluate=evaluate,
     asking=AskingSettings,

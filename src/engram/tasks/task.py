@@ -93,7 +93,6 @@ class Task:
         makes: Names in ``data`` that mean examples made on this machine; a file of such a name is
             given as ``./NAME``.
         names: The setting that says what is trained on.
-        parallel: Whether several processes can train it together.
         diagnosed: Whether what the model remembers is measured at the end of each training.
     """
 
@@ -121,7 +120,6 @@ class Task:
     finish: Callable[[Trained, Data], None] | None = None
     makes: tuple[str, ...] = ()
     names: str = "data"
-    parallel: bool = False
     diagnosed: bool = False
 
     @property

@@ -1,15 +1,16 @@
 """Translation: a text in, another text out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from engram.data.batch import Batch
 from engram.data.buckets import Buckets, BucketSettings, in_order
 from engram.data.padding import padded
 from engram.data.pairs import read_lines
@@ -40,7 +41,7 @@ from engram.tasks.writing import (
     encoded,
     judged,
     loss_of,
-    mean_loss,
+    part_loss,
     probe_of,
     targets_of,
     written,
@@ -53,7 +54,7 @@ NAME = "translate"
 
 
 @dataclass(frozen=True)
-class PairBatch:
+class PairBatch(Batch):
     """Pairs side by side.
 
     Attributes:
@@ -61,8 +62,10 @@ class PairBatch:
         lengths: Of the sources, ``(B,)`` int64.
         written: What is to be written.
         rows: Which pairs, ``(B,)`` int64.
-        share: See `training.source.Batch`.
+        share: See `Batch`.
     """
+
+    axes: ClassVar[Mapping[str, int]] = {"sources": 1, "lengths": 0, "rows": 0}
 
     sources: Tensor
     lengths: Tensor
@@ -72,8 +75,13 @@ class PairBatch:
 
     @property
     def count(self) -> int:
-        """Tokens that are to be written."""
+        """Tokens that are to be written, in all processes."""
         return self.written.count
+
+    @property
+    def terms(self) -> float:
+        """Tokens of these rows that are to be written."""
+        return self.written.terms
 
 
 def evaluate(trained: Trained, part: Part) -> Report:
@@ -221,7 +229,7 @@ def _probe(trained: Trained, part: Part) -> Probe:
 def _mean_loss(model: nn.Module, settings: Any, part: Part) -> float:
     lengths = part.sources.lengths + part.targets.lengths
     batches = in_order(lengths, lambda rows: _batch(part, rows), _batches(settings))
-    return mean_loss(model, batches, lambda m, b: m(b.sources, b.lengths, b.written.inputs)[0])
+    return part_loss(model, batches, lambda m, b: m(b.sources, b.lengths, b.written.inputs)[0])
 
 
 def _loss(model: nn.Module, settings: TranslateSettings, data: Data) -> float:

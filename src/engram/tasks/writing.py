@@ -1,7 +1,7 @@
 """What tasks that write a sequence share: settings, targets, loss, decoding, measures."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +23,7 @@ from engram.models.decoding import (
 from engram.records import Report, ReportTable
 from engram.settings import Settings
 from engram.tasks.probe import Probe, Single, choose_targets
+from engram.training.evaluation import mean_loss
 from engram.training.losses import cross_entropy
 
 _SHOWN = 8  # wrong outputs that a report shows
@@ -105,7 +106,7 @@ class Targets:
     Attributes:
         inputs: ``(S, B)`` int64: END, then the tokens.
         targets: ``(S, B)`` int64: the tokens, then END; `IGNORED` behind it.
-        count: How many tokens count.
+        count: How many tokens count, in all processes.
         drawn: Share of inputs that the model draws itself.
     """
 
@@ -113,6 +114,15 @@ class Targets:
     targets: Tensor
     count: int
     drawn: float = 0.0
+
+    def of_rows(self, rows: slice) -> "Targets":
+        """The same, of these rows alone."""
+        return replace(self, inputs=self.inputs[:, rows], targets=self.targets[:, rows])
+
+    @property
+    def terms(self) -> float:
+        """How many tokens of these rows count."""
+        return float((self.targets != IGNORED).sum())
 
 
 def encoded(tokenizer: Tokenizer, texts: Iterable[str]) -> Sequences:
@@ -145,20 +155,16 @@ def loss_of(scores: Tensor, targets: Tensor, settings: Any) -> Tensor:
     return cross_entropy(scores, targets, smoothing=settings.label_smoothing)
 
 
-@torch.inference_mode()
-def mean_loss(
+def part_loss(
     model: nn.Module, batches: Iterable[Any], scores_of: Callable[[nn.Module, Any], Tensor]
 ) -> float:
-    """Nats a token over batches that have `Targets`; dropout is off, and nothing is drawn."""
-    was_training = model.training
-    model.eval()
-    loss, count = 0.0, 0
-    for batch in batches:
+    """Nats per token over batches that have `Targets`, of which none is drawn; see `mean_loss`."""
+
+    def loss(batch: Any) -> tuple[Tensor, float]:
         scores = scores_of(model, batch)
-        loss += cross_entropy(scores, batch.written.targets, reduction="sum").item()
-        count += batch.written.count
-    model.train(was_training)
-    return loss / count
+        return cross_entropy(scores, batch.written.targets, reduction="sum"), batch.terms
+
+    return mean_loss(model, batches, loss)
 
 
 def probe_of(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from engram.errors import NumericsError
+from engram.layers.shard import running
 from engram.models.storage import save_weights
 from engram.training import parallel
 from engram.training.averaging import Averaging
@@ -26,7 +27,7 @@ from engram.training.reporting import Evaluated, Logged, Plan, Reporter
 from engram.training.run_folder import RunFolder
 from engram.training.schedules import rate_at
 from engram.training.settings import TrainingSettings
-from engram.training.source import Batch, Objective, Source
+from engram.training.source import Objective, Source
 from engram.training.stopping import EarlyStopping
 from engram.training.weight_penalties import add_weight_penalties, decay_weights
 
@@ -96,7 +97,7 @@ def train(
     averaging = Averaging(model, settings)
     remedies: Remedies = {"clipping": clipping, "penalties": penalties, "averaging": averaging}
     progress = Progress(stopping=EarlyStopping(settings.patience))
-    torch.manual_seed(settings.seed + 7919 * (1 + parallel.rank()))
+    torch.manual_seed(settings.seed + 7919)  # in each process: draws are by row, see `Shard`
     parallel.from_first([p.data for p in parameters])
     if checkpoint is not None:
         restore(checkpoint, model, optimizer, progress, remedies)
@@ -142,17 +143,21 @@ def train(
 
                 # one update
                 begin(progress.update)
-                loss_tensor, state = objective(model, batch, progress.state)
+                own = parallel.own_part(batch)
+                with running(own.shard):
+                    loss_tensor, state = objective(model, own.batch, progress.state)
                 optimizer.zero_grad(set_to_none=True)
+                if own.loss != own.rows:  # the mean over terms, the penalties' over rows
+                    loss_tensor = loss_tensor * (own.loss / own.rows)
                 penalised = penalties.added_to(loss_tensor)
                 penalised.backward(retain_graph=penalties.needs_graph)
                 values = penalties.after_backward(progress.epoch)
-                (loss, *penalty_values), stop = parallel.average_gradients(
-                    parameters, [loss_tensor.item(), *values.values()], request.made
+                (loss, *penalty_values), stop = parallel.sum_gradients(
+                    parameters, [loss_tensor.item(), *values.values()], request.made, own.rows
                 )
                 add_weight_penalties(optimizer, settings)
                 norm = gradient_norm(parameters)
-                _require_finite(model, objective, batch, progress, loss, norm)
+                _require_finite(model, objective, own, progress, loss, norm)
                 clipped = clipping.apply(named, norm)
                 rate = rate_at(progress.update, total, per_epoch, settings)
                 for group in optimizer.param_groups:
@@ -222,7 +227,7 @@ def train(
 def _require_finite(
     model: nn.Module,
     objective: Objective,
-    batch: Batch,
+    own: parallel.Own,
     progress: Progress,
     loss: float,
     norm: float,
@@ -232,9 +237,14 @@ def _require_finite(
         return
     what = f"loss is {loss}" if not math.isfinite(loss) else f"norm of the gradient is {norm}"
     state = progress.state
+
+    def run_forward() -> None:
+        with running(own.shard):
+            objective(model, own.batch, state)
+
     raise diverged(
         model,
-        lambda: objective(model, batch, state),
+        run_forward,
         progress.update + 1,
         what,
         progress.saved,

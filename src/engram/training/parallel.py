@@ -3,17 +3,29 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from engram.data.batch import Batch
 from engram.errors import ConfigError
+from engram.layers.shard import Shard
 
 
 @contextmanager
 def process_group() -> Iterator[None]:
-    """Join the group of processes that torchrun describes, for as long as the block runs."""
+    """Join the group of processes that torchrun describes, for as long as the block runs.
+
+    A group that the process is in already is used, and stays.
+    """
+    if dist.is_initialized():
+        yield
+        dist.barrier()
+        return
     if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) < 2:
         yield
         return
@@ -25,14 +37,27 @@ def process_group() -> Iterator[None]:
         dist.destroy_process_group()
 
 
+_alone: ContextVar[bool] = ContextVar("alone", default=False)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Do something in this process without the others, for as long as the block runs."""
+    token = _alone.set(True)
+    try:
+        yield
+    finally:
+        _alone.reset(token)
+
+
 def rank() -> int:
     """Number of this process, from 0."""
-    return dist.get_rank() if dist.is_initialized() else 0
+    return dist.get_rank() if dist.is_initialized() and not _alone.get() else 0
 
 
 def processes() -> int:
     """How many processes train together."""
-    return dist.get_world_size() if dist.is_initialized() else 1
+    return dist.get_world_size() if dist.is_initialized() and not _alone.get() else 1
 
 
 def own_rows(lanes: int) -> slice:
@@ -51,31 +76,71 @@ def own_rows(lanes: int) -> slice:
     return slice(rank() * share, (rank() + 1) * share)
 
 
-def average_gradients(
-    parameters: Sequence[nn.Parameter], values: Sequence[float], stop: bool
+@dataclass(frozen=True)
+class Own:
+    """What one process runs of a batch.
+
+    Attributes:
+        batch: The rows that it runs.
+        shard: Which of all rows they are; None where they are all of them.
+        loss: What its mean loss counts for in that of the whole batch.
+        rows: Its rows, as a share of all.
+    """
+
+    batch: Any
+    shard: Shard | None
+    loss: float = 1.0
+    rows: float = 1.0
+
+
+def own_part(batch: Any) -> Own:
+    """The rows of a batch that this process runs.
+
+    Args:
+        batch: A `Batch` of all rows, of which each process takes as many as the others, or one
+            more; or a `Window`, which holds this process's lanes alone already.
+    """
+    count, own = processes(), rank()
+    if count == 1:
+        return Own(batch, None)
+    if not isinstance(batch, Batch):
+        lanes = batch.inputs.shape[1]
+        shard = Shard(own * lanes, (own + 1) * lanes, count * lanes)
+        return Own(batch, shard, 1.0 / count, 1.0 / count)
+    size = batch.size
+    start, stop = size * own // count, size * (own + 1) // count
+    if start == stop:  # a row that counts for nothing: what is drawn has to be drawn everywhere
+        return Own(batch.of_rows(slice(0, 1)), Shard(0, 1, size), 0.0, 0.0)
+    part = batch.of_rows(slice(start, stop))
+    shard = Shard(start, stop, size)
+    return Own(part, shard, part.terms / batch.terms, (stop - start) / size)
+
+
+def sum_gradients(
+    parameters: Sequence[nn.Parameter], values: Sequence[float], stop: bool, weight: float
 ) -> tuple[list[float], bool]:
-    """Average gradients, the loss and penalties over processes, in place, in one exchange.
+    """Sum weighted gradients, the loss and penalties over processes, in place, in one exchange.
 
     A weight that one process used and another did not, such as a learnt initial state where no
     sequence starts, counts as zero there; one that none used is left without a gradient, as in one
     process.
 
     Args:
-        parameters: Those whose gradients are averaged.
+        parameters: Those whose gradients are summed.
         values: This process's loss and penalties.
         stop: Whether this process was asked to stop.
+        weight: What this process counts for; those of all add up to 1.
 
     Returns:
-        The means of the values, and whether any process was asked to stop.
+        The sums of the values, and whether any process was asked to stop.
     """
     if processes() == 1:
         return list(values), stop
     used = [float(p.grad is not None) for p in parameters]
-    extra = torch.tensor([*used, *values, float(stop)], dtype=parameters[0].dtype)
-    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    flat = torch.cat([g.reshape(-1) for g in gradients] + [extra])
+    extra = torch.tensor([*used, *(weight * v for v in values), float(stop)])
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad * weight for p in parameters]
+    flat = torch.cat([g.reshape(-1) for g in gradients] + [extra.to(gradients[0])])
     dist.all_reduce(flat)
-    flat /= processes()
     offset = 0
     anywhere = flat[-len(extra) :][: len(used)].tolist()
     for parameter, gradient, share in zip(parameters, gradients, anywhere, strict=True):

@@ -82,7 +82,7 @@ def capture(
         tensors |= {f"state.{i}": parallel.joined(s, dim=1) for i, s in enumerate(parts)}
     for part, remedy in remedies.items():
         tensors |= {f"{part}.{name}": value for name, value in remedy.kept().items()}
-    tensors["random"] = parallel.joined(torch.get_rng_state().unsqueeze(0), dim=0)
+    tensors["random"] = torch.get_rng_state().unsqueeze(0)  # the same in every process
     cursor = {"update": progress.update, "epoch": progress.epoch, "batch": progress.batch}
     kept = {"cursor": cursor, "sums": asdict(progress.sums), "stopping": asdict(progress.stopping)}
     return Checkpoint(tensors, kept | facts)
@@ -112,9 +112,8 @@ def restore(
     for part, remedy in remedies.items():
         remedy.put_back(checkpoint.group(part))
     random = checkpoint.tensors["random"]
-    if len(random) == parallel.processes():  # else: other processes than before draw anew
-        # a clone, as torch 2.13 reads past the end of a row that is a view
-        torch.set_rng_state(random[parallel.rank()].clone())
+    # a clone, as torch 2.13 reads past the end of a row that is a view
+    torch.set_rng_state(random[0].clone())
     facts = checkpoint.facts
     progress.update = facts["cursor"]["update"]
     progress.epoch = facts["cursor"]["epoch"]

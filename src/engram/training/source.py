@@ -8,23 +8,12 @@ from torch import Tensor, nn
 from engram.models.many_to_many import State
 
 
-class Batch(Protocol):
-    """What one update is made of; more than this is between source and objective."""
-
-    @property
-    def share(self) -> float:
-        """What the learning rate is scaled by; 1 for a usual batch."""
-
-    @property
-    def count(self) -> int:
-        """Tokens, steps or sequences that count, in the rows of all processes."""
-
-
 class Source(Protocol):
     """What a model is trained on, such as `Lanes` and `Buckets`.
 
     A pass over the data is one epoch; its batches follow from the seed and the epoch alone, so that
-    a training can go on within it.
+    a training can go on within it. A batch is a `Batch` of all processes' rows, or a `Window` of
+    the rows of this one.
     """
 
     @property

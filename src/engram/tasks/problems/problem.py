@@ -8,6 +8,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from engram.data.batch import Batch
+from engram.data.lanes import IGNORED
 from engram.settings import Settings
 
 LENGTHS: dict[str, int | None] = {
@@ -88,7 +90,7 @@ class ProblemSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Examples:
+class Examples(Batch):
     """Sequences side by side, and what is to be said of them.
 
     Attributes:
@@ -96,7 +98,7 @@ class Examples:
         targets: Of the problem's own shape; its last axis but those of an answer is ``B``.
         lengths: Steps of each, ``(B,)``, or None where all have T.
         aside: What measures need besides, or None.
-        share: See `training.source.Batch`.
+        share: See `Batch`.
     """
 
     inputs: Tensor
@@ -106,11 +108,34 @@ class Examples:
     share: float = 1.0
 
     @property
+    def size(self) -> int:
+        """How many sequences there are."""
+        return self.inputs.shape[1]
+
+    @property
     def count(self) -> int:
         """Steps of all sequences."""
         if self.lengths is not None:
             return int(self.lengths.sum())
         return self.inputs.shape[0] * self.inputs.shape[1]
+
+    @property
+    def terms(self) -> float:
+        """Answers that count: those of all sequences, or of the steps that are asked."""
+        if self.targets.is_floating_point():
+            return float(self.size)
+        return float((self.targets != IGNORED).sum())
+
+    def of_rows(self, rows: slice) -> "Examples":
+        """Some of the sequences; answers at all steps have them on their second axis."""
+        own = self.targets[rows] if self.targets.dim() == 1 else self.targets[:, rows]
+        return Examples(
+            self.inputs[:, rows],
+            own,
+            None if self.lengths is None else self.lengths[rows],
+            None if self.aside is None else self.aside[:, rows],
+            self.share,
+        )
 
 
 Draw = Callable[[int, torch.Generator], Examples]
