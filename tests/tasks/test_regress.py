@@ -124,7 +124,8 @@ def test_from_a_file_to_answers_by_the_command_line(tmp_path, capsys, monkeypatc
     assert first > 20 > -10 > second
     assert main(["eval", "run", "--data", "test.csv", "--json", "figures.json"]) == 0
     result = json.loads((tmp_path / "run/records/result.json").read_text())
-    assert json.loads((tmp_path / "figures.json").read_text()) == result["reports"]["test"]["measures"]
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures == result["reports"]["test"]["measures"]
     assert main(["info", "run"]) == 0
     assert "of the scaled targets" in capsys.readouterr().out
     assert main(["train", "regress", "--data", "new.csv"]) == 2

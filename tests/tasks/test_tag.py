@@ -182,7 +182,8 @@ def test_from_a_file_to_answers_by_the_command_line(tmp_path, capsys, monkeypatc
     assert [row["tag"] for row in rows] == ["B-PER", "O", "B-LOC", "O"]
     assert main(["eval", "run", "--data", "test.conll", "--json", "figures.json"]) == 0
     result = json.loads((tmp_path / "run/records/result.json").read_text())
-    assert json.loads((tmp_path / "figures.json").read_text()) == result["reports"]["test"]["measures"]
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures == result["reports"]["test"]["measures"]
     assert main(["info", "run"]) == 0
     assert main(["predict", "run", "--data", "new.conll", "--text", "both"]) == 2
     assert "one of both" in capsys.readouterr().err
