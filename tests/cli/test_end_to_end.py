@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -368,3 +370,25 @@ def test_a_run_dir_of_its_own_name(tmp_path, monkeypatch, capsys):
 def test_train_without_a_task(capsys):
     assert main(["train"]) == 0
     assert "language-model" in capsys.readouterr().out
+
+
+def test_a_run_that_is_held_is_neither_resumed_nor_replaced(run, tmp_path, capsys):
+    (run / "records" / "result.json").unlink()
+    code = (
+        "import sys, time; from pathlib import Path; "
+        "from engram.training.run_folder import RunFolder\n"
+        "with RunFolder(Path(sys.argv[1])).held():\n"
+        "    print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(run)], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout.readline() == "held\n"
+        before = _contents(run)
+        assert main(["resume", str(run)]) == 1
+        assert "another process is training" in capsys.readouterr().err
+        assert _train(tmp_path, "--overwrite") == 1
+        assert "another process is training" in capsys.readouterr().err
+        assert _contents(run) == before
+        holder.kill()  # the lock dies with it
+    assert main(["resume", str(run)]) == 0

@@ -1,5 +1,6 @@
 """Fitting: what estimators of tasks do alike, from settings and data to fitted names."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def fit(
         run = RunFolder.create(Path(run_dir), config, command)
         if start is not None:
             fitting.save(run.start, start)
-    with torch.random.fork_rng(devices=[]):
+    held = nullcontext() if run is None else run.held()
+    with torch.random.fork_rng(devices=[]), held:
         trained, outcome = fitting.fit(
             task, settings, data, run=run, reporter=reporter, start=begun
         )

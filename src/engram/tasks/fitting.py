@@ -1,6 +1,7 @@
 """Training, saving and loading the model of any task."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -229,29 +230,32 @@ def train_run(
     named = getattr(settings, "start", None)
     if create is None:
         settings = _with_own_start(settings, run)
-    with parallel.process_group():
-        first = parallel.rank() == 0
-        data = task.read(settings)
-        if create is not None:
-            prepare(task, settings, data)  # its faults come before a folder is made or replaced
-        if create is not None and first:
-            create()
-            if named is not None:
-                copy_model(model_folder(named), run.start)
-        trained, outcome = fit(
-            task,
-            settings,
-            data,
-            run=run,
-            reporter=reporter if first else None,
-            resume=create is None,
-        )
-    if not first:
-        return None
-    finished = Finished(trained, data, outcome, {})
-    if not outcome.interrupted:
-        with parallel.alone():
-            conclude(task, finished, run, measure)
+    with ExitStack() as until_the_end:
+        with parallel.process_group():
+            first = parallel.rank() == 0
+            data = task.read(settings)
+            if create is not None:
+                prepare(task, settings, data)  # its faults come before a folder is made or replaced
+            if create is not None and first:
+                create()
+                if named is not None:
+                    copy_model(model_folder(named), run.start)
+            if first:
+                until_the_end.enter_context(run.held())
+            trained, outcome = fit(
+                task,
+                settings,
+                data,
+                run=run,
+                reporter=reporter if first else None,
+                resume=create is None,
+            )
+        if not first:
+            return None
+        finished = Finished(trained, data, outcome, {})
+        if not outcome.interrupted:
+            with parallel.alone():
+                conclude(task, finished, run, measure)
     return finished
 
 

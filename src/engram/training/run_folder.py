@@ -6,12 +6,14 @@ import platform
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 import yaml
+from filelock import FileLock, Timeout
 
 import engram
 from engram.errors import RunError
@@ -116,6 +118,32 @@ class RunFolder:
             what = "holds no config.yaml, so it is no run" if path.exists() else "does not exist"
             raise RunError(f"{path} {what}; name the folder that --run-dir named in training")
         return run
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from training into this folder, for as long as the block runs.
+
+        The lock is the system's, and goes with the process, however that ends.
+
+        Raises:
+            RunError: Where another process holds it.
+        """
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(
+                f"another process is training {self.path}; wait until it ends, or stop it first"
+            ) from None
+        except NotImplementedError:  # a file system without locks
+            yield
+            return
+        except OSError as error:
+            raise RunError(cannot("write", self.path, error)) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def settings(self) -> dict[str, Any]:
         """What config.yaml says.
@@ -236,7 +264,7 @@ class RunFolder:
     def _is_begun(self) -> bool:
         """Whether a process was killed while it made this folder, before config.yaml."""
         names = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else {""}
-        first = {"command.txt", "environment.json"}
+        first = {"command.txt", "environment.json", ".lock"}
         return all(
             name in first or name.startswith(_ASIDE) or (name[:1] == "." and name[-4:] == ".tmp")
             for name in names
@@ -267,10 +295,11 @@ class RunFolder:
                     f"the training reads {given}, which --overwrite would remove with the run in "
                     f"{self.path}; choose another --run-dir"
                 )
-        aside.mkdir()
-        for each in own:
-            if each.exists():
-                os.replace(each, aside / each.name)
+        with self.held():
+            aside.mkdir()
+            for each in own:
+                if each.exists():
+                    os.replace(each, aside / each.name)
 
 
 def environment() -> dict[str, Any]:
