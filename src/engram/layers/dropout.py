@@ -25,14 +25,13 @@ def drop(
         return nn.functional.dropout(x, probability)
     shape = (1, *x.shape[1:]) if variational else tuple(x.shape)
     if x.dim() <= axis:  # one sequence, without rows
-        return x * draw_mask(x, shape, probability)
-    mask = drawn_by_row(shape, axis, lambda whole: draw_mask(x, whole, probability))
+        return x * draw_mask(x.new_ones(shape), probability)
+    mask = drawn_by_row(shape, axis, lambda whole: draw_mask(x.new_ones(whole), probability))
     return x * mask
 
 
-def draw_mask(like: Tensor, shape: tuple[int, ...], probability: float) -> Tensor:
-    """Zero with the probability, else 1/(1 - p), of a tensor's dtype and on its device."""
-    ones = torch.ones(shape, dtype=like.dtype, device=like.device)
+def draw_mask(ones: Tensor, probability: float) -> Tensor:
+    """Zero with the probability, else 1/(1 - p); shaped like a tensor of ones."""
     return nn.functional.dropout(ones, probability)
 
 
