@@ -1,6 +1,5 @@
 """Dropout on sequences: a mask for each step, or one mask for all of them."""
 
-import torch
 from torch import Tensor, nn
 
 from engram.layers.arguments import checked_probabilities
