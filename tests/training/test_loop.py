@@ -14,6 +14,7 @@ from engram.errors import DataError, NumericsError, RunError
 from engram.models.many_to_many import ManyToMany, ModelSettings
 from engram.tasks import fitting
 from engram.tasks import language_model as task
+from engram.training.checkpoint import Checkpoint, save_checkpoint
 from engram.training.loop import train
 from engram.training.reporting import Reporter
 from engram.training.run_folder import RunFolder
@@ -277,6 +278,42 @@ def test_changed_data_are_refused(tmp_path):
     other = task.make_data(settings, [TEXT.replace("fox", "cat")])
     with pytest.raises(RunError, match="have changed since it was started"):
         fitting.fit(task.TASK, settings, other, run=run, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"rate": 0.5}, "rate was 0.002 and is 0.5"),
+        ({"hidden": 8}, "hidden was 16 and is 8"),
+        ({"dropout": 0.0, "seed": 4}, "dropout was 0.2 and is 0.0; seed was 0 and is 4"),
+    ],
+)
+def test_settings_that_were_edited_are_told(tmp_path, changes, text):
+    settings = _settings(epochs=1)
+    corpus = task.make_data(settings, [TEXT])
+    run = _run(tmp_path / "run", settings)
+    fitting.fit(task.TASK, settings, corpus, run=run, reporter=_StopAt(9))
+    before = _weights(run.path)
+    with pytest.raises(
+        RunError, match=r"config\.yaml was edited since the training began"
+    ) as caught:
+        fitting.fit(task.TASK, _settings(epochs=1, **changes), corpus, run=run, resume=True)
+    assert text in str(caught.value)
+    assert _weights(run.path) == before
+    fitting.fit(task.TASK, settings.model_copy(update={"threads": 1}), corpus, run=run, resume=True)
+
+
+@pytest.mark.parametrize("name", ["cursor", "sums", "stopping", "metrics_bytes"])
+def test_a_checkpoint_of_another_version_is_told(tmp_path, name):
+    settings = _settings(epochs=1)
+    corpus = task.make_data(settings, [TEXT])
+    run = _run(tmp_path / "run", settings)
+    fitting.fit(task.TASK, settings, corpus, run=run, reporter=_StopAt(9))
+    checkpoint, _ = run.load()
+    facts = {key: value for key, value in checkpoint.facts.items() if key != name}
+    save_checkpoint(run.last, Checkpoint(checkpoint.tensors, facts))
+    with pytest.raises(RunError, match="of another version of Engram"):
+        fitting.fit(task.TASK, settings, corpus, run=run, resume=True)
 
 
 def test_short_text_is_refused():

@@ -24,11 +24,15 @@ from engram.settings import Settings
 from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import Start, adopt, describe_start, model_folder, read_start
 from engram.training import parallel
+from engram.training.checkpoint import Checkpoint
 from engram.training.groups import tuning_of
 from engram.training.loop import Outcome, train
 from engram.training.penalties import Penalties
 from engram.training.reporting import Prepared, Reporter
 from engram.training.run_folder import RunFolder
+
+# Settings that may change while a training goes on: what they name is checked by itself.
+_FREE = ("data", "valid_data", "test_data", "start", "threads")
 
 
 def build(task: Task, settings: Any, preprocess: Any) -> nn.Module:
@@ -127,11 +131,8 @@ def fit(
         checkpoint, notice = run.load()
         if notice:
             reporter.notice(notice)
-        if checkpoint is not None and checkpoint.facts["data"] != data.digest:
-            raise RunError(
-                f"the data of {run.path} have changed since it was started; restore them, or train "
-                "a new run"
-            )
+        if checkpoint is not None:
+            _require_same(run, checkpoint, settings, data)
     trained = Trained(task.name, model, data.preprocess, settings)
     writes = run is not None and parallel.rank() == 0
     if run is not None and writes:
@@ -145,7 +146,7 @@ def fit(
         run=run,
         reporter=reporter,
         checkpoint=checkpoint,
-        facts={"data": data.digest},
+        facts={"data": data.digest, "settings": settings.plain()},
     )
     model.eval()
     if task.finish is not None and not outcome.interrupted:
@@ -174,6 +175,33 @@ def _with_own_start(settings: Any, run: RunFolder) -> Any:
     if getattr(settings, "start", None) is None or not has_weights(run.start):
         return settings
     return settings.model_copy(update={"start": str(run.start)})
+
+
+def _require_same(run: RunFolder, checkpoint: Checkpoint, settings: Any, data: Data) -> None:
+    """See that a training goes on as it began.
+
+    Raises:
+        RunError: Where its data or its settings are not the same any more.
+    """
+    if checkpoint.facts.get("data") != data.digest:
+        raise RunError(
+            f"the data of {run.path} have changed since it was started; restore them, or train a "
+            "new run"
+        )
+    before = checkpoint.facts.get("settings")
+    if not isinstance(before, dict):  # of a version that did not keep them
+        return
+    now = settings.plain()
+    changed = [
+        f"{name} was {before.get(name)!r} and is {now.get(name)!r}"
+        for name in sorted(before.keys() | now.keys())
+        if name not in _FREE and before.get(name) != now.get(name)
+    ]
+    if changed:
+        raise RunError(
+            f"{run.config} was edited since the training began: {'; '.join(changed[:4])}; put it "
+            "back, or train a new run"
+        )
 
 
 @dataclass(frozen=True)

@@ -90,11 +90,14 @@ def _read(path: Path) -> Checkpoint:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         facts = metadata["facts"]
         whole = metadata["digest"] == _digest(tensors, facts)
-    except (SafetensorError, KeyError, OSError) as error:
+        plain = json.loads(facts)
+    except (SafetensorError, KeyError, OSError, ValueError, RecursionError) as error:
         raise RunError(f"checkpoint {path} is damaged ({error})") from None
     if not whole:
         raise RunError(f"checkpoint {path} is damaged (its digest does not fit its content)")
-    return Checkpoint(tensors, json.loads(facts))
+    if not isinstance(plain, dict):
+        raise RunError(f"checkpoint {path} is damaged (its facts are not names and values)")
+    return Checkpoint(tensors, plain)
 
 
 def _digest(tensors: dict[str, Tensor], facts: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engram.errors import NumericsError
+from engram.errors import NumericsError, RunError
 from engram.layers.shard import running
 from engram.models.storage import save_weights
 from engram.training import parallel
@@ -100,7 +100,14 @@ def train(
     torch.manual_seed(settings.seed + 7919)  # in each process: draws are by row, see `Shard`
     parallel.from_first([p.data for p in parameters])
     if checkpoint is not None:
-        restore(checkpoint, model, optimizer, progress, remedies)
+        try:
+            restore(checkpoint, model, optimizer, progress, remedies)
+        except (KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise RunError(
+                f"the checkpoint does not fit this training ({reason}): it is of other settings or "
+                "of another version of Engram; train a new run"
+            ) from None
         if run is not None and parallel.rank() == 0:
             # a kill may have come between the checkpoint and the weights that belong to it
             save_weights(run.model, progress.best_weights or averaging.model.state_dict())

@@ -211,7 +211,11 @@ class RunFolder:
             As `load_checkpoint`; where metrics are missing, the sentence says that too.
         """
         checkpoint, notice = load_checkpoint(self.last)
-        known = 0 if checkpoint is None else int(checkpoint.facts["metrics_bytes"])
+        known = 0 if checkpoint is None else checkpoint.facts.get("metrics_bytes")
+        if type(known) is not int:
+            raise RunError(
+                f"the checkpoint in {self.last} is of another version of Engram; train a new run"
+            )
         there = self.metrics.stat().st_size if self.metrics.exists() else 0
         if there > known:
             os.truncate(self.metrics, known)
