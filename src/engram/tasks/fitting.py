@@ -30,6 +30,7 @@ from engram.training.loop import Outcome, train
 from engram.training.penalties import Penalties
 from engram.training.reporting import Prepared, Reporter
 from engram.training.run_folder import RunFolder
+from engram.training.source import planned_updates
 
 # Settings that may change while a training goes on: what they name is checked by itself.
 _FREE = ("data", "valid_data", "test_data", "start", "threads")
@@ -88,8 +89,7 @@ def prepare(
         )
     source = task.source(settings, data)
     model, about = begin(task, settings, data, start)
-    updates = sum(source.updates_in(epoch) for epoch in range(settings.epochs))
-    tuning_of(model, settings, min(updates, settings.max_updates or updates))
+    tuning_of(model, settings, planned_updates(source, settings.epochs, settings.max_updates))
     Penalties(model, settings)
     return model, about
 

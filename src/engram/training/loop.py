@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from engram.training.averaging import Averaging
 from engram.training.checkpoint import Checkpoint
 from engram.training.clipping import Clipping, gradient_norm
 from engram.training.groups import make_groups, only_learning
-from engram.training.interrupt import stop_on_signal
+from engram.training.interrupt import StopRequest, stop_on_signal
 from engram.training.memory import keep_freed_memory
 from engram.training.numerics import bad_weight, diverged
 from engram.training.optimizers import make_optimizer
@@ -27,7 +28,7 @@ from engram.training.reporting import Evaluated, Logged, Plan, Reporter
 from engram.training.run_folder import RunFolder
 from engram.training.schedules import rate_at
 from engram.training.settings import TrainingSettings
-from engram.training.source import Objective, Source
+from engram.training.source import Objective, Source, planned_updates
 from engram.training.stopping import EarlyStopping
 from engram.training.weight_penalties import add_weight_penalties, decay_weights
 
@@ -77,7 +78,7 @@ def train(
         evaluate: Gives the validation loss, of which less is better; None keeps the last weights.
         run: Where it is recorded, or None to write nothing.
         reporter: Who is told.
-        checkpoint: Where to go on from; None starts anew.
+        checkpoint: Where to go on from; None starts from the model as it is.
         facts: Further facts to keep in checkpoints.
 
     Raises:
@@ -85,212 +86,244 @@ def train(
             the model.
         NumericsError: When loss, gradient or weights cease to be finite; checkpoints from before
             are kept.
-        RunError: When the run folder cannot be written.
+        RunError: When the run folder cannot be written, or the checkpoint does not fit.
     """
     keep_freed_memory()
-    reporter = reporter or Reporter()
-    named = dict(model.named_parameters())
-    groups = make_groups(model, settings)
-    parameters = [p for group in groups for p in group.parameters]
-    optimizer = make_optimizer(groups, settings)
-    clipping, penalties = Clipping.of(settings), Penalties(model, settings)
-    averaging = Averaging(model, settings)
-    remedies: Remedies = {"clipping": clipping, "penalties": penalties, "averaging": averaging}
-    progress = Progress(stopping=EarlyStopping(settings.patience))
-    torch.manual_seed(settings.seed + 7919)  # in each process: draws are by row, see `Shard`
-    parallel.from_first([p.data for p in parameters])
+    training = _Training(
+        model, source, settings, objective, evaluate, run, reporter or Reporter(), facts or {}
+    )
+    progress = training.progress
     if checkpoint is not None:
+        training.go_on_from(checkpoint)
+    training.begin()
+    stop = False  # agreed on by all processes, unlike the request that one of them received
+    with stop_on_signal() as request:
+        with training.watched():
+            while not training.finished and not stop:
+                if progress.batch >= source.updates_in(progress.epoch):
+                    progress.epoch, progress.batch, progress.state = progress.epoch + 1, 0, None
+                batches = source.updates_in(progress.epoch)
+                for batch in source.batches(progress.epoch, progress.batch):
+                    stop = training.update(batch, request)
+                    training.evaluate_and_save(epoch_ends=progress.batch == batches)
+                    if training.finished or stop:
+                        break
+        if progress.saved != progress.update:
+            training.save()
+    return training.end()
+
+
+class _Training:
+    """One training: what it is made of, and each of its steps."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        source: Source,
+        settings: TrainingSettings,
+        objective: Objective,
+        evaluate: Callable[[nn.Module], float] | None,
+        run: RunFolder | None,
+        reporter: Reporter,
+        facts: dict[str, Any],
+    ) -> None:
+        self._model, self._source, self._settings = model, source, settings
+        self._objective, self._evaluate = objective, evaluate
+        self._run, self._reporter, self._facts = run, reporter, facts
+        self._named = dict(model.named_parameters())
+        self._groups = make_groups(model, settings)
+        self._parameters = [p for group in self._groups for p in group.parameters]
+        self._optimizer = make_optimizer(self._groups, settings)
+        self._clipping, self._penalties = Clipping.of(settings), Penalties(model, settings)
+        self._averaging = Averaging(model, settings)
+        self.progress = Progress(stopping=EarlyStopping(settings.patience))
+        # where batches differ in size, epochs have some more or fewer
+        self._per_epoch = source.updates
+        self._total = planned_updates(source, settings.epochs, settings.max_updates)
+        self._writes = run is not None and parallel.rank() == 0
+        self._seconds = self._logged_seconds = 0.0
+        torch.manual_seed(settings.seed + 7919)  # in each process: draws are by row, see `Shard`
+        parallel.from_first([p.data for p in self._parameters])
+
+    @property
+    def finished(self) -> bool:
+        """Whether all updates are done, or patience has run out."""
+        return self.progress.update >= self._total or self.progress.stopping.exhausted
+
+    @property
+    def _remedies(self) -> Remedies:
+        return {
+            "clipping": self._clipping,
+            "penalties": self._penalties,
+            "averaging": self._averaging,
+        }
+
+    def go_on_from(self, checkpoint: Checkpoint) -> None:
+        """Take up a training where it was saved."""
         try:
-            restore(checkpoint, model, optimizer, progress, remedies)
+            restore(checkpoint, self._model, self._optimizer, self.progress, self._remedies)
         except (KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise RunError(
                 f"the checkpoint does not fit this training ({reason}): it is of other settings or "
                 "of another version of Engram; train a new run"
             ) from None
-        if run is not None and parallel.rank() == 0:
+        if self._run is not None and self._writes:
             # a kill may have come between the checkpoint and the weights that belong to it
-            save_weights(run.model, progress.best_weights or averaging.model.state_dict())
+            best = self.progress.best_weights or self._averaging.model.state_dict()
+            save_weights(self._run.model, best)
 
-    per_epoch = source.updates  # where batches differ in size, epochs have some more or fewer
-    total = sum(source.updates_in(epoch) for epoch in range(settings.epochs))
-    if settings.max_updates is not None:
-        total = min(total, settings.max_updates)
-    reporter.begin(Plan(total, progress.update, per_epoch, source.tokens_per_update))
+    def begin(self) -> None:
+        """Tell what is about to be done, and put the model to work."""
+        tokens = self._source.tokens_per_update
+        self._reporter.begin(Plan(self._total, self.progress.update, self._per_epoch, tokens))
+        self._model.train()
+        self._started = time.monotonic()
 
-    def save(best: bool = False) -> None:
-        if run is None:
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Let penalties see what layers emit, and only chosen weights learn, for a while."""
+        with self._penalties.watching(), only_learning(self._model, self._groups) as choose:
+            self._choose = choose
+            yield
+
+    def update(self, batch: Any, request: StopRequest) -> bool:
+        """Do one update, and take note of it.
+
+        Returns:
+            Whether a process was asked to stop.
+        """
+        before = time.perf_counter()
+        progress, settings, optimizer = self.progress, self._settings, self._optimizer
+        self._choose(progress.update)
+        own = parallel.own_part(batch)
+        with running(own.shard):
+            loss, state = self._objective(self._model, own.batch, progress.state)
+        optimizer.zero_grad(set_to_none=True)
+        if own.loss != own.rows:  # the mean over terms, the penalties' over rows
+            loss = loss * (own.loss / own.rows)
+        penalised = self._penalties.added_to(loss)
+        penalised.backward(retain_graph=self._penalties.needs_graph)
+        penalties = self._penalties.after_backward(progress.epoch)
+        (value, *values), stop = parallel.sum_gradients(
+            self._parameters, [loss.item(), *penalties.values()], request.made, own.rows
+        )
+        add_weight_penalties(optimizer, settings)
+        norm = gradient_norm(self._parameters)
+        self._require_finite(own, value, norm)
+        clipped = self._clipping.apply(self._named, norm)
+        rate = rate_at(progress.update, self._total, self._per_epoch, settings)
+        for group in optimizer.param_groups:
+            group["lr"] = rate * batch.share * group["factor"]
+        decay_weights(optimizer, settings)
+        optimizer.step()
+        self._averaging.take(progress.update + 1)
+        progress.state = state
+        progress.update += 1
+        progress.batch += 1
+        progress.sums.add(value, norm, clipped, batch.count, zip(penalties, values, strict=True))
+        self._seconds += time.perf_counter() - before
+        self._reporter.update(progress.update, value)
+        if progress.update % settings.log_every == 0 or progress.update >= self._total:
+            self._log(rate)
+        return stop
+
+    def evaluate_and_save(self, *, epoch_ends: bool) -> None:
+        """Do what is due after an update."""
+        progress, settings = self.progress, self._settings
+        every = settings.evaluate_every
+        due = epoch_ends if every is None else progress.update % every == 0
+        if self._evaluate and (due or self.finished):
+            loss = self._evaluate(self._averaging.model)
+            best = progress.stopping.see(loss, progress.update)
+            if best:
+                progress.best_weights = _copy(self._averaging.model.state_dict())
+            evaluated = Evaluated(progress.update, progress.epoch + 1, loss, best)
+            self._write_metrics(asdict(evaluated) | {"kind": "valid"})
+            self._reporter.evaluated(evaluated)
+            self.save(best)
+        elif progress.update % settings.checkpoint_every == 0:
+            self.save()
+
+    def save(self, best: bool = False) -> None:
+        """Write a checkpoint, and the best weights where these are they."""
+        if self._run is None:
             return
-        name = bad_weight(model)
+        progress = self.progress
+        name = bad_weight(self._model)
         if name is not None:
             raise NumericsError(
                 f"update {progress.update}: weight '{name}' is not finite, so no checkpoint is "
                 f"written; that of update {progress.saved} is kept: train again with a lower --rate"
             )
-        snapshot = capture(model, optimizer, progress, remedies, facts or {})
-        if parallel.rank() == 0:
-            run.save(snapshot, best=best)
+        snapshot = capture(self._model, self._optimizer, progress, self._remedies, self._facts)
+        if self._writes:
+            self._run.save(snapshot, best=best)
             if best or not progress.best_weights:
-                save_weights(run.model, averaging.model.state_dict())
+                save_weights(self._run.model, self._averaging.model.state_dict())
         progress.saved = progress.update
 
-    model.train()
-    started = time.monotonic()
-    training_seconds, logged_seconds = 0.0, 0.0
-    finished = progress.update >= total or progress.stopping.exhausted
-    stop = False  # agreed on by all processes, unlike the request that one of them received
-    learning = only_learning(model, groups)
-    with stop_on_signal() as request, penalties.watching(), learning as begin:
-        while not finished and not stop:
-            if progress.batch >= source.updates_in(progress.epoch):
-                progress.epoch, progress.batch, progress.state = progress.epoch + 1, 0, None
-            batches = source.updates_in(progress.epoch)
-            for batch in source.batches(progress.epoch, progress.batch):
-                before = time.perf_counter()
+    def end(self) -> Outcome:
+        """Leave the best weights where the training is finished, and say how it went."""
+        progress = self.progress
+        if self.finished:
+            best = progress.best_weights or _copy(self._averaging.model.state_dict())
+            self._model.load_state_dict(best)
+        outcome = Outcome(
+            updates=progress.update,
+            best_loss=progress.stopping.best,
+            best_update=progress.stopping.best_update,
+            interrupted=not self.finished,
+            stopped_early=progress.stopping.exhausted,
+            seconds=time.monotonic() - self._started,
+        )
+        self._reporter.end(outcome)
+        return outcome
 
-                # one update
-                begin(progress.update)
-                own = parallel.own_part(batch)
-                with running(own.shard):
-                    loss_tensor, state = objective(model, own.batch, progress.state)
-                optimizer.zero_grad(set_to_none=True)
-                if own.loss != own.rows:  # the mean over terms, the penalties' over rows
-                    loss_tensor = loss_tensor * (own.loss / own.rows)
-                penalised = penalties.added_to(loss_tensor)
-                penalised.backward(retain_graph=penalties.needs_graph)
-                values = penalties.after_backward(progress.epoch)
-                (loss, *penalty_values), stop = parallel.sum_gradients(
-                    parameters, [loss_tensor.item(), *values.values()], request.made, own.rows
-                )
-                add_weight_penalties(optimizer, settings)
-                norm = gradient_norm(parameters)
-                _require_finite(model, objective, own, progress, loss, norm)
-                clipped = clipping.apply(named, norm)
-                rate = rate_at(progress.update, total, per_epoch, settings)
-                for group in optimizer.param_groups:
-                    group["lr"] = rate * batch.share * group["factor"]
-                decay_weights(optimizer, settings)
-                optimizer.step()
-                averaging.take(progress.update + 1)
+    def _require_finite(self, own: parallel.Own, loss: float, norm: float) -> None:
+        """Stop before an update that would spoil the weights, and name what went wrong first."""
+        if math.isfinite(loss) and math.isfinite(norm):
+            return
+        what = f"norm of the gradient is {norm}" if math.isfinite(loss) else f"loss is {loss}"
+        progress = self.progress
 
-                # take note
-                progress.state = state
-                progress.update += 1
-                progress.batch += 1
-                sums = progress.sums
-                sums.updates += 1
-                sums.tokens += batch.count
-                sums.loss += loss
-                sums.norm += norm
-                sums.clipped += clipped
-                for name, value in zip(values, penalty_values, strict=True):
-                    sums.penalties[name] = sums.penalties.get(name, 0.0) + value
-                training_seconds += time.perf_counter() - before
-                reporter.update(progress.update, loss)
-                finished = progress.update >= total
-                if progress.update % settings.log_every == 0 or finished:
-                    seconds = training_seconds - logged_seconds
-                    logged_seconds = training_seconds
-                    speed = sums.tokens / max(seconds, 1e-9)
-                    _log(progress, rate, speed, run, reporter, time.monotonic() - started)
+        def run_forward() -> None:
+            with running(own.shard):
+                self._objective(self._model, own.batch, progress.state)
 
-                # evaluate, save
-                due = (
-                    progress.batch == batches
-                    if settings.evaluate_every is None
-                    else progress.update % settings.evaluate_every == 0
-                )
-                if evaluate and (due or finished):
-                    loss = evaluate(averaging.model)
-                    best = progress.stopping.see(loss, progress.update)
-                    if best:
-                        progress.best_weights = _copy(averaging.model.state_dict())
-                    evaluated = Evaluated(progress.update, progress.epoch + 1, loss, best)
-                    _write_metrics(run, asdict(evaluated) | {"kind": "valid"})
-                    reporter.evaluated(evaluated)
-                    save(best)
-                    finished = finished or progress.stopping.exhausted
-                elif progress.update % settings.checkpoint_every == 0:
-                    save()
-                if finished or stop:
-                    break
-    interrupted = not finished
-    if progress.saved != progress.update:
-        save()
-    if not interrupted:
-        model.load_state_dict(progress.best_weights or _copy(averaging.model.state_dict()))
-    outcome = Outcome(
-        updates=progress.update,
-        best_loss=progress.stopping.best,
-        best_update=progress.stopping.best_update,
-        interrupted=interrupted,
-        stopped_early=progress.stopping.exhausted,
-        seconds=time.monotonic() - started,
-    )
-    reporter.end(outcome)
-    return outcome
+        raise diverged(self._model, run_forward, progress.update + 1, what, progress.saved)
 
+    def _log(self, rate: float) -> None:
+        progress, sums = self.progress, self.progress.sums
+        seconds = self._seconds - self._logged_seconds
+        self._logged_seconds = self._seconds
+        logged = Logged(
+            update=progress.update,
+            epoch=progress.epoch + 1,
+            loss=sums.loss / sums.updates,
+            gradient_norm=sums.norm / sums.updates,
+            clipped=sums.clipped / sums.updates,
+            rate=rate,
+            penalties={
+                name: value / sums.updates for name, value in sorted(sums.penalties.items())
+            },
+            tokens_per_second=sums.tokens / max(seconds, 1e-9),
+        )
+        progress.sums = Sums()
+        line = asdict(logged)
+        speed = line.pop("tokens_per_second")
+        line |= line.pop("penalties")
+        self._write_metrics(line | {"kind": "train"})
+        if self._run is not None and self._writes:
+            passed = time.monotonic() - self._started
+            self._run.append_timing(
+                {"update": logged.update, "seconds": passed, "tokens_per_second": speed}
+            )
+        self._reporter.logged(logged)
 
-def _require_finite(
-    model: nn.Module,
-    objective: Objective,
-    own: parallel.Own,
-    progress: Progress,
-    loss: float,
-    norm: float,
-) -> None:
-    """Stop before an update that would spoil the weights, and name what went wrong first."""
-    if math.isfinite(loss) and math.isfinite(norm):
-        return
-    what = f"loss is {loss}" if not math.isfinite(loss) else f"norm of the gradient is {norm}"
-    state = progress.state
-
-    def run_forward() -> None:
-        with running(own.shard):
-            objective(model, own.batch, state)
-
-    raise diverged(
-        model,
-        run_forward,
-        progress.update + 1,
-        what,
-        progress.saved,
-    )
-
-
-def _log(
-    progress: Progress,
-    rate: float,
-    speed: float,
-    run: RunFolder | None,
-    reporter: Reporter,
-    seconds: float,
-) -> None:
-    sums = progress.sums
-    logged = Logged(
-        update=progress.update,
-        epoch=progress.epoch + 1,
-        loss=sums.loss / sums.updates,
-        gradient_norm=sums.norm / sums.updates,
-        clipped=sums.clipped / sums.updates,
-        rate=rate,
-        penalties={name: value / sums.updates for name, value in sorted(sums.penalties.items())},
-        tokens_per_second=speed,
-    )
-    progress.sums = Sums()
-    line = asdict(logged)
-    line.pop("tokens_per_second")
-    line |= line.pop("penalties")
-    _write_metrics(run, line | {"kind": "train"})
-    if run is not None and parallel.rank() == 0:
-        timing = {"update": logged.update, "seconds": seconds, "tokens_per_second": speed}
-        run.append_timing(timing)
-    reporter.logged(logged)
-
-
-def _write_metrics(run: RunFolder | None, line: dict[str, Any]) -> None:
-    if run is not None and parallel.rank() == 0:
-        run.append_metrics(line)
+    def _write_metrics(self, line: dict[str, Any]) -> None:
+        if self._run is not None and self._writes:
+            self._run.append_metrics(line)
 
 
 def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
 """All of a training that changes, kept in checkpoints so that it goes on bit for bit."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -37,6 +37,23 @@ class Sums:
     norm: float = 0.0
     clipped: int = 0
     penalties: dict[str, float] = field(default_factory=dict)
+
+    def add(
+        self,
+        loss: float,
+        norm: float,
+        clipped: int,
+        tokens: int,
+        penalties: Iterable[tuple[str, float]],
+    ) -> None:
+        """Take note of one update."""
+        self.updates += 1
+        self.tokens += tokens
+        self.loss += loss
+        self.norm += norm
+        self.clipped += clipped
+        for name, value in penalties:
+            self.penalties[name] = self.penalties.get(name, 0.0) + value
 
 
 @dataclass

@@ -31,5 +31,21 @@ class Source(Protocol):
         """The batches of an epoch, from the given one on."""
 
 
+def planned_updates(source: Source, epochs: int, most: int | None) -> int:
+    """Updates of a whole training.
+
+    Args:
+        source: What it is trained on.
+        epochs: Passes over the data.
+        most: Updates after which it ends in any case, so that later epochs need no planning.
+    """
+    total = 0
+    for epoch in range(epochs):
+        if most is not None and total >= most:
+            break
+        total += source.updates_in(epoch)
+    return total if most is None else min(total, most)
+
+
 Objective = Callable[[nn.Module, Any, State | None], tuple[Tensor, State | None]]
 """``objective(model, batch, state)`` gives the loss, and the state to carry to the next batch."""
