@@ -1,4 +1,4 @@
-"""Damage to run folders: every field of every file, one at a time, in ways that are found on disks."""
+"""Damage to run folders: each field of each file, in ways that are found on disks."""
 
 import json
 import random

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from engram.errors import RunError
 
 
@@ -22,7 +24,7 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
     Raises:
         RunError: For a full disk, missing permission and the like; the old file is left as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
@@ -46,7 +48,7 @@ def copy_atomically(source: Path, target: Path) -> None:
     Raises:
         RunError: Where it cannot be written; an old target is left as it was.
     """
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = _temporary(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)
@@ -76,18 +78,69 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        RunError: Where it cannot be read, or is no JSON (with line and column).
+        RunError: Where it cannot be read, or is not valid JSON (with line and column).
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(_read_text(path))
     except OSError as error:
         raise RunError(cannot("read", path, error)) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(
             f"{path} is damaged: {error}; restore it, or train again into a new folder"
         ) from error
 
 
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file of plain values: text, numbers, lists, and names with values.
+
+    Dates stay text. Names that stand twice, and references from one place to another, which can
+    make a kilobyte a gigabyte, are rejected.
+
+    Raises:
+        OSError: Where it cannot be read.
+        ValueError: Where it is not such YAML, with line and column.
+    """
+    try:
+        return yaml.load(_read_text(path), _PlainLoader)
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _read_text(path: Path) -> str:
+    size = path.stat().st_size
+    if size > _MOST_BYTES:
+        raise ValueError(f"it has {size:,} bytes, and {_MOST_BYTES:,} are the most")
+    return path.read_text(encoding="utf-8")
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Reads values that JSON could hold as well."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith("timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.composer.ComposerError(None, None, "references (*) are not accepted", mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for name, _ in node.value:
+            if isinstance(name, yaml.ScalarNode) and name.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{name.value!r} stands there twice", name.start_mark
+                )
+            seen.add(str(name.value))
+        return super().construct_mapping(node, deep)
+
+
+_MOST_BYTES = 1 << 28  # far above any description that is written, and still quick to read
 _NAMED = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -127,6 +180,14 @@ def cannot(verb: str, path: Path, error: OSError) -> str:
     }
     reason = error.strerror or str(error)
     return f"cannot {verb} {path}: {reason}; {remedies.get(reason, 'check the path and the disk')}"
+
+
+TEMPORARY = ".*.tmp"
+"""The names of files that are being written."""
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def _discard(temporary: Path) -> None:

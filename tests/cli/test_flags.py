@@ -127,10 +127,10 @@ def test_file_then_flags(tmp_path):
         ("data: notes.txt\n", "data is 'notes.txt': input should be a valid list"),
         ("data: []\n", "data is []: list should have at least 1 item"),
         ("1: 2\n", "1 is 1: keys should be strings"),
-        ("hidden: [1\n", "config.yaml is no YAML: while parsing a flow sequence"),
+        ("hidden: [1\n", "config.yaml is not valid YAML: while parsing a flow sequence"),
         ("", "config.yaml holds no settings; write lines such as 'hidden: 256'"),
         ("just text", "config.yaml holds no settings"),
-        (b"\xff\xfe\x00", "config.yaml is no YAML"),
+        (b"\xff\xfe\x00", "config.yaml is not valid YAML"),
     ],
 )
 def test_faults_of_a_file(tmp_path, content, text):

@@ -12,8 +12,8 @@ from engram.diagnosis.context_use import describe_contexts
 from engram.diagnosis.gradient_reach import describe_decay
 from engram.models.anatomy import anatomy
 from engram.models.many_to_many import ManyToMany, ModelSettings
-from engram.records import GradientReach, Report, ReportTable
-from engram.training.reporting import Evaluated, Logged, Plan
+from engram.records import Evaluated, GradientReach, Logged, Report, ReportTable
+from engram.training.reporting import Plan
 
 
 def _shown(draw):

@@ -86,7 +86,7 @@ def test_two_processes_are_one_in_every_task(runs, name):
     lines = [RunFolder(run).read_metrics() for run in (one, two)]
     assert len(lines[0]) == len(lines[1])
     for a, b in zip(*lines, strict=True):
-        assert a["loss"] == pytest.approx(b["loss"], rel=1e-3)
+        assert a.loss == pytest.approx(b.loss, rel=1e-3)
 
 
 def test_two_processes_are_one(tmp_path):

@@ -12,6 +12,7 @@ import torch
 from engram.data.lanes import Lanes
 from engram.errors import DataError, NumericsError, RunError
 from engram.models.many_to_many import ManyToMany, ModelSettings
+from engram.records import Logged
 from engram.tasks import fitting
 from engram.tasks import language_model as task
 from engram.training.checkpoint import Checkpoint, save_checkpoint
@@ -169,10 +170,9 @@ def test_penalties_are_logged(tmp_path):
     run = _run(tmp_path / "run", settings)
     fitting.fit(task.TASK, settings, corpus, run=run)
     for line in run.read_metrics():
-        if line["kind"] == "train":
-            assert used <= set(line)
-            assert all(line[name] >= 0.0 and math.isfinite(line[name]) for name in used)
-            assert "temporal_penalty" not in line
+        if isinstance(line, Logged):
+            assert set(line.penalties) == used
+            assert all(value >= 0.0 and math.isfinite(value) for value in line.penalties.values())
 
 
 @pytest.mark.parametrize("valid", [0.1, 0.0])
@@ -207,7 +207,7 @@ def test_labels_are_smoothed_in_training_alone(tmp_path):
         fitting.fit(task.TASK, settings, corpus, run=run)
         lines = run.read_metrics()
         losses[smoothing] = [
-            [line["loss"] for line in lines if line["kind"] == kind] for kind in ("train", "valid")
+            [line.loss for line in lines if line.kind == kind] for kind in ("train", "valid")
         ]
     (train, valid), (train_smoothed, valid_smoothed) = losses[0.0], losses[0.4]
     assert valid_smoothed == pytest.approx(valid, rel=1e-6)

@@ -8,10 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
-import yaml
-
 from engram.errors import ConfigError, did_you_mean
-from engram.files import cannot
+from engram.files import cannot, read_yaml
 from engram.settings import Settings
 
 S = TypeVar("S", bound=Settings)
@@ -163,11 +161,11 @@ def _read_config(given: str, task: str) -> dict[str, Any]:
             f"{did_you_mean(given, shipped)}"
         )
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        value = read_yaml(path)
     except OSError as error:
         raise ConfigError(cannot("read", path, error)) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}; mend it") from None
+    except ValueError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}; fix it") from None
     if not isinstance(value, dict):
         raise ConfigError(f"{path} holds no settings; write lines such as 'hidden: 256'")
     of = value.pop("task", task)  # that of a run says it

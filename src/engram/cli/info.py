@@ -13,8 +13,7 @@ from engram.cli.remedies import show_remedies
 from engram.cli.runs import open_run, settings_of
 from engram.diagnosis.memory import read_memory
 from engram.errors import ConfigError
-from engram.files import read_json
-from engram.records import Result
+from engram.records import Evaluated, Logged, Result
 from engram.tasks.task import Task
 from engram.training.run_folder import RunFolder
 from engram.training.settings import TrainingSettings
@@ -94,31 +93,29 @@ def _measures(run: RunFolder) -> dict[str, Any]:
 
 
 def _progress(run: RunFolder, task: Task, settings: TrainingSettings) -> dict[str, Any]:
-    lines = run.read_metrics()
-    timings = run.read_timings()
-    trained = [line for line in lines if line["kind"] == "train"]
-    valid = [line for line in lines if line["kind"] == "valid" and not math.isnan(line["loss"])]
+    metrics = run.read_metrics()
+    speeds = sorted(timing.tokens_per_second for timing in run.read_timings())
+    trained = [line for line in metrics if isinstance(line, Logged)]
+    valid = [line for line in metrics if isinstance(line, Evaluated) and not math.isnan(line.loss)]
     result = run.read(Result)
-    environment = read_json(run.environment)
+    environment = run.read_environment()
     facts: dict[str, Any] = {"state": "finished" if result else "not finished: engram resume"}
     if trained:
         last = trained[-1]
-        facts["updates"] = f"{last['update']:,} (epoch {last['epoch']})"
-        facts["training loss"] = f"{last['loss']:.4f} {task.loss_unit}"
+        facts["updates"] = f"{last.update:,} (epoch {last.epoch})"
+        facts["training loss"] = f"{last.loss:.4f} {task.loss_unit}"
     if valid:
-        best = min(valid, key=lambda line: line["loss"])
-        facts["best validation"] = (
-            f"{best['loss']:.4f} {task.loss_unit} at update {best['update']:,}"
-        )
-    if timings:
-        speeds = sorted(line["tokens_per_second"] for line in timings)
+        best = min(valid, key=lambda line: line.loss)
+        facts["best validation"] = f"{best.loss:.4f} {task.loss_unit} at update {best.update:,}"
+    if speeds:
         facts["speed"] = f"{speeds[len(speeds) // 2]:,.0f} {task.unit} per second (median)"
     if result:
         facts["parameters"] = f"{result.parameters:,}"
-    facts["made with"] = (
-        f"engram {environment['engram']}, torch {environment['torch']}, "
-        f"{settings.threads or environment['threads']} threads"
-    )
+    if environment is not None:
+        facts["made with"] = (
+            f"engram {environment.engram}, torch {environment.torch}, "
+            f"{settings.threads or environment.threads} threads"
+        )
     return facts
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from engram.training.reporting import Evaluated, Logged, Plan, Prepared, Reporter
+from engram.records import Evaluated, Logged
+from engram.training.reporting import Plan, Prepared, Reporter
 
 _SECONDS_BETWEEN_LINES = 5.0
 

@@ -1,18 +1,26 @@
-"""The model folder: all that prediction needs, as safetensors and JSON; nothing is unpickled."""
+"""The model folder: all that prediction needs, as safetensors and JSON; nothing is unpickled.
 
+The weights' file keeps a digest of its tensors and one of the two files that describe them, so that
+what was changed on the disk is told before anything is built from it.
+"""
+
+import hashlib
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from engram.errors import RunError
-from engram.files import copy_atomically, read_json, write_atomically, write_json
+from engram.files import cannot, copy_atomically, read_json, write_atomically, write_json
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 PREPROCESS = "preprocess.json"
+_DIGESTS = "digests"
 
 
 def save_description(folder: Path, config: dict[str, Any], preprocess: dict[str, Any]) -> None:
@@ -26,19 +34,23 @@ def save_description(folder: Path, config: dict[str, Any], preprocess: dict[str,
 
 
 def save_weights(folder: Path, weights: dict[str, Tensor]) -> None:
-    """Write a model's ``state_dict``, atomically.
+    """Write a model's ``state_dict``, atomically, after its description.
 
     Raises:
         RunError: Where the folder cannot be written.
     """
-    write_atomically(folder / WEIGHTS, safetensors.torch.save(_without_shared(weights)))
+    tensors = _without_shared(weights)
+    # under one name, as safetensors writes several in any order, and equal runs are equal files
+    digests = f"{tensors_digest(tensors)} {_description_digest(folder)}"
+    write_atomically(folder / WEIGHTS, safetensors.torch.save(tensors, {_DIGESTS: digests}))
 
 
 def load_description(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read settings and preprocessing, as `save_description` wrote them.
 
     Raises:
-        RunError: Where there is no model, or it is damaged.
+        RunError: Where there is no model, or it is damaged, or was changed after the weights were
+            written.
     """
     if not (folder / CONFIG).exists():
         raise RunError(f"{folder} holds no model ({CONFIG} is missing); name a run that trained")
@@ -46,6 +58,13 @@ def load_description(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     for name, value in {CONFIG: config, PREPROCESS: preprocess}.items():
         if not isinstance(value, dict):
             raise RunError(f"{folder / name} is damaged: it holds no names and values; restore it")
+    if has_weights(folder):
+        digests = _open(folder / WEIGHTS)[1]
+        if digests and digests[1] != _description_digest(folder):
+            raise RunError(
+                f"{folder / CONFIG} or {PREPROCESS} was changed after the weights were saved; "
+                "restore them, or train again"
+            )
     return config, preprocess
 
 
@@ -76,10 +95,10 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
             f"{folder} holds no weights yet ({WEIGHTS} is missing); "
             "let the run go on with 'engram resume' until its first evaluation"
         )
-    try:
-        return safetensors.torch.load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise RunError(f"{path} is damaged ({error}); restore it") from None
+    tensors, digests = _open(path, read=True)
+    if digests and digests[0] != tensors_digest(tensors):
+        raise RunError(f"{path} is damaged (its digest does not match its tensors); restore it")
+    return tensors
 
 
 def load_weights(folder: Path, model: nn.Module) -> None:
@@ -99,6 +118,40 @@ def load_weights(folder: Path, model: nn.Module) -> None:
             f"and has {', '.join(unexpected) or 'nothing'} too many; restore it"
         )
     model.load_state_dict(weights, strict=False)  # weights that are shared stand there once
+
+
+def tensors_digest(tensors: dict[str, Tensor], text: str = "") -> str:
+    """A digest of tensors, with their names, and of a text that belongs to them."""
+    digest = hashlib.blake2b(text.encode(), digest_size=16)
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _description_digest(folder: Path) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name in (CONFIG, PREPROCESS):
+        path = folder / name
+        try:
+            digest.update(path.read_bytes() if path.exists() else b"")
+        except OSError as error:
+            raise RunError(cannot("read", path, error)) from error
+    return digest.hexdigest()
+
+
+def _open(path: Path, *, read: bool = False) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors of a file, unless they are not read, and its digests; older files have none."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            names = file.keys() if read else []
+            tensors = {name: file.get_tensor(name) for name in names}
+            digests = (file.metadata() or {}).get(_DIGESTS)
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{path} is damaged ({error}); restore it") from None
+    if digests is not None and digests.count(" ") != 1:
+        raise RunError(f"{path} is damaged (its digests are not two); restore it")
+    return tensors, [] if digests is None else digests.split(" ")
 
 
 def _shapes(weights: dict[str, Tensor]) -> set[str]:

@@ -2,7 +2,9 @@
 
 from engram.records.anatomy import Anatomy, Region
 from engram.records.context_use import ContextUse
+from engram.records.environment import Environment
 from engram.records.gradient_reach import Decay, GradientReach
+from engram.records.metrics import Evaluated, Logged, Metrics, Timing
 from engram.records.record import Record
 from engram.records.report import Report, ReportTable
 from engram.records.result import Result
@@ -17,10 +19,15 @@ __all__ = [
     "Anatomy",
     "ContextUse",
     "Decay",
+    "Environment",
+    "Evaluated",
     "GradientReach",
+    "Logged",
+    "Metrics",
     "Record",
     "Region",
     "Report",
     "ReportTable",
     "Result",
+    "Timing",
 ]

@@ -1,11 +1,14 @@
 """A record: a frozen dataclass with a name and a version, as JSON and back."""
 
+import hashlib
+import json
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
 from pydantic import TypeAdapter, ValidationError
 
 from engram.errors import RunError
+from engram.files import with_numbers_of_json
 
 
 @dataclass(frozen=True)
@@ -21,36 +24,42 @@ class Record:
     version: ClassVar[int] = 1
 
     def plain(self) -> dict[str, Any]:
-        """As values that JSON holds, with name and version."""
-        return {"record": self.name, "version": self.version} | asdict(self)
+        """As values that JSON holds, with name, version and a digest of the values."""
+        fields = with_numbers_of_json(asdict(self))
+        head = {"record": self.name, "version": self.version, "digest": _digest(fields)}
+        return head | fields
 
     @classmethod
     def from_plain(cls, value: Any, source: str) -> Self:
         """Undo `plain`.
 
         Args:
-            value: As JSON holds it; without name and version, it is of version 0.
+            value: As JSON holds it; without name and version, it is of version 0. Without a digest,
+                it is taken as it is.
             source: Where it comes from, for the message.
 
         Raises:
-            RunError: For another kind, a later version, and values that do not fit.
+            RunError: For another kind, a later version, and values that were changed or do not fit.
         """
         if not isinstance(value, dict):
-            raise RunError(f"{source} is damaged: it is not a record; remove it and measure again")
+            raise RunError(f"{source} is damaged: it is not a record; {_REMEDY}")
         fields = dict(value)
         name, version = fields.pop("record", cls.name), fields.pop("version", 0)
         if name != cls.name:
             raise RunError(f"{source} is a record '{name}', and '{cls.name}' was expected")
-        if not isinstance(version, int) or version > cls.version:
+        digest = fields.pop("digest", None)
+        if type(version) is not int or version > cls.version:
             raise RunError(
                 f"{source} is of version {version!r}, and this Engram reads up to {cls.version}; "
                 "update Engram, or remove the record and measure again"
             )
+        if digest not in (None, _digest(fields)):
+            raise RunError(f"{source} was changed after it was written; {_REMEDY}")
         try:
             made: Self = _adapter(cls).validate_python(cls.upgraded(fields, version))
         except (ValidationError, KeyError, TypeError, ValueError, AttributeError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise RunError(f"{source} is damaged ({reason}); remove it and measure again") from None
+            raise RunError(f"{source} is damaged ({reason}); {_REMEDY}") from None
         return made
 
     @classmethod
@@ -59,6 +68,7 @@ class Record:
         return fields
 
 
+_REMEDY = "restore it, or remove it and measure again"
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 
 
@@ -66,3 +76,8 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = TypeAdapter(kind)
     return _ADAPTERS[kind]
+
+
+def _digest(fields: dict[str, Any]) -> str:
+    text = json.dumps(fields, sort_keys=True)
+    return hashlib.blake2b(text.encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()

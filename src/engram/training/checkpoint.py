@@ -3,7 +3,6 @@
 A checkpoint is a safetensors file: tensors by name, and everything else as JSON in its metadata.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +10,16 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
-import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
 from engram.errors import RunError
 from engram.files import copy_atomically, write_atomically
+from engram.models.storage import tensors_digest
 
 FILE = "state.safetensors"
 PREVIOUS = "previous.safetensors"
+_FACTS = "digest and facts"
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """
     tensors = {k: v.detach().cpu().contiguous() for k, v in checkpoint.tensors.items()}
     facts = json.dumps(checkpoint.facts, sort_keys=True)
-    metadata = {"facts": facts, "digest": _digest(tensors, facts)}
-    content = safetensors.torch.save(tensors, metadata)
+    # under one name, as safetensors writes several in any order, and equal runs are equal files
+    written = f"{tensors_digest(tensors, facts)} {facts}"
+    content = safetensors.torch.save(tensors, {_FACTS: written})
     path = folder / FILE
     if path.exists():
         copy_atomically(path, folder / PREVIOUS)  # so at no moment is there none that can be read
@@ -88,8 +89,11 @@ def _read(path: Path) -> Checkpoint:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        facts = metadata["facts"]
-        whole = metadata["digest"] == _digest(tensors, facts)
+        if _FACTS in metadata:
+            digest, _, facts = metadata[_FACTS].partition(" ")
+        else:  # of an earlier version
+            digest, facts = metadata["digest"], metadata["facts"]
+        whole = digest == tensors_digest(tensors, facts)
         plain = json.loads(facts)
     except (SafetensorError, KeyError, OSError, ValueError, RecursionError) as error:
         raise RunError(f"checkpoint {path} is damaged ({error})") from None
@@ -98,11 +102,3 @@ def _read(path: Path) -> Checkpoint:
     if not isinstance(plain, dict):
         raise RunError(f"checkpoint {path} is damaged (its facts are not names and values)")
     return Checkpoint(tensors, plain)
-
-
-def _digest(tensors: dict[str, Tensor], facts: str) -> str:
-    digest = hashlib.blake2b(facts.encode(), digest_size=16)
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from engram.errors import NumericsError, RunError
 from engram.layers.shard import running
 from engram.models.storage import save_weights
+from engram.records import Evaluated, Logged, Metrics, Timing
 from engram.training import parallel
 from engram.training.averaging import Averaging
 from engram.training.checkpoint import Checkpoint
@@ -24,7 +25,7 @@ from engram.training.numerics import bad_weight, diverged
 from engram.training.optimizers import make_optimizer
 from engram.training.penalties import Penalties
 from engram.training.progress import Progress, Remedies, Sums, capture, restore
-from engram.training.reporting import Evaluated, Logged, Plan, Reporter
+from engram.training.reporting import Plan, Reporter
 from engram.training.run_folder import RunFolder
 from engram.training.schedules import rate_at
 from engram.training.settings import TrainingSettings
@@ -239,7 +240,7 @@ class _Training:
             if best:
                 progress.best_weights = _copy(self._averaging.model.state_dict())
             evaluated = Evaluated(progress.update, progress.epoch + 1, loss, best)
-            self._write_metrics(asdict(evaluated) | {"kind": "valid"})
+            self._write_metrics(evaluated)
             self._reporter.evaluated(evaluated)
             self.save(best)
         elif progress.update % settings.checkpoint_every == 0:
@@ -297,6 +298,7 @@ class _Training:
         progress, sums = self.progress, self.progress.sums
         seconds = self._seconds - self._logged_seconds
         self._logged_seconds = self._seconds
+        speed = sums.tokens / max(seconds, 1e-9)
         logged = Logged(
             update=progress.update,
             epoch=progress.epoch + 1,
@@ -307,23 +309,18 @@ class _Training:
             penalties={
                 name: value / sums.updates for name, value in sorted(sums.penalties.items())
             },
-            tokens_per_second=sums.tokens / max(seconds, 1e-9),
+            tokens_per_second=speed,
         )
         progress.sums = Sums()
-        line = asdict(logged)
-        speed = line.pop("tokens_per_second")
-        line |= line.pop("penalties")
-        self._write_metrics(line | {"kind": "train"})
+        self._write_metrics(logged)
         if self._run is not None and self._writes:
             passed = time.monotonic() - self._started
-            self._run.append_timing(
-                {"update": logged.update, "seconds": passed, "tokens_per_second": speed}
-            )
+            self._run.append_timing(Timing(logged.update, passed, speed))
         self._reporter.logged(logged)
 
-    def _write_metrics(self, line: dict[str, Any]) -> None:
+    def _write_metrics(self, metrics: Metrics) -> None:
         if self._run is not None and self._writes:
-            self._run.append_metrics(line)
+            self._run.append_metrics(metrics)
 
 
 def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,7 +1,9 @@
 """What the loop tells while it runs; how it is shown is up to who listens."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+from engram.records import Evaluated, Logged
 
 
 @dataclass(frozen=True)
@@ -36,48 +38,6 @@ class Plan:
     first: int
     updates_per_epoch: int
     tokens_per_update: int
-
-
-@dataclass(frozen=True)
-class Logged:
-    """What happened since the last line of metrics.
-
-    Attributes:
-        update: Updates done.
-        epoch: Number of the epoch, from 1.
-        loss: Mean training loss, nats a token.
-        gradient_norm: Mean norm of the gradient before clipping.
-        clipped: Share of updates whose gradient was clipped.
-        rate: Learning rate of the last update, before a window's length scales it.
-        tokens_per_second: Training speed since the last line, evaluation left out.
-        penalties: Mean value of each penalty that training uses, before its weight.
-    """
-
-    update: int
-    epoch: int
-    loss: float
-    gradient_norm: float
-    clipped: float
-    rate: float
-    tokens_per_second: float
-    penalties: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """An evaluation on the validation part.
-
-    Attributes:
-        update: Updates done.
-        epoch: Number of the epoch, from 1.
-        loss: Mean validation loss, nats a token.
-        best: Whether it is the lowest so far.
-    """
-
-    update: int
-    epoch: int
-    loss: float
-    best: bool
 
 
 class Reporter:

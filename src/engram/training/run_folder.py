@@ -6,8 +6,10 @@ import platform
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,15 +20,18 @@ from filelock import FileLock, Timeout
 import engram
 from engram.errors import RunError
 from engram.files import (
+    TEMPORARY,
     cannot,
     copy_atomically,
     read_json,
+    read_yaml,
     with_numbers_of_json,
     with_numbers_of_python,
     write_atomically,
     write_json,
 )
-from engram.records import KINDS, Record
+from engram.records import KINDS, Environment, Metrics, Record, Timing
+from engram.records.metrics import metrics_from, timing_from
 from engram.training.checkpoint import FILE, Checkpoint, load_checkpoint, save_checkpoint
 
 OWN = (
@@ -39,6 +44,7 @@ _ASIDE = ".replaced-"
 _FIRST_TASK = "language-model"  # of runs from before there were others
 
 
+L = TypeVar("L")
 R = TypeVar("R", bound=Record)
 
 
@@ -99,7 +105,7 @@ class RunFolder:
         except OSError as error:
             raise RunError(cannot("write", path, error)) from error
         write_atomically(path / "command.txt", (shlex.join(command) + "\n").encode())
-        write_json(run.environment, environment())
+        write_json(run.environment, environment().plain())
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         write_atomically(run.config, text.encode())
         for replaced in path.glob(f"{_ASIDE}*"):
@@ -141,6 +147,7 @@ class RunFolder:
         except OSError as error:
             raise RunError(cannot("write", self.path, error)) from error
         try:
+            self._remove_temporary()
             yield
         finally:
             lock.release()
@@ -152,8 +159,8 @@ class RunFolder:
             RunError: Where it is damaged.
         """
         try:
-            value = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError) as error:
+            value = read_yaml(self.config)
+        except (OSError, ValueError) as error:
             raise RunError(f"{self.config} cannot be read: {error}; restore it") from None
         if not isinstance(value, dict):
             raise RunError(f"{self.config} holds no settings; restore it")
@@ -177,21 +184,46 @@ class RunFolder:
                 "with --l2 or --weight-decay"
             )
 
-    def append_metrics(self, line: dict[str, Any]) -> None:
-        """Add a line to metrics.jsonl."""
-        _append(self.metrics, line)
+    def append_metrics(self, metrics: Metrics) -> None:
+        """Add a line to metrics.jsonl.
 
-    def append_timing(self, line: dict[str, Any]) -> None:
-        """Add a line to timings.jsonl."""
-        _append(self.timings, line)
+        Raises:
+            RunError: Where it cannot be written.
+        """
+        _append(self.metrics, metrics.line())
 
-    def read_metrics(self) -> list[dict[str, Any]]:
-        """All whole lines of metrics.jsonl."""
-        return _read_lines(self.metrics)
+    def append_timing(self, timing: Timing) -> None:
+        """Add a line to timings.jsonl.
 
-    def read_timings(self) -> list[dict[str, Any]]:
-        """All whole lines of timings.jsonl."""
-        return _read_lines(self.timings)
+        Raises:
+            RunError: Where it cannot be written.
+        """
+        _append(self.timings, timing.line())
+
+    def read_metrics(self) -> list[Metrics]:
+        """All whole lines of metrics.jsonl.
+
+        Raises:
+            RunError: For a damaged line, naming it.
+        """
+        return _read_lines(self.metrics, metrics_from)
+
+    def read_timings(self) -> list[Timing]:
+        """All whole lines of timings.jsonl.
+
+        Raises:
+            RunError: For a damaged line, naming it.
+        """
+        return _read_lines(self.timings, timing_from)
+
+    def read_environment(self) -> Environment | None:
+        """What the run was begun with, or None where that was lost.
+
+        Raises:
+            RunError: Where it is damaged.
+        """
+        path = self.environment
+        return Environment.from_plain(read_json(path), str(path)) if path.exists() else None
 
     def save(self, checkpoint: Checkpoint, *, best: bool = False) -> None:
         """Write a checkpoint that remembers how long the metrics were.
@@ -199,7 +231,9 @@ class RunFolder:
         Raises:
             RunError: Where it cannot be written.
         """
-        facts = checkpoint.facts | {"metrics_bytes": _synced_size(self.metrics)}
+        size = _synced_size(self.metrics)
+        known = {"metrics_bytes": size, "metrics_sum": _check_sum(self.metrics, size)}
+        facts = checkpoint.facts | known
         save_checkpoint(self.last, Checkpoint(checkpoint.tensors, facts))
         if best:
             copy_atomically(self.last / FILE, self.best / FILE)
@@ -217,15 +251,21 @@ class RunFolder:
                 f"the checkpoint in {self.last} is of another version of Engram; train a new run"
             )
         there = self.metrics.stat().st_size if self.metrics.exists() else 0
+        told = [] if notice is None else [notice]
         if there > known:
             os.truncate(self.metrics, known)
         elif there < known:  # made longer, it would be filled with zeros
-            missing = (
+            told.append(
                 f"{self.metrics} has {there:,} bytes, and had {known:,} at the last checkpoint; "
                 "the lines in between are missing, and training goes on"
             )
-            notice = missing if notice is None else f"{notice}; {missing}"
-        return checkpoint, notice
+        written = None if checkpoint is None else checkpoint.facts.get("metrics_sum")
+        if there >= known and written not in (None, _check_sum(self.metrics, known)):
+            told.append(
+                f"{self.metrics} was changed since the last checkpoint; training goes on, and its "
+                "lines stay as they are"
+            )
+        return checkpoint, "; ".join(told) or None
 
     def write(self, record: Record) -> None:
         """Write a record; one of the same kind is replaced.
@@ -252,6 +292,12 @@ class RunFolder:
         """
         return [record for kind in KINDS.values() if (record := self.read(kind)) is not None]
 
+    def _remove_temporary(self) -> None:
+        """Remove what a killed process had begun to write; nobody else writes here now."""
+        for folder in (self.path, *(self.path / name for name in OWN)):
+            for path in folder.rglob(TEMPORARY) if folder != self.path else folder.glob(TEMPORARY):
+                path.unlink(missing_ok=True)
+
     def _record(self, kind: type[Record]) -> Path:
         return self.records_folder / f"{kind.name}.json"
 
@@ -270,8 +316,7 @@ class RunFolder:
         names = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else {""}
         first = {"command.txt", "environment.json", ".lock"}
         return all(
-            name in first or name.startswith(_ASIDE) or (name[:1] == "." and name[-4:] == ".tmp")
-            for name in names
+            name in first or name.startswith(_ASIDE) or fnmatch(name, TEMPORARY) for name in names
         )
 
     def _make_way(self, overwrite: bool, aside: Path, reads: Iterable[str | Path]) -> None:
@@ -306,18 +351,18 @@ class RunFolder:
                     os.replace(each, aside / each.name)
 
 
-def environment() -> dict[str, Any]:
-    """What a run depends on besides its settings."""
-    return {
-        "engram": engram.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "platform": platform.platform(),
-        "cpu": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "executable": Path(sys.executable).name,
-    }
+def environment() -> Environment:
+    """What a run that begins now depends on apart from its settings."""
+    return Environment(
+        engram=engram.__version__,
+        python=platform.python_version(),
+        torch=torch.__version__,
+        platform=platform.platform(),
+        cpu=platform.processor() or platform.machine(),
+        cores=os.cpu_count(),
+        threads=torch.get_num_threads(),
+        executable=Path(sys.executable).name,
+    )
 
 
 def _append(path: Path, line: dict[str, Any]) -> None:
@@ -328,14 +373,27 @@ def _append(path: Path, line: dict[str, Any]) -> None:
         raise RunError(cannot("write", path, error)) from error
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
+def _read_lines(path: Path, make: Callable[[Any, str], L]) -> list[L]:
     if not path.exists():
         return []
+    made = []
     lines = path.read_bytes().split(b"\n")[:-1]  # a part of a line has no newline yet
-    try:
-        return [with_numbers_of_python(json.loads(line)) for line in lines]
-    except ValueError as error:
-        raise RunError(f"{path} is damaged: {error}; remove the line that is no JSON") from None
+    for number, line in enumerate(lines, start=1):
+        source = f"line {number} of {path}"
+        try:
+            value = with_numbers_of_python(json.loads(line))
+        except (ValueError, RecursionError) as error:
+            raise RunError(f"{source} is damaged ({error}); remove it") from None
+        made.append(make(value, source))
+    return made
+
+
+def _check_sum(path: Path, size: int) -> int:
+    """Of the first bytes of a file."""
+    if not size:
+        return 0
+    with open(path, "rb") as file:
+        return zlib.crc32(file.read(size))
 
 
 def _synced_size(path: Path) -> int:
