@@ -132,3 +132,41 @@ def test_damaged_description(tmp_path, name, content, text):
     with pytest.raises(RunError) as caught:
         load_description(tmp_path)
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [CONFIG, PREPROCESS])
+def test_a_description_that_was_changed_is_told(tmp_path, name):
+    """A mean that was edited would change predictions and nothing else."""
+    save_description(tmp_path, {"settings": {"hidden": 5}}, {"mean": 1.25})
+    save_weights(tmp_path, _model(1).state_dict())
+    load_description(tmp_path)
+    path = tmp_path / name
+    path.write_text(path.read_text().replace("5", "6"))
+    with pytest.raises(RunError, match="was changed after the weights were saved"):
+        load_description(tmp_path)
+
+
+def test_every_bit_of_the_weights_counts(tmp_path):
+    save_weights(tmp_path, _model(1).state_dict())
+    path = tmp_path / WEIGHTS
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    assert "its digest does not match" in _fault(tmp_path, _model(2))
+
+
+def test_weights_of_earlier_versions_have_no_digests(tmp_path):
+    saved, loaded = _model(1), _model(2)
+    save_description(tmp_path, {"a": 1}, {})
+    safetensors.torch.save_file(saved.state_dict(), tmp_path / WEIGHTS)
+    assert load_description(tmp_path) == ({"a": 1}, {})
+    load_weights(tmp_path, loaded)
+    assert torch.equal(loaded.head.bias, saved.head.bias)
+
+
+def test_equal_weights_are_equal_files(tmp_path):
+    files = []
+    for number in range(6):  # with two entries of metadata, their order would differ in some
+        save_weights(tmp_path / str(number), _model(1).state_dict())
+        files.append((tmp_path / str(number) / WEIGHTS).read_bytes())
+    assert len(set(files)) == 1

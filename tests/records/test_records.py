@@ -105,6 +105,15 @@ _JSON = st.recursive(
 )
 
 
+def test_a_value_that_was_changed_is_told(tmp_path):
+    run = RunFolder(tmp_path)
+    run.write(EXAMPLES[0])
+    path = tmp_path / "records" / "result.json"
+    path.write_text(path.read_text().replace('"accuracy": 0.5', '"accuracy": 0.9'))
+    with pytest.raises(RunError, match=r"result\.json was changed after it was written"):
+        run.read(Result)
+
+
 @hypothesis_settings(deadline=None, derandomize=True, max_examples=150)
 @given(data=st.data())
 def test_any_field_may_be_damaged(data):

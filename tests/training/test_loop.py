@@ -280,6 +280,46 @@ def test_changed_data_are_refused(tmp_path):
         fitting.fit(task.TASK, settings, other, run=run, resume=True)
 
 
+def test_metrics_that_were_changed_are_told(tmp_path):
+    settings = _settings(epochs=1)
+    corpus = task.make_data(settings, [TEXT])
+    run = _run(tmp_path / "run", settings)
+    fitting.fit(task.TASK, settings, corpus, run=run, reporter=_StopAt(9))
+    content = bytearray(run.metrics.read_bytes())
+    content[content.index(b'"loss": ') + 8] ^= 1
+    run.metrics.write_bytes(content)
+    notices = []
+    reporter = _StopAt(0)
+    reporter.notice = notices.append
+    fitting.fit(task.TASK, settings, corpus, run=run, reporter=reporter, resume=True)
+    assert "metrics.jsonl was changed since the last checkpoint" in notices[0]
+
+
+def test_what_a_kill_left_half_written_is_removed(tmp_path):
+    run = _run(tmp_path / "run", _settings())
+    run.model.mkdir()
+    for path in (run.path, run.model):
+        (path / ".model.safetensors.123.tmp").touch()
+    (run.path / "notes").mkdir()
+    foreign = run.path / "notes" / ".mine.tmp"
+    foreign.touch()
+    with run.held():
+        assert sorted(path.name for path in run.path.rglob("*.tmp")) == [foreign.name]
+
+
+@pytest.mark.parametrize(
+    "line", ["[1]", "{}", '{"kind": "train"}', '{"kind": "valid", "loss": "x"}', "{", "[" * 99_999]
+)
+def test_a_damaged_line_of_metrics_is_named(tmp_path, line):
+    run = _run(tmp_path / "run", _settings())
+    run.append_metrics(Logged(1, 1, 0.5, 1.0, 0.0, 0.1, 9.0, {"omega": 0.2}))
+    assert run.read_metrics() == [Logged(1, 1, 0.5, 1.0, 0.0, 0.1, None, {"omega": 0.2})]
+    with run.metrics.open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(RunError, match=r"line 2 of .*metrics\.jsonl is damaged"):
+        run.read_metrics()
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
