@@ -212,3 +212,10 @@ def test_a_file_that_no_training_wrote_is_not_read_whole(tmp_path):
         file.truncate(1 << 33)  # takes no room on the disk
     with pytest.raises(RunError, match=r"8,589,934,592 bytes"):
         read_json(path)
+
+
+def test_a_copy_onto_a_link_to_the_same_file_leaves_nothing(tmp_path):
+    (tmp_path / "a").write_bytes(b"1")
+    for _ in range(2):
+        copy_atomically(tmp_path / "a", tmp_path / "b")
+    assert _content(tmp_path) == {"a": b"1", "b": b"1"}

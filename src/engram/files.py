@@ -57,6 +57,7 @@ def copy_atomically(source: Path, target: Path) -> None:
         except OSError:
             shutil.copyfile(source, temporary)
         os.replace(temporary, target)
+        temporary.unlink(missing_ok=True)  # renamed onto a link to the same content, it stays
     except OSError as error:
         _discard(temporary)
         raise RunError(cannot("write", target, error)) from error

@@ -40,8 +40,14 @@ class Checkpoint:
         return {k[len(start) :]: v for k, v in self.tensors.items() if k.startswith(start)}
 
 
-def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, best: Path | None = None) -> None:
     """Write a checkpoint into a folder; the one that stood there becomes the previous one.
+
+    Args:
+        folder: Where training goes on from.
+        checkpoint: What is written.
+        best: A folder that gets it too, and first: a training that is killed between the two goes
+            on from the one before, and comes to the best one again.
 
     Raises:
         RunError: Where it cannot be written; what stood there still stands.
@@ -52,9 +58,14 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     written = f"{tensors_digest(tensors, facts)} {facts}"
     content = safetensors.torch.save(tensors, {_FACTS: written})
     path = folder / FILE
+    if best is not None:
+        write_atomically(best / FILE, content)
     if path.exists():
         copy_atomically(path, folder / PREVIOUS)  # so at no moment is there none that can be read
-    write_atomically(path, content)
+    if best is not None:
+        copy_atomically(best / FILE, path)
+    else:
+        write_atomically(path, content)
 
 
 def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, str | None]:

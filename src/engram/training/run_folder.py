@@ -22,7 +22,6 @@ from engram.errors import RunError
 from engram.files import (
     TEMPORARY,
     cannot,
-    copy_atomically,
     read_json,
     read_yaml,
     with_numbers_of_json,
@@ -32,7 +31,7 @@ from engram.files import (
 )
 from engram.records import KINDS, Environment, Metrics, Record, Timing
 from engram.records.metrics import metrics_from, timing_from
-from engram.training.checkpoint import FILE, Checkpoint, load_checkpoint, save_checkpoint
+from engram.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 OWN = (
     *("config.yaml", "environment.json", "command.txt", "metrics.jsonl", "timings.jsonl"),
@@ -234,9 +233,8 @@ class RunFolder:
         size = _synced_size(self.metrics)
         known = {"metrics_bytes": size, "metrics_sum": _check_sum(self.metrics, size)}
         facts = checkpoint.facts | known
-        save_checkpoint(self.last, Checkpoint(checkpoint.tensors, facts))
-        if best:
-            copy_atomically(self.last / FILE, self.best / FILE)
+        made = Checkpoint(checkpoint.tensors, facts)
+        save_checkpoint(self.last, made, self.best if best else None)
 
     def load(self) -> tuple[Checkpoint | None, str | None]:
         """Read the last whole checkpoint, and take the metrics back to its moment.
