@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from problems import MARKS, answer, problem
-from tolerances import assert_near
 from torch.autograd.gradcheck import GradcheckError
 
 import engram
 from engram.cells import CELLS, GRU, LSTM, Cell, RecurrentDropout, Zoneout, make_cell
 from engram.cells.language import exp, maximum, minimum, sigmoid, tanh
 from engram.engine import reference
+from helpers.problems import MARKS, answer, problem
+from helpers.tolerances import assert_near
 
 
 class Minimal(Cell):

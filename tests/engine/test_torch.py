@@ -4,12 +4,12 @@ import itertools
 
 import pytest
 import torch
-from problems import MARKS, answer, problem
-from tolerances import TOLERANCES, assert_near
 
 from engram.cells import CELLS, LSTM, Cell, make_cell
 from engram.cells.language import sigmoid, tanh
 from engram.engine import fused, reference
+from helpers.problems import MARKS, answer, problem
+from helpers.tolerances import TOLERANCES, assert_near
 
 NAMES = [name for name in CELLS if make_cell(name).torch_layer and name != "lstm-np"]
 SIZES = list(itertools.product((1, 7), (1, 5), (1, 3, 9)))

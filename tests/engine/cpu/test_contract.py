@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from cells_of_every_kind import OF_EVERY_KIND, OTHER_BUILT_IN
-from problems import MARKS, answer, problem
-from tolerances import assert_near, assert_within_the_stated_error
 
 from engram.engine import reference
 from engram.engine.cpu import operator, passes
 from engram.engine.cpu.kernels import Kernels
 from engram.engine.cpu.target import host
+from helpers.cells_of_every_kind import OF_EVERY_KIND, OTHER_BUILT_IN
+from helpers.problems import MARKS, answer, problem
+from helpers.tolerances import assert_near, assert_within_the_stated_error
 
 SIZES = [(1, 1, 1), (7, 5, 3), (63, 9, 3), (16, 1, 6), (33, 2, 4), (128, 26, 2)]  # H, B, T
 NAMES = list(OF_EVERY_KIND)

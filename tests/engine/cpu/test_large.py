@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from problems import MARKS, answer, problem
-from tolerances import assert_near
 
 from engram.cells import make_cell
 from engram.engine import reference
 from engram.engine.cpu import operator, passes, weight_gradients
+from helpers.problems import MARKS, answer, problem
+from helpers.tolerances import assert_near
 
 BATCH, STEPS = 37, 15  # more rows in a step, and in all, than are copied together
 

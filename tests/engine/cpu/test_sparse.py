@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 import torch
 from llvmlite import ir
-from machines import MACHINES, can_compile_for_x86
 
 from engram.cells import Cell
 from engram.cells.language import tanh
@@ -19,6 +18,7 @@ from engram.engine.cpu.sparse import SparseCell
 from engram.engine.cpu.target import host
 from engram.engine.sequence import Weights
 from engram.engine.trace import trace
+from helpers.machines import MACHINES, can_compile_for_x86
 
 FEATURES = 5
 TOLERANCES = {torch.float32: 2e-5, torch.float64: 1e-12}

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from problems import answer, problem, row_lengths
 
 from engram.cells import make_cell
 from engram.engine.cpu import operator, team
+from helpers.problems import answer, problem, row_lengths
 
 # one row splits its units over the threads, many rows split themselves
 BATCHES = [1, 3, 12]
