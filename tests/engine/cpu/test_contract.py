@@ -10,6 +10,7 @@ from engram.engine import reference
 from engram.engine.cpu import operator, passes
 from engram.engine.cpu.kernels import Kernels
 from engram.engine.cpu.target import host
+from helpers.abilities import need_vectors_of
 from helpers.cells_of_every_kind import OF_EVERY_KIND, OTHER_BUILT_IN
 from helpers.problems import MARKS, answer, problem
 from helpers.tolerances import assert_near, assert_within_the_stated_error
@@ -118,8 +119,7 @@ def test_a_planted_fault_is_found(monkeypatch):
 @pytest.mark.parametrize(("bits", "registers"), [(128, 16), (256, 16), (256, 32)])
 @pytest.mark.parametrize("name", ["lstm", "gru", "elman", "TwoFeedBack", "Normalised"])
 def test_with_narrower_vectors(name, bits, registers, monkeypatch):
-    if bits > host().vector_bits:
-        pytest.skip("this machine has no such vectors")
+    need_vectors_of(bits)
     narrow = replace(host(), vector_bits=bits, registers=registers)
     made = {}
 
