@@ -12,7 +12,7 @@ demo: $(VENV)/.user  ## train on Python's own sources, sample, measure memory (m
 	$(BIN)/engram demo
 
 test: $(VENV)/.dev  ## run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest -q
 
 check: $(VENV)/.dev  ## lint, types, import contracts
 	$(BIN)/ruff format --check src tests benchmarks

@@ -1,9 +1,14 @@
-"""What every test runs under: one thread, fixed seeds, uninitialised memory full of NaN."""
+"""What every test runs under: one thread, fixed seeds, uninitialised memory full of NaN.
+
+The last lines of a run say what this machine cannot test.
+"""
 
 from collections.abc import Iterator
 
 import pytest
 import torch
+
+from helpers.abilities import not_tested
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -22,3 +27,12 @@ def _fixed_conditions() -> Iterator[None]:
     yield
     torch.use_deterministic_algorithms(False)
     torch.set_num_threads(threads)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter) -> None:
+    lines = not_tested(terminalreporter.stats.get("skipped", []))
+    if lines:
+        terminalreporter.section("not tested here")
+    for line in lines:
+        terminalreporter.write_line(line)

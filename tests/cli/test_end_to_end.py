@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 from engram.cli.main import main
 from engram.errors import RunError
 from engram.training.run_folder import RunFolder
+from helpers import children
 
 TEXT = "the quick brown fox jumps over the lazy dog. " * 20
 SMALL = [
@@ -375,20 +374,21 @@ def test_train_without_a_task(capsys):
 def test_a_run_that_is_held_is_neither_resumed_nor_replaced(run, tmp_path, capsys):
     (run / "records" / "result.json").unlink()
     code = (
-        "import sys, time; from pathlib import Path; "
+        "import time; from pathlib import Path; "
         "from engram.training.run_folder import RunFolder\n"
-        "with RunFolder(Path(sys.argv[1])).held():\n"
+        f"with RunFolder(Path({str(run)!r})).held():\n"
         "    print('held', flush=True); time.sleep(60)"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(run)], stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout.readline() == "held\n"
-        before = _contents(run)
-        assert main(["resume", str(run)]) == 1
-        assert "another process is training" in capsys.readouterr().err
-        assert _train(tmp_path, "--overwrite") == 1
-        assert "another process is training" in capsys.readouterr().err
-        assert _contents(run) == before
-        holder.kill()  # the lock dies with it
+    holder = children.python(code, tmp_path / "printed")
+    while (tmp_path / "printed").read_text() != "held\n":
+        assert holder.is_alive()
+        time.sleep(0.01)
+    before = _contents(run)
+    assert main(["resume", str(run)]) == 1
+    assert "another process is training" in capsys.readouterr().err
+    assert _train(tmp_path, "--overwrite") == 1
+    assert "another process is training" in capsys.readouterr().err
+    assert _contents(run) == before
+    holder.kill()  # the lock dies with it
+    holder.join()
     assert main(["resume", str(run)]) == 0

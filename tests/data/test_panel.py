@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from making_panels import panel_of
 
 from engram.data.panel import joined
 from engram.errors import DataError
+from helpers.making_panels import panel_of
 
 
 def test_the_end_is_cut_off_each_series():

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from making_panels import panel_of
 
 from engram.data.outlook import Outlook, OutlookSettings, learn_outlook
 from engram.data.windows import inputs_of, season_places, windows
 from engram.errors import DataError
+from helpers.making_panels import panel_of
 
 NAN = np.nan
 

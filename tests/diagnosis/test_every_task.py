@@ -13,7 +13,7 @@ from engram.records import Anatomy
 from engram.tasks import fitting
 from engram.tasks.registry import TASKS
 from engram.training.run_folder import RunFolder
-from every_task import commands
+from helpers.every_task import commands
 
 
 @pytest.fixture(scope="module")

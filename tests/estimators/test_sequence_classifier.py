@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from contract import checks_of
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 import engram
 from engram.errors import ConfigError, DataError
+from helpers.contract import checks_of
 
 LENGTHS_DIFFER = "a row of a 2-D X is a sequence of single values, and sequences differ in length"
 NOT_DEFINED = {

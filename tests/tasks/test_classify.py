@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from resuming import assert_resumed_is_uninterrupted
 from sklearn.metrics import confusion_matrix, f1_score
 
 from engram.cli.main import main
@@ -12,6 +11,7 @@ from engram.data.labelled import Examples
 from engram.data.sequences import Sequences
 from engram.errors import ConfigError, DataError, RunError
 from engram.tasks import classify, fitting
+from helpers.resuming import assert_resumed_is_uninterrupted
 
 GOOD, BAD = ["fine", "great", "lovely"], ["poor", "awful", "dull"]
 

@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from resuming import assert_resumed_is_uninterrupted
 
 from engram.cli.main import main
 from engram.data.frequency import Frequency
@@ -16,6 +15,7 @@ from engram.errors import ConfigError, DataError
 from engram.tasks import backtest, fitting, forecast
 from engram.tasks.backtest import Backtest
 from engram.tasks.forecast import ForecastSettings
+from helpers.resuming import assert_resumed_is_uninterrupted
 
 SMALL = {"data": ["memory"], "horizon": 4, "season": 6, "hidden": 12, "epochs": 3, "window": 20}
 

@@ -47,18 +47,18 @@ def test_every_setting_exists(name):
     assert set(BY_NAME[name].fields) <= set(LanguageModelSettings.model_fields)
 
 
-@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("name", BY_NAME)
-def test_it_is_accepted_where_it_is_defined_and_refused_elsewhere(name, cell):
+def test_it_is_accepted_where_it_is_defined_and_refused_elsewhere(name):
     remedy = BY_NAME[name]
     setting, _, value = remedy.settings[0].partition("=")
-    values = {"cell": cell, setting: value or VALUES.get(setting, 0.3)}
-    if remedy.defined(make_cell(cell)):
-        settings = LanguageModelSettings.checked(values)
-        assert settings != LanguageModelSettings(cell=cell) or value == "orthogonal"
-    else:
-        with pytest.raises(ConfigError, match=setting):
-            LanguageModelSettings.checked(values)
+    for cell in CELLS:
+        values = {"cell": cell, setting: value or VALUES.get(setting, 0.3)}
+        if remedy.defined(make_cell(cell)):
+            settings = LanguageModelSettings.checked(values)
+            assert settings != LanguageModelSettings(cell=cell) or value == "orthogonal", cell
+        else:
+            with pytest.raises(ConfigError, match=setting):
+                LanguageModelSettings.checked(values)
 
 
 def test_all_contradictions_are_told_before_anything_is_read(tmp_path, capsys):

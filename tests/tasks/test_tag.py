@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from resuming import assert_resumed_is_uninterrupted
 
 from engram.cli.main import main
 from engram.data.sequences import Sequences
@@ -13,6 +12,7 @@ from engram.data.tagged import Lists, Tagged
 from engram.errors import ConfigError, DataError, RunError
 from engram.models.tagger import Tagger, TaggerSettings
 from engram.tasks import fitting, tag
+from helpers.resuming import assert_resumed_is_uninterrupted
 
 NAMES = ["Anna Berg", "Tom Fox", "Maria de Lima", "Li Wei", "Omar Haddad"]
 PLACES = ["Paris", "New York", "Oslo", "Cape Town"]

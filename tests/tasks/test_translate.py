@@ -2,13 +2,13 @@ import json
 
 import numpy as np
 import pytest
-from resuming import assert_resumed_is_uninterrupted
 
 from engram.cli.main import main
 from engram.errors import ConfigError, DataError, RunError
 from engram.tasks import fitting, translate
 from engram.tasks.pairs import TranslateSettings, read
 from engram.tasks.translate import TASK
+from helpers.resuming import assert_resumed_is_uninterrupted
 
 SMALL = {"hidden": 24, "embedding": 12, "epochs": 3, "batch": 32, "rate": 0.01, "clip_norm": 1.0}
 

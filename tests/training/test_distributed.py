@@ -14,7 +14,7 @@ from engram.cli.main import main
 from engram.records import Result
 from engram.tasks.registry import TASKS
 from engram.training.run_folder import RunFolder
-from every_task import commands
+from helpers.every_task import commands
 
 TEXT = "".join(f"line {n}: {'ab' * (n % 7)} and {n * n}\n" for n in range(500))
 FLAGS = [
@@ -70,7 +70,7 @@ def runs(tmp_path_factory):
         assert main([*command, "--run-dir", str(folder / "one" / task)]) == 0
     together = [[*c, "--run-dir", str(folder / "two" / task)] for task, c in flags.items()]
     (folder / "commands.json").write_text(json.dumps(together))
-    _run(TORCHRUN, Path(__file__).with_name("train_all.py"), folder / "commands.json")
+    _run(TORCHRUN, Path(__file__).parents[1] / "helpers" / "train_all.py", folder / "commands.json")
     return folder
 
 

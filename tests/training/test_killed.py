@@ -1,6 +1,5 @@
 """A training that is killed with SIGKILL at any moment, and resumed, is as one that was not."""
 
-import os
 import random
 import signal
 import subprocess
@@ -9,6 +8,8 @@ import time
 
 import pytest
 
+from helpers import children
+
 TEXT = "".join(f"line {n}: {'ab' * (n % 7)} and {n * n}\n" for n in range(700))
 FLAGS = [
     *("--hidden", "16", "--epochs", "3", "--lanes", "4", "--steps", "10", "--dropout", "0.1"),
@@ -16,58 +17,64 @@ FLAGS = [
 ]
 
 
-def _engram(*arguments):
-    return [sys.executable, "-m", "engram", *map(str, arguments)]
+def _engram(run, *arguments):
+    """Run a command on a run to its end, and give what it printed."""
+    printed = run.with_suffix(".printed")
+    return children.ended_well(children.engram(*arguments, printed=printed), printed)
 
 
 def _sample(run):
-    command = _engram("sample", run, "--length", "80", "--seed", "5")
-    return subprocess.run(command, check=True, capture_output=True).stdout
+    return _engram(run, "sample", run, "--length", "80", "--seed", "5")
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory):
+    data = tmp_path_factory.mktemp("data") / "text.txt"
+    data.write_text(TEXT)
+    return ["train", "language-model", "--data", data, "--seed", "3", *FLAGS, "--run-dir"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, train):
+    run = tmp_path_factory.mktemp("runs") / "whole"
+    _engram(run, *train, run)
+    return run
+
+
+def _trains(process, metrics):
+    """Wait until a process writes metrics; false where it ends before."""
+    before = metrics.stat().st_size if metrics.exists() else 0
+    while not (metrics.exists() and metrics.stat().st_size > before):
+        if not process.is_alive():
+            return False
+        time.sleep(0.01)
+    return True
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_killed_and_resumed_is_uninterrupted(tmp_path, seed):
-    data = tmp_path / "text.txt"
-    data.write_text(TEXT)
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    train = ["train", "language-model", "--data", data, "--seed", "3", *FLAGS, "--run-dir"]
-    subprocess.run(_engram(*train, whole), check=True, capture_output=True)
-
+def test_killed_and_resumed_is_uninterrupted(tmp_path, train, whole, seed):
+    killed = tmp_path / "killed"
     moments = random.Random(seed)
-    command = _engram(*train, killed)
-    kills = 0
+    command, kills = [*train, killed], 0
     for _ in range(3):
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
-        )
-        deadline = time.monotonic() + 60
-        while not (killed / "metrics.jsonl").exists() and time.monotonic() < deadline:
-            if process.poll() is not None:
-                break
-            time.sleep(0.01)
-        if kills:  # metrics are there already: wait until this process trains as well
-            time.sleep(2.0)
-        time.sleep(moments.uniform(0.0, 0.8))
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            kills += 1
-        process.communicate()
-        command = _engram("resume", killed)
+        process = children.engram(*command, printed=tmp_path / "printed")
+        if _trains(process, killed / "metrics.jsonl"):
+            time.sleep(moments.uniform(0.0, 0.8))
+            kills += process.is_alive()
+            process.kill()
+        process.join()
+        command = ["resume", killed]
     assert kills
-    subprocess.run(_engram("resume", killed), check=True, capture_output=True)
+    _engram(killed, *command)
 
     for name in ("metrics.jsonl", "model/model.safetensors", "records/gradient-reach.json"):
         assert (whole / name).read_bytes() == (killed / name).read_bytes(), name
     assert _sample(whole) == _sample(killed)
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
-    data = tmp_path / "text.txt"
-    data.write_text(TEXT)
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, train):
     run = tmp_path / "run"
-    command = _engram(
-        "train", "language-model", "--data", data, *FLAGS, "--epochs", "1000", "--run-dir", run
-    )
+    command = [sys.executable, "-m", "engram", *train, run, "--epochs", "1000"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     while "update" not in process.stdout.readline():

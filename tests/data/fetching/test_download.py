@@ -7,11 +7,11 @@ import socket
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from serving import serving
 
 from engram.data.fetching import download as downloads
 from engram.data.fetching.download import digest_of, download
 from engram.errors import DataError
+from helpers.serving import serving
 
 CONTENT = random.Random(0).randbytes(5000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

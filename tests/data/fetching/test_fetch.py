@@ -4,7 +4,6 @@ import io
 import tarfile
 
 import pytest
-from serving import serving
 
 from engram.cli.main import main
 from engram.data.fetching.archive import unpack
@@ -12,6 +11,7 @@ from engram.data.fetching.catalogue import SETS, Archive, PublicSet, Remote, set
 from engram.data.fetching.fetch import RECORD, fetch
 from engram.errors import ConfigError, DataError
 from engram.tasks.registry import TASKS
+from helpers.serving import serving
 
 ARCHIVE = Archive("top", ("top/kept/",), 100_000)
 

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from helpers import children
+
 PRELUDE = """
 import os, sys, torch, engram
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +16,23 @@ from engram.engine.cpu.buffers import buffer
 """
 
 
-def _runs(code, **environment):
-    """Run code in a process of its own, which must end by itself and well."""
+@pytest.fixture
+def runs(tmp_path):
+    """Runs code in a process of its own, which must end by itself and well."""
+
+    def run(code):
+        printed = tmp_path / "printed"
+        children.ended_well(children.python(PRELUDE + code, printed), printed)
+
+    return run
+
+
+def _runs_from_the_start(code, **environment):
+    """The same in a process that reads the environment before it loads torch."""
     done = subprocess.run(
         [sys.executable, "-c", PRELUDE + code],
         env=os.environ | environment,
-        timeout=30,
+        timeout=60,
         capture_output=True,
         text=True,
         check=False,
@@ -44,12 +57,9 @@ os._exit(0)
 
 
 @pytest.mark.parametrize(("threads", "callers"), [(2, 4), (9, 1), (3, 4)])
-def test_a_team_of_our_own_is_never_short_of_threads(threads, callers):
+def test_a_team_of_our_own_is_never_short_of_threads(threads, callers, runs):
     """Threads that split the units wait for one another: all of them must run at once."""
-    _runs(
-        f"os.cpu_count = lambda: 2\n{WITHOUT_OPENMP.format(threads=threads, callers=callers)}",
-        OMP_NUM_THREADS="1",
-    )
+    runs(f"os.cpu_count = lambda: 2\n{WITHOUT_OPENMP.format(threads=threads, callers=callers)}")
 
 
 FEWER_THREADS = """
@@ -65,7 +75,7 @@ for batch in (1, 12):
 
 @pytest.mark.parametrize("limit", ["1", "2"])
 def test_a_team_that_is_given_fewer_threads_than_it_asked_for(limit):
-    _runs(FEWER_THREADS, OMP_THREAD_LIMIT=limit)
+    _runs_from_the_start(FEWER_THREADS, OMP_THREAD_LIMIT=limit)
 
 
 MEMORY_OF_A_CHILD = """
@@ -84,13 +94,13 @@ assert bool((reused == 1.0).all()), "a child and its parent share a buffer"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_process_that_was_forked_off_has_memory_of_its_own():
-    _runs(MEMORY_OF_A_CHILD)
+def test_a_process_that_was_forked_off_has_memory_of_its_own(runs):
+    runs(MEMORY_OF_A_CHILD)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_outputs_are_the_parents_own():
-    _runs("""
+def test_outputs_are_the_parents_own(runs):
+    runs("""
 torch.set_num_threads(1)
 layer, x = engram.LSTM(4, 80).requires_grad_(False), torch.randn(90, 12, 4)
 output, _ = layer(x)
@@ -111,9 +121,9 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("what", ELSEWHERE)
-def test_a_step_with_tensors_on_another_device_is_refused(what):
+def test_a_step_with_tensors_on_another_device_is_refused(what, runs):
     layer, state = ELSEWHERE[what]
-    _runs(f"""
+    runs(f"""
 with torch.no_grad():
     try:
         {layer}.step(torch.randn(2, 4), {state})
@@ -123,8 +133,8 @@ sys.exit(3)
 """)
 
 
-def test_many_callers_step_one_layer_at_once():
-    _runs("""
+def test_many_callers_step_one_layer_at_once(runs):
+    runs("""
 torch.set_num_threads(1)
 sys.setswitchinterval(1e-6)
 for layer in (engram.LSTM(64, 300), engram.GRU(64, 300, num_layers=2)):

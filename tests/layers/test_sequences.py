@@ -9,6 +9,7 @@ import engram
 from engram.cells import make_cell
 from engram.errors import ConfigError
 from engram.layers.dropout import drop
+from helpers.coverings import covering
 
 I, H, T, B = 3, 5, 9, 4  # noqa: E741
 DIRECTIONS = {
@@ -28,11 +29,20 @@ WAYS = {
         "dropout_output": 0.3,
     },
 }
-# those that every engine has
-by_cell = pytest.mark.parametrize("name", ["elman", "elman-relu", "gru", "lstm"])
-by_engine = pytest.mark.parametrize("engine", ["auto", "torch", "reference"])
-by_way = pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
-by_direction = pytest.mark.parametrize("options", DIRECTIONS.values(), ids=list(DIRECTIONS))
+AXES = {
+    "name": ["elman", "elman-relu", "gru", "lstm"],  # those that every engine has
+    "engine": ["auto", "torch", "reference"],
+    "options": list(DIRECTIONS),
+    "way": list(WAYS),
+    "batch_first": [False, True],
+}
+by_engine = pytest.mark.parametrize("engine", AXES["engine"])
+
+
+def by(*names, **more):
+    """Cases in which any values of any three axes meet."""
+    axes = {name: AXES[name] for name in names} | more
+    return pytest.mark.parametrize(list(axes), covering(*axes.values(), together=3), ids=str)
 
 
 @pytest.fixture(autouse=True)
@@ -74,12 +84,9 @@ def _row(state, row):
     return tuple(s[:, row : row + 1] for s in _as_tuple(state))
 
 
-@by_cell
-@by_engine
-@by_way
-@pytest.mark.parametrize("batch_first", [False, True])
+@by("name", "engine", "way", "batch_first")
 def test_step_by_step_is_the_whole(name, engine, way, batch_first):
-    layer = _layer(name, engine, batch_first=batch_first, **{"num_layers": 2} | way)
+    layer = _layer(name, engine, batch_first=batch_first, **{"num_layers": 2} | WAYS[way])
     x, state = _input(T, B), _state(layer)
     output, after = layer(x.transpose(0, 1) if batch_first else x, state)
     outputs = []
@@ -90,12 +97,9 @@ def test_step_by_step_is_the_whole(name, engine, way, batch_first):
     assert_close(state, after)
 
 
-@by_cell
-@by_way
-@pytest.mark.parametrize("batch_first", [False, True])
-@pytest.mark.parametrize("gradients", [False, True])
+@by("name", "way", "batch_first", gradients=[False, True])
 def test_steps_without_a_batch(name, way, batch_first, gradients):
-    layer = _layer(name, "auto", batch_first=batch_first, **{"num_layers": 2} | way)
+    layer = _layer(name, "auto", batch_first=batch_first, **{"num_layers": 2} | WAYS[way])
     for training in (True, False):
         layer.train(training)
         x, state = _input(T), None
@@ -107,12 +111,9 @@ def test_steps_without_a_batch(name, way, batch_first, gradients):
         assert_close((torch.stack(outputs), state), layer(x))
 
 
-@by_cell
-@by_engine
-@by_way
-@pytest.mark.parametrize("cuts", [(1,), (4,), (2, 3, 8)])
+@by("name", "engine", "way", cuts=[(1,), (4,), (2, 3, 8)])
 def test_chunks_with_carried_state_are_the_whole(name, engine, way, cuts):
-    layer = _layer(name, engine, **{"num_layers": 2} | way)
+    layer = _layer(name, engine, **{"num_layers": 2} | WAYS[way])
     x, state = _input(T, B), _state(layer)
     output, after = layer(x, state)
     outputs = []
@@ -122,14 +123,10 @@ def test_chunks_with_carried_state_are_the_whole(name, engine, way, cuts):
     assert_close((torch.cat(outputs), state), (output, after))
 
 
-@by_cell
-@by_engine
-@by_direction
-@by_way
-@pytest.mark.parametrize("lengths", [[9, 1, 4, 9], [3, 5, 1, 2], [6, 6, 6, 6]])
+@by("name", "engine", "options", "way", lengths=[[9, 1, 4, 9], [3, 5, 1, 2], [6, 6, 6, 6]])
 def test_padded_is_each_row_alone(name, engine, options, way, lengths):
-    layer = _layer(name, engine, **options | way)
-    x, state = _input(T, B), None if "learn_initial_state" in way else _state(layer)
+    layer = _layer(name, engine, **DIRECTIONS[options] | WAYS[way])
+    x, state = _input(T, B), None if "learn_initial_state" in WAYS[way] else _state(layer)
     for row, length in enumerate(lengths):
         x[length:, row] = torch.nan
     output, after = layer(x, state, lengths=lengths)
@@ -142,12 +139,9 @@ def test_padded_is_each_row_alone(name, engine, options, way, lengths):
         assert (output[length:, row] == 0).all()
 
 
-@by_cell
-@by_engine
-@by_direction
-@by_way
+@by("name", "engine", "options", "way")
 def test_packed_is_padded(name, engine, options, way):
-    layer = _layer(name, engine, **options | way)
+    layer = _layer(name, engine, **DIRECTIONS[options] | WAYS[way])
     x, lengths = _input(T, B), torch.tensor([4, 9, 1, 6])
     packed, after = layer(pack_padded_sequence(x, lengths, enforce_sorted=False))
     assert_close((pad_packed_sequence(packed)[0], after), layer(x, lengths=lengths))
@@ -208,14 +202,9 @@ def _one_direction(layer, depth, way, features):
     return part
 
 
-@by_cell
-@by_engine
-@by_direction
-@by_way
-@pytest.mark.parametrize("lengths", [None, [9, 7, 8, 6]])
-@pytest.mark.parametrize("batch_first", [False, True])
+@by("name", "engine", "options", "way", "batch_first", lengths=[None, [9, 7, 8, 6]])
 def test_a_reset_begins_a_separate_run(name, engine, options, way, lengths, batch_first):
-    layer = _layer(name, engine, batch_first=batch_first, **options | way)
+    layer = _layer(name, engine, batch_first=batch_first, **DIRECTIONS[options] | WAYS[way])
     x, state = _input(T, B), _state(layer)
     starts = [[4], [], [1, 2, 7], [0, 5]]
     reset = torch.zeros(T, B, dtype=torch.bool)

@@ -5,18 +5,23 @@ from dataclasses import replace
 
 import pytest
 import torch
-from cells_of_every_kind import OF_EVERY_KIND, OTHER_BUILT_IN
-from problems import MARKS, answer, problem
-from tolerances import assert_near, assert_within_the_stated_error
 
 from engram.engine import reference
 from engram.engine.cpu import operator, passes
 from engram.engine.cpu.kernels import Kernels
 from engram.engine.cpu.target import host
+from helpers.abilities import need_vectors_of
+from helpers.cells_of_every_kind import OF_EVERY_KIND, OTHER_BUILT_IN
+from helpers.coverings import covering
+from helpers.problems import MARKS, answer, problem
+from helpers.tolerances import assert_near, assert_within_the_stated_error
 
 SIZES = [(1, 1, 1), (7, 5, 3), (63, 9, 3), (16, 1, 6), (33, 2, 4), (128, 26, 2)]  # H, B, T
 NAMES = list(OF_EVERY_KIND)
 ALL_CELLS = OF_EVERY_KIND | OTHER_BUILT_IN
+by_all_kinds = pytest.mark.parametrize(
+    ("name", "marks", "reverse"), covering(NAMES, list(MARKS), [False, True])
+)
 
 
 def _both(name, sizes, marks, reverse, dtype, **options):
@@ -28,9 +33,7 @@ def _both(name, sizes, marks, reverse, dtype, **options):
     return answer(operator.run, given, **options), answer(reference.run, given, **options)
 
 
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-@pytest.mark.parametrize("marks", MARKS)
-@pytest.mark.parametrize("name", NAMES)
+@by_all_kinds
 def test_equals_the_reference(name, marks, reverse):
     place = NAMES.index(name) + list(MARKS).index(marks)
     for shift, dtype in itertools.product(range(3), (torch.float32, torch.float64)):
@@ -77,9 +80,7 @@ def test_without_gradients_as_with_them(name):
         torch.testing.assert_close(bare.state, kept.state)
 
 
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-@pytest.mark.parametrize("marks", MARKS)
-@pytest.mark.parametrize("name", NAMES)
+@by_all_kinds
 def test_records_what_the_reference_records(name, marks, reverse):
     given = problem(OF_EVERY_KIND[name], hidden=18, batch=5, steps=4)
     options = MARKS[marks](5, 4) | {"reverse": reverse, "record": True}
@@ -118,8 +119,7 @@ def test_a_planted_fault_is_found(monkeypatch):
 @pytest.mark.parametrize(("bits", "registers"), [(128, 16), (256, 16), (256, 32)])
 @pytest.mark.parametrize("name", ["lstm", "gru", "elman", "TwoFeedBack", "Normalised"])
 def test_with_narrower_vectors(name, bits, registers, monkeypatch):
-    if bits > host().vector_bits:
-        pytest.skip("this machine has no such vectors")
+    need_vectors_of(bits)
     narrow = replace(host(), vector_bits=bits, registers=registers)
     made = {}
 

@@ -5,7 +5,6 @@ import json
 
 import pytest
 import torch
-from resuming import assert_resumed_is_uninterrupted
 
 from engram.cli.main import main
 from engram.errors import ConfigError, DataError
@@ -13,6 +12,7 @@ from engram.tasks import fitting, synthetic
 from engram.tasks.problems import PROBLEMS
 from engram.tasks.problems.problem import LENGTHS
 from engram.tasks.synthetic import SyntheticSettings
+from helpers.resuming import assert_resumed_is_uninterrupted
 
 SMALL = {
     "hidden": 8,

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from machines import MACHINES
 
 from engram.engine.cpu.target import limited
 from engram.errors import ConfigError
+from helpers.machines import MACHINES
 
 
 @pytest.mark.parametrize(

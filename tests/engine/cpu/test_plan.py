@@ -1,15 +1,15 @@
 """Plans: where the kernels of a cell keep each value, and what they know of its gates."""
 
 import pytest
-from cells_of_every_kind import OF_EVERY_KIND
-from problems import MARKS, answer, problem
-from tolerances import assert_near
 
 from engram.cells import Cell
 from engram.cells.language import sigmoid, tanh
 from engram.engine import reference
 from engram.engine.cpu import operator
 from engram.engine.cpu.plan import Place, plan
+from helpers.cells_of_every_kind import OF_EVERY_KIND
+from helpers.problems import MARKS, answer, problem
+from helpers.tolerances import assert_near
 
 
 class Twice(Cell):

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from problems import problem
 
 import engram
 from engram.cells import make_cell
 from engram.engine.cpu import operator
+from helpers.problems import problem
 
 NAMES = ["lstm", "gru"]
 

@@ -6,9 +6,6 @@ import warnings
 
 import pytest
 import torch
-from cells_of_every_kind import OF_EVERY_KIND
-from problems import problem
-from tolerances import assert_near
 from torch.autograd import forward_ad
 from torch.utils.checkpoint import checkpoint
 
@@ -17,6 +14,9 @@ from engram.cells import make_cell
 from engram.engine import reference
 from engram.engine.cpu import operator
 from engram.errors import ConfigError
+from helpers.cells_of_every_kind import OF_EVERY_KIND
+from helpers.problems import problem
+from helpers.tolerances import assert_near
 
 DOUBLE = torch.float64
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 import torch
 from llvmlite import ir
-from machines import MACHINES, can_compile_for_x86
 
 from engram.cells import Cell
 from engram.cells.language import tanh
@@ -19,6 +18,8 @@ from engram.engine.cpu.sparse import SparseCell
 from engram.engine.cpu.target import host
 from engram.engine.sequence import Weights
 from engram.engine.trace import trace
+from helpers.abilities import need_vectors_of
+from helpers.machines import MACHINES, can_compile_for_x86
 
 FEATURES = 5
 TOLERANCES = {torch.float32: 2e-5, torch.float64: 1e-12}
@@ -127,8 +128,7 @@ def test_code_for_narrower_vectors(dtype, bits):
 @pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
 @pytest.mark.parametrize("bits", [128, 256, 512])
 def test_vectors_are_transposed(dtype, bits):
-    if bits > host().vector_bits:
-        pytest.skip("this machine has no such vectors")
+    need_vectors_of(bits)
     target = replace(host(), vector_bits=bits, matrix=False)
     module = ir.Module()
     kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER])

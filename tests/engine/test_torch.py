@@ -4,22 +4,24 @@ import itertools
 
 import pytest
 import torch
-from problems import MARKS, answer, problem
-from tolerances import TOLERANCES, assert_near
 
 from engram.cells import CELLS, LSTM, Cell, make_cell
 from engram.cells.language import sigmoid, tanh
 from engram.engine import fused, reference
+from helpers.coverings import covering
+from helpers.problems import MARKS, answer, problem
+from helpers.tolerances import TOLERANCES, assert_near
 
 NAMES = [name for name in CELLS if make_cell(name).torch_layer and name != "lstm-np"]
 SIZES = list(itertools.product((1, 7), (1, 5), (1, 3, 9)))
+DIRECTIONS = [False, True]
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-@pytest.mark.parametrize("marks", MARKS)
-@pytest.mark.parametrize("size", SIZES, ids="H{0[0]}-B{0[1]}-T{0[2]}".format)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "size", "marks", "reverse", "dtype"),
+    covering(NAMES, SIZES, list(MARKS), DIRECTIONS, list(TOLERANCES), together=3),
+    ids=str,
+)
 def test_equals_the_reference(name, size, marks, reverse, dtype):
     hidden, batch, steps = size
     given = problem(make_cell(name), hidden=hidden, batch=batch, steps=steps, dtype=dtype)
@@ -27,9 +29,7 @@ def test_equals_the_reference(name, size, marks, reverse, dtype):
     assert_near(answer(fused.run, given, **options), answer(reference.run, given, **options))
 
 
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-@pytest.mark.parametrize("marks", MARKS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "marks", "reverse"), covering(NAMES, list(MARKS), DIRECTIONS))
 def test_equals_the_reference_without_biases(name, marks, reverse):
     given = problem(make_cell(name), batch=5, steps=9, bias=False)
     options = MARKS[marks](5, 9) | {"reverse": reverse}

@@ -1,15 +1,15 @@
 """Threads: results that do not depend on their number beyond rounding, and never on chance."""
 
-import subprocess
-import sys
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from problems import answer, problem, row_lengths
 
 from engram.cells import make_cell
 from engram.engine.cpu import operator, team
+from helpers import children
+from helpers.problems import answer, problem, row_lengths
 
 # one row splits its units over the threads, many rows split themselves
 BATCHES = [1, 3, 12]
@@ -81,7 +81,7 @@ with torch.no_grad():
 """
 
 
-@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="needs fork")
-def test_in_a_process_that_was_forked_off():
-    done = subprocess.run([sys.executable, "-c", FORKING], timeout=60, check=False)
-    assert done.returncode == 0
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_in_a_process_that_was_forked_off(tmp_path):
+    printed = tmp_path / "printed"
+    children.ended_well(children.python(FORKING, printed), printed)

@@ -2,16 +2,16 @@
 
 import pytest
 import torch
-from cells_of_every_kind import OF_EVERY_KIND
-from problems import MARKS, answer, problem
-from tolerances import assert_near, assert_within_the_stated_error
 
 from engram.engine import reference
 from engram.engine.cpu import operator, passes, weight_gradients
 from engram.engine.cpu.matrix import depth, split_bytes
-from engram.engine.cpu.target import host
+from helpers.abilities import needs_matrix_unit
+from helpers.cells_of_every_kind import OF_EVERY_KIND
+from helpers.problems import MARKS, answer, problem
+from helpers.tolerances import assert_near, assert_within_the_stated_error
 
-pytestmark = pytest.mark.skipif(not host().matrix, reason="this machine has no matrix unit")
+pytestmark = needs_matrix_unit
 
 SIZES = [(33, 37, 3, 5), (7, 16, 4, 40), (96, 23, 2, 33), (16, 1, 3, 1)]  # H, B, T, I
 NAMES = list(OF_EVERY_KIND)

@@ -2,20 +2,21 @@
 
 import pytest
 import torch
-from problems import MARKS, answer, problem
-from tolerances import assert_near
 
 from engram.cells import make_cell
 from engram.engine import reference
 from engram.engine.cpu import operator, passes, weight_gradients
+from helpers.coverings import covering
+from helpers.problems import MARKS, answer, problem
+from helpers.tolerances import assert_near
 
 BATCH, STEPS = 37, 15  # more rows in a step, and in all, than are copied together
 
 
-@pytest.mark.parametrize("piece", [40 * 1024, 4 * 1024 * 1024], ids=["pieces", "rounds"])
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-@pytest.mark.parametrize("marks", MARKS)
-@pytest.mark.parametrize("name", ["lstm", "gru"])
+@pytest.mark.parametrize(
+    ("name", "marks", "reverse", "piece"),
+    covering(["lstm", "gru"], list(MARKS), [False, True], [40 * 1024, 4 * 1024 * 1024]),
+)
 def test_products_over_many_rows(name, marks, reverse, piece, monkeypatch):
     monkeypatch.setattr(passes, "_PIECE", piece)
     monkeypatch.setattr(passes, "_PIECE_ROWS", 1)
@@ -39,9 +40,9 @@ def test_gates_that_stream_past_the_caches_are_the_same(name, marks, dtype, monk
     assert any("streaming" in made.name for made in kernels.made) == kernels.target.is_x86
 
 
-@pytest.mark.parametrize("marks", MARKS)
-@pytest.mark.parametrize("name", ["lstm", "lstm-layer-norm"])
-@pytest.mark.parametrize("most", [0, 10**9], ids=["by lines", "by rows"])
+@pytest.mark.parametrize(
+    ("most", "name", "marks"), covering([0, 10**9], ["lstm", "lstm-layer-norm"], list(MARKS))
+)
 def test_two_threads_sum_up_by_lines_or_by_rows(most, name, marks, monkeypatch):
     monkeypatch.setattr(weight_gradients, "_SUMS_BY_ROWS", most)
     monkeypatch.setattr(passes, "_PIECE", 40 * 1024)

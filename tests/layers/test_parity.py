@@ -10,6 +10,7 @@ from torch.testing import assert_close
 
 import engram
 from engram.errors import ConfigError
+from helpers.coverings import covering
 
 LAYERS = {
     "lstm": (engram.LSTM, nn.LSTM, {}),
@@ -26,9 +27,15 @@ OPTIONS = {
     "no bias": {"num_layers": 2, "bias": False, "bidirectional": True},
 }
 by_layer = pytest.mark.parametrize("name", LAYERS)
-by_options = pytest.mark.parametrize("options", OPTIONS.values(), ids=list(OPTIONS))
-by_engine = pytest.mark.parametrize("engine", ["torch", "reference"])
+ENGINES = ["torch", "reference"]
+by_engine = pytest.mark.parametrize("engine", ENGINES)
 I, H, T, B = 3, 5, 7, 4  # noqa: E741
+
+
+def by(together=2, **more):
+    """Cases in which any values of two or three axes meet: layer, options, and what is given."""
+    axes = {"name": list(LAYERS), "options": list(OPTIONS.values())} | more
+    return pytest.mark.parametrize(list(axes), covering(*axes.values(), together=together), ids=str)
 
 
 def _pair(name, engine="auto", **options):
@@ -53,8 +60,7 @@ def _count(num_layers=1, bidirectional=False, **_):
     return num_layers * (2 if bidirectional else 1)
 
 
-@by_layer
-@by_options
+@by()
 def test_state_dicts_load_both_ways(name, options):
     ours, theirs, more = LAYERS[name]
     layer, peer = ours(I, H, **more, **options), theirs(I, H, **more, **options)
@@ -67,9 +73,7 @@ def test_state_dicts_load_both_ways(name, options):
         assert torch.equal(value, weights[key])
 
 
-@by_layer
-@by_options
-@by_engine
+@by(engine=ENGINES)
 def test_results_and_gradients(name, options, engine):
     layer, peer = _pair(name, engine, **options)
     x, state = _input(**options), _state(name, (_count(**options), B, H))
@@ -83,17 +87,14 @@ def test_results_and_gradients(name, options, engine):
     assert_close(*gradients)
 
 
-@by_layer
-@by_options
+@by()
 def test_zero_is_the_initial_state(name, options):
     layer, peer = _pair(name, **options)
     x = _input(**options)
     assert_close(layer(x), peer(x))
 
 
-@by_layer
-@by_options
-@by_engine
+@by(engine=ENGINES)
 def test_unbatched(name, options, engine):
     layer, peer = _pair(name, engine, **options)
     x = torch.randn(T, I, dtype=torch.float64)
@@ -105,18 +106,14 @@ def test_unbatched(name, options, engine):
 LENGTHS = {"sorted": [7, 5, 5, 2], "unsorted": [2, 7, 1, 5], "short": [3, 6, 6, 1]}
 
 
-@by_layer
-@by_options
-@by_engine
-@pytest.mark.parametrize(("lengths", "enforce_sorted"), [("sorted", True), ("unsorted", False)])
-@pytest.mark.parametrize("with_state", [False, True])
-def test_packed(name, options, engine, lengths, enforce_sorted, with_state):
+@by(together=3, engine=ENGINES, lengths=["sorted", "unsorted"], with_state=[False, True])
+def test_packed(name, options, engine, lengths, with_state):
     layer, peer = _pair(name, engine, **options)
     packed = pack_padded_sequence(
         _input(**options),
         torch.tensor(LENGTHS[lengths]),
         batch_first=options.get("batch_first", False),
-        enforce_sorted=enforce_sorted,
+        enforce_sorted=lengths == "sorted",
     )
     state = _state(name, (_count(**options), B, H)) if with_state else None
     (output, after), (expected, expected_after) = layer(packed, state), peer(packed, state)

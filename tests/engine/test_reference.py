@@ -5,14 +5,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from problems import MARKS, answer, problem
-from tolerances import assert_near
 from torch.autograd.gradcheck import GradcheckError
 
 import engram
 from engram.cells import CELLS, GRU, LSTM, Cell, RecurrentDropout, Zoneout, make_cell
 from engram.cells.language import exp, maximum, minimum, sigmoid, tanh
 from engram.engine import reference
+from helpers.coverings import covering
+from helpers.problems import MARKS, answer, problem
+from helpers.tolerances import assert_near
 
 
 class Minimal(Cell):
@@ -163,9 +164,10 @@ ALL_CELLS |= {
 }
 
 
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-@pytest.mark.parametrize("marks", ["plain", "lengths and reset"])
-@pytest.mark.parametrize("name", ALL_CELLS)
+@pytest.mark.parametrize(
+    ("name", "marks", "reverse"),
+    covering(list(ALL_CELLS), ["plain", "lengths and reset"], [False, True]),
+)
 def test_gradients_equal_finite_differences(name, marks, reverse):
     assert _checked(ALL_CELLS[name], MARKS[marks](2, 3) | {"reverse": reverse})
 

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from equations_of_papers import STEPS
 
 import engram
 from engram.cells import CELLS, make_cell
+from helpers.equations_of_papers import STEPS
 
 T, B, I, H = 6, 3, 4, 5  # noqa: E741
 

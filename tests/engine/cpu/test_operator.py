@@ -4,8 +4,6 @@ import copy
 
 import pytest
 import torch
-from problems import answer, problem
-from tolerances import assert_near
 from torch.autograd import forward_ad
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -13,6 +11,8 @@ import engram
 from engram.cells import make_cell
 from engram.engine import reference
 from engram.engine.cpu import operator
+from helpers.problems import answer, problem
+from helpers.tolerances import assert_near
 
 
 def _layer(kind=engram.LSTM, **options):

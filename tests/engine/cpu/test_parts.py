@@ -6,7 +6,6 @@ from functools import cache
 
 import pytest
 import torch
-from cells_of_every_kind import OF_EVERY_KIND
 
 from engram.engine.cpu.buffers import buffer
 from engram.engine.cpu.kernels import Kernels
@@ -15,6 +14,7 @@ from engram.engine.cpu.plan import plan
 from engram.engine.cpu.schedule import full_schedule, ragged_schedule
 from engram.engine.cpu.target import host
 from engram.engine.cpu.tile import best_tile
+from helpers.cells_of_every_kind import OF_EVERY_KIND
 
 
 @pytest.mark.parametrize("registers", [16, 32])

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from problems import problem
 
 from engram.cells import Cell
 from engram.cells.language import exp, maximum, relu, sigmoid, tanh
 from engram.engine import reference
+from helpers.problems import problem
 
 
 def _recorded(write):

@@ -1,8 +1,5 @@
 """Kernels on disk: taken from there when they are whole, made again when they are not."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 
@@ -12,6 +9,7 @@ from engram.engine.cpu.forward import ForwardKind
 from engram.engine.cpu.kernels import Kernels
 from engram.engine.cpu.plan import plan
 from engram.engine.cpu.target import host
+from helpers import children
 
 KIND = ForwardKind(resets=False, keeping=True, from_input=False)
 
@@ -69,8 +67,13 @@ def test_other_vectors_are_another_entry(folder):
     assert len(list(folder.glob("*.o"))) == 2
 
 
-def test_two_processes_fill_it_at_once(folder):
-    code = "import torch, engram; engram.RNN(2, 3)(torch.ones(4, 1, 2))"
-    running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
-    assert [process.wait(60) for process in running] == [0, 0]
+def test_two_processes_fill_it_at_once(folder, tmp_path):
+    code = f"""
+import os, torch, engram
+os.environ["ENGRAM_CACHE"] = {str(folder.parent)!r}
+engram.RNN(2, 3)(torch.ones(4, 1, 2))
+"""
+    printed = [tmp_path / "one", tmp_path / "other"]
+    running = [children.python(code, each) for each in printed]
+    assert [children.ended_well(*each) for each in zip(running, printed, strict=True)] == ["", ""]
     assert len(list(folder.glob("*.o"))) == 2  # the step, and what packs its weights
