@@ -14,7 +14,7 @@ from engram.data.arrays.sequences import Sequences
 from engram.data.batching.buckets import BucketSettings
 from engram.data.builtin.dates import date_pairs
 from engram.data.labelled.examples import taken
-from engram.data.text.pairs import Pairs, read_pairs
+from engram.data.labelled.pairs import Pairs, read_pairs
 from engram.data.text.tokens import Tokenizer, fit_tokenizer, tokenizer_from_plain
 from engram.errors import DataError
 from engram.models.decoding import DecodingSettings

@@ -14,7 +14,7 @@ from engram.data.arrays.sequences import Sequences
 from engram.data.batching.batch import Batch
 from engram.data.batching.buckets import Buckets, BucketSettings, in_order
 from engram.data.batching.padding import padded
-from engram.data.text.pairs import read_lines
+from engram.data.labelled.pairs import read_lines
 from engram.data.text.tokens import Tokenizer
 from engram.errors import ConfigError
 from engram.models.decoding import DecodingSettings, Hypothesis

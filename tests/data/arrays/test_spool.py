@@ -12,8 +12,8 @@ from engram.data.arrays import spool
 from engram.data.arrays.places import Places, joined
 from engram.data.arrays.sequences import Sequences
 from engram.data.arrays.spool import Spool, let_go, offsets_of, put_away, taken
+from engram.data.labelled.pairs import read_pairs
 from engram.data.tables.steps import Steps
-from engram.data.text.pairs import read_pairs
 from engram.data.text.texts import Texts
 from engram.data.text.tokens import fit_tokenizer
 from engram.errors import DataError

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from engram.data.labelled.examples import Examples
-
 THINGS = ("the room", "the soup", "this phone", "the service", "the film", "the train", "her book")
 GOOD = ("good", "lovely", "excellent", "quick", "charming", "worth every cent")
 BAD = ("bad", "awful", "poor", "slow", "dull", "a waste of money")
@@ -18,7 +16,7 @@ TURNED = (
 LINKS = (", but ", "; in the end ", ", and yet ")
 
 
-def reviews(count: int = 4000, seed: int = 0) -> Examples:
+def reviews(count: int = 4000, seed: int = 0) -> tuple[list[str], list[str]]:
     """Draw reviews of one or two clauses; the last clause decides, and a negation turns it.
 
     Half of the words that praise stand in complaints, so that counting words tells little: what
@@ -27,6 +25,9 @@ def reviews(count: int = 4000, seed: int = 0) -> Examples:
     Args:
         count: How many.
         seed: Of the draw.
+
+    Returns:
+        The reviews, and ``praise`` or ``complaint`` for each.
     """
     draw = np.random.default_rng(seed)
     texts, labels = [], []
@@ -37,7 +38,7 @@ def reviews(count: int = 4000, seed: int = 0) -> Examples:
             text += _clause(bool(draw.integers(2)), draw) + str(draw.choice(LINKS))
         texts.append(text + _clause(good, draw))
         labels.append("praise" if good else "complaint")
-    return Examples(texts, labels, [f"review {place + 1}" for place in range(count)])
+    return texts, labels
 
 
 def _clause(good: bool, draw: np.random.Generator) -> str:

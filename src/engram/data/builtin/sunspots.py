@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from engram.data.arrays.sequences import Sequences
-from engram.data.panels.frequency import Frequency
-from engram.data.panels.panel import Panel
 from engram.errors import ConfigError
 
 
-def sunspots() -> Panel:
+def sunspots() -> tuple[np.ndarray, np.ndarray]:
     """Yearly means of the sunspot number (NOAA, in the public domain).
+
+    Returns:
+        The years ``(309,)`` float64, and the number of each ``(309,)`` float32.
 
     Raises:
         ConfigError: Where statsmodels is not installed.
@@ -22,8 +22,4 @@ def sunspots() -> Panel:
             "pip install 'engram[examples]'"
         ) from None
     table = carried.load_pandas().data
-    values = table["SUNACTIVITY"].to_numpy(np.float32)[:, None]
-    times = table["YEAR"].to_numpy(np.float64)
-    sequences = Sequences.of([values], ("sunspots",))
-    ahead = np.zeros(1, dtype=np.int64)
-    return Panel(sequences, times, ["sunspots"], 0, Frequency("number", 1.0), ahead)
+    return table["YEAR"].to_numpy(np.float64), table["SUNACTIVITY"].to_numpy(np.float32)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from engram.data.arrays import places
 from engram.data.arrays.sequences import Sequences
-from engram.data.builtin.digits import digit_rows
+from engram.data.builtin.digits import digits
 from engram.data.builtin.reviews import reviews
 from engram.data.labelled.class_folders import read_class_folders
 from engram.data.labelled.examples import Examples
@@ -27,8 +27,22 @@ from engram.errors import DataError
 from engram.files import cannot
 from engram.settings import Names, Settings
 
+
+def _digits() -> Examples:
+    """Each image as 8 steps, its rows from the top, and its digit."""
+    images, labels = digits()
+    columns = [f"pixel {place + 1}" for place in range(images.shape[2])]
+    names = [f"digits image {place + 1}" for place in range(len(labels))]
+    return Examples(Sequences.of(list(images), columns), labels, names)
+
+
+def _reviews() -> Examples:
+    texts, labels = reviews()
+    return Examples(texts, labels, [f"review {place + 1}" for place in range(len(texts))])
+
+
 # Examples that are made on this machine, by the name that stands in place of a path.
-MADE: dict[str, Callable[[], Examples]] = {"digits": digit_rows, "reviews": reviews}
+MADE: dict[str, Callable[[], Examples]] = {"digits": _digits, "reviews": _reviews}
 KINDS = ", ".join(
     [*sorted(SUFFIXES), ".ts", "a folder of folders, one a class", ".txt (label text)"]
 )

@@ -4,16 +4,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field
 
+from engram.data.arrays.sequences import Sequences
 from engram.data.builtin.sunspots import sunspots
+from engram.data.panels.frequency import Frequency
 from engram.data.panels.panel import Panel
 from engram.data.panels.tables import find_panel_roles, read_panel
 from engram.data.paths import expanded
 from engram.data.tables.table import SUFFIXES, read_table
 from engram.settings import Names, Settings
 
-MADE = {"sunspots": sunspots}
+
+def _sunspots() -> Panel:
+    times, values = sunspots()
+    sequences = Sequences.of([values[:, None]], ("sunspots",))
+    ahead = np.zeros(1, dtype=np.int64)
+    return Panel(sequences, times, ["sunspots"], 0, Frequency("number", 1.0), ahead)
+
+
+MADE = {"sunspots": _sunspots}
 """Series that are here already, by the name that stands in place of a path."""
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engram.data.labelled.pairs import read_lines, read_pairs
 from engram.data.text import documents as reading
-from engram.data.text.pairs import read_lines, read_pairs
 from engram.errors import DataError, EngramError
 
 
