@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from engram.data.text import read_text
+from engram.data.text.documents import read_text
 from engram.tasks import fitting
 from engram.tasks.language_model import (
     NAME,

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, one_hot
 
 from engram.cells import make_cell
-from engram.data.synthetic import (
+from engram.data.builtin.synthetic import (
     adding,
     copy,
     latch,

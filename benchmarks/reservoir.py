@@ -26,7 +26,7 @@ from benchmarks.measure import Contest, Side, Timing, check_agreement, time_in_t
 from benchmarks.report import machine
 from benchmarks.vowels import vowels_accuracy
 from engram import EchoState, Reservoir, memory_capacity
-from engram.data.mackey_glass import mackey_glass
+from engram.data.builtin.mackey_glass import mackey_glass
 
 _PAIRS = 5
 _STEPS = {100: 2000, 500: 1000, 2000: 400}  # of one call, by units

@@ -19,7 +19,7 @@ import torch
 from benchmarks.bare import train_bare
 from engram.cli.flags import settings_from
 from engram.cli.progress import LineReporter
-from engram.data.text import read_text
+from engram.data.text.documents import read_text
 from engram.tasks import fitting
 from engram.tasks.language_model import NAME, TASK, LanguageModelSettings, make_data
 from engram.training.run_folder import RunFolder

@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from engram.cli.main import main
-from engram.data.pictures import read_image
+from engram.data.images.pictures import read_image
 
 WORDS = "the quick brown fox jumps over the lazy dog and runs away from it\n" * 5
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from engram.data.tokens import END
+from engram.data.text.tokens import END
 from engram.diagnosis.context_use import context_use, describe_contexts
 from engram.errors import DataError
 from engram.models.many_to_many import ManyToMany, ModelSettings

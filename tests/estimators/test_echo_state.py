@@ -8,7 +8,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 
 import engram
-from engram.data.mackey_glass import mackey_glass
+from engram.data.builtin.mackey_glass import mackey_glass
 from engram.errors import ConfigError, DataError, RunError
 
 SMALL = {"units": 60, "density": 0.2, "warm_up": 20}

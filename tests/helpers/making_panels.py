@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from engram.data.frequency import Frequency
-from engram.data.panel import Panel
-from engram.data.sequences import Sequences
+from engram.data.arrays.sequences import Sequences
+from engram.data.panels.frequency import Frequency
+from engram.data.panels.panel import Panel
 
 
 def panel_of(*arrays, past=0, times=None, ahead=None, keys=None):

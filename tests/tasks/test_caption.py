@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engram.cli.main import main
-from engram.data.captions import Captions
+from engram.data.images.captions import Captions
 from engram.errors import ConfigError, DataError, RunError
 from engram.tasks import caption, fitting
 from engram.tasks.caption import TASK

@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
 from engram.cli.main import main
-from engram.data.labelled import Examples
-from engram.data.sequences import Sequences
+from engram.data.arrays.sequences import Sequences
+from engram.data.labelled.examples import Examples
 from engram.errors import ConfigError, DataError, RunError
 from engram.tasks import classify, fitting
 from helpers.resuming import assert_resumed_is_uninterrupted

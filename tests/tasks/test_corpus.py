@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from engram.data import pieces, spool, token_streams
-from engram.data.tokens import END, fit_tokenizer
+from engram.data.arrays import spool
+from engram.data.text import pieces, token_streams
+from engram.data.text.tokens import END, fit_tokenizer
 from engram.errors import ConfigError, DataError, RunError
 from engram.tasks import fitting
 from engram.tasks.language_model import (

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from engram.cli.main import main
-from engram.data.frequency import Frequency
-from engram.data.panel import Panel
-from engram.data.sequences import Sequences
+from engram.data.arrays.sequences import Sequences
+from engram.data.panels.frequency import Frequency
+from engram.data.panels.panel import Panel
 from engram.errors import ConfigError, DataError
 from engram.tasks import backtest, fitting, forecast
 from engram.tasks.backtest import Backtest

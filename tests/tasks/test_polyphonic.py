@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from engram.cli.main import main
-from engram.data.piano_rolls import COLUMNS
-from engram.data.sequences import Sequences
+from engram.data.arrays.sequences import Sequences
+from engram.data.sound.piano_rolls import COLUMNS
 from engram.tasks import fitting, polyphonic
 
 SETTINGS = polyphonic.PolyphonicSettings(

@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 from engram.cli.main import main
-from engram.data.labelled import Examples
-from engram.data.sequences import Sequences
+from engram.data.arrays.sequences import Sequences
+from engram.data.labelled.examples import Examples
 from engram.errors import DataError, RunError
 from engram.tasks import fitting, regress
 

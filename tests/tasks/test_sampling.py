@@ -7,7 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from engram.data.tokens import END, UNKNOWN_TEXT, ByteTokenizer, CharacterTokenizer, fit_tokenizer
+from engram.data.text.tokens import (
+    END,
+    UNKNOWN_TEXT,
+    ByteTokenizer,
+    CharacterTokenizer,
+    fit_tokenizer,
+)
 from engram.errors import ConfigError, DataError
 from engram.tasks import sampling
 from engram.tasks.language_model import LanguageModelSettings, Vocabulary, build

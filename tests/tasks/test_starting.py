@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from engram.cli.main import main
-from engram.data.labelled import Examples
+from engram.data.labelled.examples import Examples
 from engram.errors import ConfigError, RunError
 from engram.models.storage import read_weights
 from engram.tasks import classify, fitting, regress

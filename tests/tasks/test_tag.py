@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from engram.cli.main import main
-from engram.data.sequences import Sequences
-from engram.data.tagged import Lists, Tagged
+from engram.data.arrays.sequences import Sequences
+from engram.data.tagging.tagged import Lists, Tagged
 from engram.errors import ConfigError, DataError, RunError
 from engram.models.tagger import Tagger, TaggerSettings
 from engram.tasks import fitting, tag

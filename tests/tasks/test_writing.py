@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from engram.data.lanes import IGNORED
-from engram.data.sequences import Sequences
-from engram.data.tokens import CharacterTokenizer
+from engram.data.arrays.sequences import Sequences
+from engram.data.batching.lanes import IGNORED
+from engram.data.text.tokens import CharacterTokenizer
 from engram.errors import ConfigError
 from engram.tasks.pairs import TranslateSettings
 from engram.tasks.writing import AskingSettings, bleu, drawn_in, encoded, judged, targets_of

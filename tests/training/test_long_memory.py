@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 from engram.cells import LSTM, Elman
-from engram.data.synthetic import adding, latch, latched, temporal_order, wrong_orders
+from engram.data.builtin.synthetic import adding, latch, latched, temporal_order, wrong_orders
 from engram.layers import Recurrent
 from engram.training.clipping import Clipping, gradient_norm
 from engram.training.groups import make_groups

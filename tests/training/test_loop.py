@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from engram.data.lanes import Lanes
+from engram.data.batching.lanes import Lanes
 from engram.errors import DataError, NumericsError, RunError
 from engram.models.many_to_many import ManyToMany, ModelSettings
 from engram.records import Logged

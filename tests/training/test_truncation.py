@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from engram.data.lanes import Lanes
+from engram.data.batching.lanes import Lanes
 from engram.models.many_to_many import ManyToMany, ModelSettings
 from engram.training.truncation import window_loss
 

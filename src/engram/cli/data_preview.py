@@ -13,9 +13,9 @@ from engram.data.augmentation.seeding import generator_for
 from engram.data.augmentation.series import SeriesAugmentation, augment_series
 from engram.data.augmentation.tokens import TokenAugmentation, TokenNoise
 from engram.data.columns import read_columns
-from engram.data.pictures import SUFFIXES, read_image
-from engram.data.text import read_text
-from engram.data.tokens import END, Tokenizer, fit_tokenizer
+from engram.data.images.pictures import SUFFIXES, read_image
+from engram.data.text.documents import read_text
+from engram.data.text.tokens import END, Tokenizer, fit_tokenizer
 from engram.errors import ConfigError, did_you_mean
 from engram.files import cannot
 from engram.settings import Settings

@@ -5,7 +5,7 @@ from pathlib import Path
 from engram.cli import tasks
 from engram.cli.attention import alignment
 from engram.cli.runs import trained_of
-from engram.data.examples.dates import date_pairs
+from engram.data.builtin.dates import date_pairs
 from engram.tasks.translate import TASK, TranslateAsking, translate
 from engram.training.run_folder import RunFolder
 

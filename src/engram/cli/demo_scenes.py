@@ -5,7 +5,7 @@ from pathlib import Path
 from engram.cli import tasks
 from engram.cli.attention import glances
 from engram.cli.runs import trained_of
-from engram.data.examples.scenes import scenes
+from engram.data.builtin.scenes import scenes
 from engram.tasks.caption import TASK, CaptionAsking, caption
 from engram.training.run_folder import RunFolder
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engram.data.pictures import pillow
+from engram.data.images.pictures import pillow
 
 _PAPER, _INK, _PALE, _LINE = (255, 255, 255), (34, 34, 34), (120, 120, 120), (216, 216, 216)
 _BLUE, _GREY = (31, 107, 178), (176, 176, 176)

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from engram.data.captions import Captions, fitted_image, load_image
+from engram.data.images.captions import Captions, fitted_image, load_image
 from engram.errors import DataError
 from engram.estimators.fitting import fit, loaded, trained_of, values_of
 from engram.estimators.translator import texts_of
@@ -218,7 +218,7 @@ class Captioner(BaseEstimator):
 
 def _has_paths(X: Any) -> bool:
     """Whether X holds paths of image files."""
-    from engram.data.pictures import SUFFIXES
+    from engram.data.images.pictures import SUFFIXES
 
     if isinstance(X, np.ndarray) or not isinstance(X, Sequence) or not len(X):
         return False

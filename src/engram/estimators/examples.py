@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from engram.data.labelled import Examples
-from engram.data.sequences import Sequences
+from engram.data.arrays.sequences import Sequences
+from engram.data.labelled.examples import Examples
 from engram.errors import DataError
 
 

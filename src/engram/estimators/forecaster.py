@@ -9,12 +9,12 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from engram.data.frequency import Frequency
-from engram.data.outlook import Outlook, ends_of
-from engram.data.panel import Panel, joined
-from engram.data.sequences import Sequences
+from engram.data.arrays.sequences import Sequences
+from engram.data.panels.frequency import Frequency
+from engram.data.panels.outlook import Outlook, ends_of
+from engram.data.panels.panel import Panel, joined
+from engram.data.panels.tables import find_panel_roles, read_panel
 from engram.data.tables.frames import frame_table, is_frame
-from engram.data.tables.panels import find_panel_roles, read_panel
 from engram.errors import ConfigError, DataError
 from engram.estimators.fitting import fit, loaded, trained_of, values_of
 from engram.models.many_to_many import State

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
-from engram.data.labelled import Examples, split
-from engram.data.sequences import Sequences
+from engram.data.arrays.sequences import Sequences
+from engram.data.labelled.examples import Examples, split
 from engram.errors import DataError
 from engram.estimators.examples import examples_for, examples_of, takes_sequences
 from engram.estimators.fitting import fit, trained_of, values_of

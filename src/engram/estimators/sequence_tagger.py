@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from engram.data.sequences import Sequences
-from engram.data.tagged import Lists, Tagged, split
+from engram.data.arrays.sequences import Sequences
+from engram.data.tagging.tagged import Lists, Tagged, split
 from engram.errors import DataError
 from engram.estimators.examples import inputs_of, takes_sequences
 from engram.estimators.fitting import fit, trained_of, values_of

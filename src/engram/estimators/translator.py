@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from engram.data.pairs import Pairs
+from engram.data.labelled.pairs import Pairs
 from engram.errors import ConfigError, DataError
 from engram.estimators.fitting import fit, loaded, trained_of, values_of
 from engram.tasks import fitting, pairs

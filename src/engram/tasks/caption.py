@@ -10,9 +10,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from engram.data.batch import Batch
-from engram.data.buckets import Buckets, BucketSettings, in_order
-from engram.data.captions import load_image
+from engram.data.batching.batch import Batch
+from engram.data.batching.buckets import Buckets, BucketSettings, in_order
+from engram.data.images.captions import load_image
 from engram.errors import ConfigError, DataError
 from engram.models.captioner import Captioner, CaptionerSettings
 from engram.models.decoding import DecodingSettings, Hypothesis
@@ -172,7 +172,7 @@ def _predict(trained: Trained, asking: CaptionAsking) -> Iterator[dict[str, Any]
 
 
 def _images_in(folder: Path) -> list[Path]:
-    from engram.data.pictures import SUFFIXES
+    from engram.data.images.pictures import SUFFIXES
 
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not found:

@@ -9,12 +9,12 @@ import numpy as np
 from pydantic import Field
 
 from engram.cells import make_cell
-from engram.data.buckets import BucketSettings
-from engram.data.captions import Captions, read_captions
-from engram.data.examples.scenes import scenes
-from engram.data.scaling import Scaling
-from engram.data.sequences import Sequences
-from engram.data.tokens import Tokenizer, fit_tokenizer, tokenizer_from_plain
+from engram.data.arrays.scaling import Scaling
+from engram.data.arrays.sequences import Sequences
+from engram.data.batching.buckets import BucketSettings
+from engram.data.builtin.scenes import scenes
+from engram.data.images.captions import Captions, read_captions
+from engram.data.text.tokens import Tokenizer, fit_tokenizer, tokenizer_from_plain
 from engram.errors import ConfigError, DataError
 from engram.models.captioner import CaptionerSettings
 from engram.models.decoding import DecodingSettings

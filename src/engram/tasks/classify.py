@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engram.data.batch import SequenceBatch
-from engram.data.encoding import Encoding, encoding_from_plain, learn_encoding
-from engram.data.labelled import Examples
-from engram.data.reading import MADE, ReadingSettings, read_examples
+from engram.data.batching.batch import SequenceBatch
+from engram.data.labelled.encoding import Encoding, encoding_from_plain, learn_encoding
+from engram.data.labelled.examples import Examples
+from engram.data.labelled.reading import MADE, ReadingSettings, read_examples
 from engram.data.tables.roles import with_roles
 from engram.errors import DataError
 from engram.models.many_to_many import State

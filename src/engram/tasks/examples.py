@@ -10,16 +10,16 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engram.cells import make_cell
+from engram.data.arrays.sequences import Sequences
 from engram.data.augmentation.series import SeriesAugmentation, augment_series
 from engram.data.augmentation.tokens import TokenAugmentation, TokenNoise
-from engram.data.batch import SequenceBatch
-from engram.data.buckets import Buckets, BucketSettings, in_order
-from engram.data.encoding import Encoding, EncodingSettings, TextEncoding
-from engram.data.labelled import Examples, split
-from engram.data.padding import padded
-from engram.data.reading import Found, ReadingSettings, read_examples
-from engram.data.seeds import seed_of
-from engram.data.sequences import Sequences
+from engram.data.batching.batch import SequenceBatch
+from engram.data.batching.buckets import Buckets, BucketSettings, in_order
+from engram.data.batching.padding import padded
+from engram.data.batching.seeds import seed_of
+from engram.data.labelled.encoding import Encoding, EncodingSettings, TextEncoding
+from engram.data.labelled.examples import Examples, split
+from engram.data.labelled.reading import Found, ReadingSettings, read_examples
 from engram.data.tables.roles import with_roles
 from engram.errors import ConfigError
 from engram.models.many_to_one import ManyToOne, ManyToOneSettings

@@ -13,11 +13,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engram.cells import make_cell
-from engram.data.outlook import Outlook, OutlookSettings, ends_of, learn_outlook
-from engram.data.panel import Panel
-from engram.data.panel_reading import MADE, PanelSettings, read_panels
+from engram.data.panels.outlook import Outlook, OutlookSettings, ends_of, learn_outlook
+from engram.data.panels.panel import Panel
+from engram.data.panels.reading import MADE, PanelSettings, read_panels
+from engram.data.panels.windows import WindowBatch, windows
 from engram.data.tables.roles import with_roles
-from engram.data.windows import WindowBatch, windows
 from engram.errors import DataError
 from engram.models.many_to_many import State
 from engram.models.multi_horizon import MultiHorizon, MultiHorizonSettings

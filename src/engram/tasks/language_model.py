@@ -14,12 +14,12 @@ from torch import nn
 
 from engram.cells import make_cell
 from engram.data.augmentation.tokens import TokenAugmentation, TokenNoise
-from engram.data.encoding import TextEncoding
-from engram.data.lanes import Lanes, evaluation_windows
-from engram.data.pieces import Pieces, pieces_of
-from engram.data.text import STDLIB, read_text
-from engram.data.token_streams import characters_of, digest_of, token_stream
-from engram.data.tokens import END, Ids, Tokenizer, fit_tokenizer, tokenizer_from_plain
+from engram.data.batching.lanes import Lanes, evaluation_windows
+from engram.data.labelled.encoding import TextEncoding
+from engram.data.text.documents import STDLIB, read_text
+from engram.data.text.pieces import Pieces, pieces_of
+from engram.data.text.token_streams import characters_of, digest_of, token_stream
+from engram.data.text.tokens import END, Ids, Tokenizer, fit_tokenizer, tokenizer_from_plain
 from engram.errors import ConfigError, DataError
 from engram.models.many_to_many import ManyToMany, ModelSettings
 from engram.records import Report

@@ -10,12 +10,12 @@ import numpy as np
 from pydantic import Field
 
 from engram.cells import make_cell
-from engram.data.buckets import BucketSettings
-from engram.data.examples.dates import date_pairs
-from engram.data.labelled import taken
-from engram.data.pairs import Pairs, read_pairs
-from engram.data.sequences import Sequences
-from engram.data.tokens import Tokenizer, fit_tokenizer, tokenizer_from_plain
+from engram.data.arrays.sequences import Sequences
+from engram.data.batching.buckets import BucketSettings
+from engram.data.builtin.dates import date_pairs
+from engram.data.labelled.examples import taken
+from engram.data.labelled.pairs import Pairs, read_pairs
+from engram.data.text.tokens import Tokenizer, fit_tokenizer, tokenizer_from_plain
 from engram.errors import DataError
 from engram.models.decoding import DecodingSettings
 from engram.models.encoder_decoder import EncoderDecoderSettings

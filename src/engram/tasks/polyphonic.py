@@ -17,11 +17,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engram.cells import make_cell
-from engram.data.batch import StepBatch
-from engram.data.buckets import Buckets, BucketSettings, in_order
-from engram.data.padding import padded
-from engram.data.piano_rolls import COLUMNS, KEYS, LOWEST, read_piano_rolls, transposed
-from engram.data.sequences import Sequences
+from engram.data.arrays.sequences import Sequences
+from engram.data.batching.batch import StepBatch
+from engram.data.batching.buckets import Buckets, BucketSettings, in_order
+from engram.data.batching.padding import padded
+from engram.data.sound.piano_rolls import COLUMNS, KEYS, LOWEST, read_piano_rolls, transposed
 from engram.errors import DataError
 from engram.models.aligned import Aligned
 from engram.models.many_to_many import State

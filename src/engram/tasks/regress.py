@@ -10,11 +10,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from engram.data.batch import SequenceBatch
-from engram.data.encoding import Encoding, encoding_from_plain, learn_encoding
-from engram.data.labelled import Examples
-from engram.data.reading import ReadingSettings, read_examples
-from engram.data.scaling import Scaling
+from engram.data.arrays.scaling import Scaling
+from engram.data.batching.batch import SequenceBatch
+from engram.data.labelled.encoding import Encoding, encoding_from_plain, learn_encoding
+from engram.data.labelled.examples import Examples
+from engram.data.labelled.reading import ReadingSettings, read_examples
 from engram.data.tables.roles import with_roles
 from engram.errors import DataError
 from engram.models.many_to_many import State

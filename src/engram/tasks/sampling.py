@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engram.data.tokens import END, UNKNOWN_TEXT
+from engram.data.text.tokens import END, UNKNOWN_TEXT
 from engram.errors import ConfigError, DataError
 from engram.models.decoding import check_sampling, probabilities
 from engram.settings import Settings

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engram.cells import make_cell
-from engram.data.seeds import seed_of
+from engram.data.batching.seeds import seed_of
 from engram.errors import DataError
 from engram.models.aligned import Aligned
 from engram.models.evaluating import evaluating

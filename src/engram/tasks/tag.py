@@ -11,21 +11,21 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engram.cells import make_cell
-from engram.data.batch import StepBatch
-from engram.data.buckets import Buckets, BucketSettings, in_order
-from engram.data.encoding import (
+from engram.data.arrays.sequences import Sequences
+from engram.data.batching.batch import StepBatch
+from engram.data.batching.buckets import Buckets, BucketSettings, in_order
+from engram.data.batching.lanes import IGNORED
+from engram.data.batching.padding import padded
+from engram.data.labelled.encoding import (
     Missing,
     ValueEncoding,
     encoding_from_plain,
     learn_value_encoding,
 )
-from engram.data.labelled import Examples
-from engram.data.lanes import IGNORED
-from engram.data.padding import padded
-from engram.data.sequences import Sequences
-from engram.data.tag_files import TagReadingSettings, read_tagged
-from engram.data.tagged import Lists, Tagged, split
-from engram.data.word_features import WordEncoding, sentences_of
+from engram.data.labelled.examples import Examples
+from engram.data.tagging.tag_files import TagReadingSettings, read_tagged
+from engram.data.tagging.tagged import Lists, Tagged, split
+from engram.data.tagging.word_features import WordEncoding, sentences_of
 from engram.errors import DataError
 from engram.models.many_to_many import State
 from engram.models.tagger import Tagger, TaggerSettings

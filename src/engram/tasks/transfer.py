@@ -10,8 +10,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from engram.data.encoding import Encoding, TextEncoding, encoding_from_plain
-from engram.data.tokens import Tokenizer, shared_numbers, tokenizer_from_plain
+from engram.data.labelled.encoding import Encoding, TextEncoding, encoding_from_plain
+from engram.data.text.tokens import Tokenizer, shared_numbers, tokenizer_from_plain
 from engram.errors import ConfigError, DataError, RunError
 from engram.models.regions import places
 from engram.models.storage import CONFIG, load_description, read_weights

@@ -10,12 +10,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from engram.data.batch import Batch
-from engram.data.buckets import Buckets, BucketSettings, in_order
-from engram.data.padding import padded
-from engram.data.pairs import read_lines
-from engram.data.sequences import Sequences
-from engram.data.tokens import Tokenizer
+from engram.data.arrays.sequences import Sequences
+from engram.data.batching.batch import Batch
+from engram.data.batching.buckets import Buckets, BucketSettings, in_order
+from engram.data.batching.padding import padded
+from engram.data.labelled.pairs import read_lines
+from engram.data.text.tokens import Tokenizer
 from engram.errors import ConfigError
 from engram.models.decoding import DecodingSettings, Hypothesis
 from engram.models.encoder_decoder import EncoderDecoder, EncoderDecoderSettings

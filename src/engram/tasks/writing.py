@@ -9,10 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from engram.data.lanes import IGNORED
-from engram.data.padding import padded
-from engram.data.sequences import Sequences
-from engram.data.tokens import END, Tokenizer
+from engram.data.arrays.sequences import Sequences
+from engram.data.batching.lanes import IGNORED
+from engram.data.batching.padding import padded
+from engram.data.text.tokens import END, Tokenizer
 from engram.models.decoding import (
     DecodingSettings,
     Hypothesis,

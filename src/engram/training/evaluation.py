@@ -6,7 +6,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from engram.data.lanes import IGNORED, Window
+from engram.data.batching.lanes import IGNORED, Window
 from engram.models.evaluating import evaluating
 from engram.models.many_to_many import State
 from engram.training import parallel

@@ -21,7 +21,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from engram.data.lanes import IGNORED
+from engram.data.batching.lanes import IGNORED
 from engram.errors import ConfigError, did_you_mean
 from engram.settings import Settings
 from engram.training.masking import (

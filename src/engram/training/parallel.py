@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from engram.data.batch import Batch
+from engram.data.batching.batch import Batch
 from engram.errors import ConfigError
 from engram.layers.shard import Shard
 

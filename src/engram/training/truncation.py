@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from engram.data.lanes import LEAST_STEPS, Window
+from engram.data.batching.lanes import LEAST_STEPS, Window
 from engram.models.many_to_many import State, detached
 from engram.settings import Settings
 from engram.training.losses import cross_entropy

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engram.data.reading import ReadingSettings, read_examples
-from engram.data.sequences import Sequences
+from engram.data.arrays.sequences import Sequences
+from engram.data.labelled.reading import ReadingSettings, read_examples
 from engram.data.tables.roles import with_roles
 from engram.data.tables.table import read_table
 from engram.errors import DataError, EngramError

@@ -8,9 +8,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from engram.data.arrays.spool import stretches
 from engram.data.augmentation.seeding import generator_for
-from engram.data.spool import stretches
-from engram.data.tokens import END, Ids, Tokenizer
+from engram.data.text.tokens import END, Ids, Tokenizer
 from engram.errors import ConfigError
 from engram.settings import Settings
 

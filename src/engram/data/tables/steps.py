@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from engram.data.sequences import Sequences
-from engram.data.spool import Passing, Spool, blank, let_go, stretches
+from engram.data.arrays.sequences import Sequences
+from engram.data.arrays.spool import Passing, Spool, blank, let_go, stretches
 
 _UNEVEN = 1.2  # months differ by a tenth, and a missing step doubles one
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
-from engram.data.synthetic import (
+from engram.data.builtin.synthetic import (
     adding,
     latch,
     latched,

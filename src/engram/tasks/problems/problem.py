@@ -8,8 +8,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engram.data.batch import Batch
-from engram.data.lanes import IGNORED
+from engram.data.batching.batch import Batch
+from engram.data.batching.lanes import IGNORED
 from engram.settings import Settings
 
 LENGTHS: dict[str, int | None] = {

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engram.data.mackey_glass import mackey_glass
-from engram.data.synthetic import narma10, nrmse
+from engram.data.builtin.mackey_glass import mackey_glass
+from engram.data.builtin.synthetic import narma10, nrmse
 from engram.tasks.problems.problem import Draw, Examples, Problem, ProblemSettings
 from engram.training.losses import mean_squared
 

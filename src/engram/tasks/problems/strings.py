@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from engram.data.lanes import IGNORED
-from engram.data.synthetic import (
+from engram.data.batching.lanes import IGNORED
+from engram.data.builtin.synthetic import (
     copy,
     copy_baseline,
     dyck,
@@ -17,9 +17,9 @@ from engram.data.synthetic import (
     rightly_closed,
     successors_found,
 )
-from engram.data.synthetic.copy import LENGTH
-from engram.data.synthetic.copy import SYMBOLS as COPIED
-from engram.data.synthetic.reber import SYMBOLS
+from engram.data.builtin.synthetic.copy import LENGTH
+from engram.data.builtin.synthetic.copy import SYMBOLS as COPIED
+from engram.data.builtin.synthetic.reber import SYMBOLS
 from engram.tasks.problems.problem import Draw, Examples, Problem, ProblemSettings
 from engram.training.losses import cross_entropy
 

@@ -1,0 +1,1 @@
+"""Sequences side by side: batches, lanes and buckets."""

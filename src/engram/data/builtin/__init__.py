@@ -1,0 +1,1 @@
+"""Data that need no file: made here, or carried by a library."""

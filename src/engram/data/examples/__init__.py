@@ -1,1 +1,0 @@
-"""Examples that come with Engram or are made on this machine, so that nothing is downloaded."""

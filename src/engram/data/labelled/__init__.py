@@ -1,0 +1,1 @@
+"""Sequences with one answer each."""

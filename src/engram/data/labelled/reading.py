@@ -1,0 +1,195 @@
+"""Reading examples: files and folders of every kind that has one answer a text or series."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from engram.data.arrays import places
+from engram.data.arrays.sequences import Sequences
+from engram.data.builtin.digits import digits
+from engram.data.builtin.reviews import reviews
+from engram.data.labelled.class_folders import read_class_folders
+from engram.data.labelled.examples import Examples
+from engram.data.labelled.leaks import leaks
+from engram.data.labelled.lines import read_labelled_lines
+from engram.data.labelled.tables import examples_of
+from engram.data.labelled.ts_files import read_ts
+from engram.data.paths import expanded
+from engram.data.tables.roles import Roles, find_roles
+from engram.data.tables.table import SUFFIXES, read_table
+from engram.data.text.texts import Texts
+from engram.errors import DataError
+from engram.files import cannot
+from engram.settings import Names, Settings
+
+
+def _digits() -> Examples:
+    """Each image as 8 steps, its rows from the top, and its digit."""
+    images, labels = digits()
+    columns = [f"pixel {place + 1}" for place in range(images.shape[2])]
+    names = [f"digits image {place + 1}" for place in range(len(labels))]
+    return Examples(Sequences.of(list(images), columns), labels, names)
+
+
+def _reviews() -> Examples:
+    texts, labels = reviews()
+    return Examples(texts, labels, [f"review {place + 1}" for place in range(len(texts))])
+
+
+# Examples that are made on this machine, by the name that stands in place of a path.
+MADE: dict[str, Callable[[], Examples]] = {"digits": _digits, "reviews": _reviews}
+KINDS = ", ".join(
+    [*sorted(SUFFIXES), ".ts", "a folder of folders, one a class", ".txt (label text)"]
+)
+
+
+class ReadingSettings(Settings):
+    """Which data are read, and what their columns are for."""
+
+    data: list[str] = Field(
+        min_length=1,
+        description=f"files, globs, a folder: {KINDS}; or {', '.join(MADE)}, made here",
+    )
+    encoding: str = Field("utf-8", description="encoding of text files")
+    target: str | None = Field(
+        None, description="tables: column that is asked for; default by its name, or the last"
+    )
+    text: str | None = Field(None, description="tables: column of texts; default the longest ones")
+    values: Names = Field(
+        [],
+        description="tables: columns of numbers; default all that have no other role",
+        json_schema_extra={"metavar": "COLUMN"},
+    )
+    series: str | None = Field(
+        None, description="tables: column that says which series a row belongs to"
+    )
+    time: str | None = Field(None, description="tables: column that orders the rows of a series")
+    wide: bool = Field(
+        False, description="tables: each row is a series, and its columns of numbers the steps"
+    )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was read.
+
+    Attributes:
+        examples: All of it.
+        about: What it is, a line each.
+        warnings: What a person should look at, a sentence each.
+        roles: What columns are for, as settings; empty where there are no columns.
+    """
+
+    examples: Examples
+    about: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    roles: dict[str, Any] = field(default_factory=dict)
+
+
+def read_examples(
+    paths: Sequence[str],
+    settings: ReadingSettings,
+    *,
+    numbers: bool,
+    answered: bool = True,
+    labels: Collection[str] = (),
+) -> Found:
+    """Read examples from files, globs and folders of one kind.
+
+    Args:
+        paths: What is read, one after the other.
+        settings: Encoding, and the roles of columns.
+        numbers: Whether targets are numbers, not labels.
+        answered: Whether there have to be targets; where not, those of columns that are named are
+            read where they exist.
+        labels: Of a classifier; lines that do not all begin with one are texts without labels.
+
+    Raises:
+        DataError: For what does not exist, or cannot be read as examples.
+    """
+    parts: list[Examples] = []
+    about: dict[str, None] = {}
+    used: dict[str, Any] = {}
+    warnings: list[str] = []
+    for path in expanded(paths, "files, globs or a folder", MADE):
+        suffix = path.suffix.lower()
+        try:
+            if str(path) in MADE and not path.exists():
+                found = MADE[str(path)]()
+            elif suffix in SUFFIXES:
+                found, roles, notes = _read_table(path, settings, numbers, answered)
+                warnings += notes
+                about[roles.about()] = None
+                used = roles.settings()
+            elif suffix == ".ts":
+                found = read_ts(path, numbers=numbers, answered=answered)
+            elif path.is_dir():
+                found = read_class_folders(path, encoding=settings.encoding)
+            else:
+                given = None if answered else labels
+                found = read_labelled_lines(path, encoding=settings.encoding, labels=given)
+        except OSError as error:
+            raise DataError(cannot("read", path, error)) from error
+        if numbers and answered and isinstance(found.targets, list):
+            raise DataError(
+                f"{path} has labels, and numbers are asked for; give a table or a .ts file"
+            )
+        parts.append(found)
+    examples = _joined(parts)
+    kind = "series" if isinstance(examples.inputs, Sequences) else "texts"
+    lines = [f"{len(examples):,} {kind} from {', '.join(paths)}", *about]
+    return Found(examples, lines, [*warnings, *(leaks(examples) if answered else [])], used)
+
+
+def _read_table(
+    path: Path, settings: ReadingSettings, numbers: bool, answered: bool
+) -> tuple[Examples, Roles, list[str]]:
+    table = read_table(path, encoding=settings.encoding)
+    target = settings.target
+    if not answered and target not in table.columns:
+        target = None
+    roles = find_roles(
+        table,
+        next(table.blocks()),
+        target=target,
+        text=settings.text,
+        values=settings.values,
+        series=settings.series,
+        time=settings.time,
+        wide=settings.wide,
+        answered=answered,
+        numbers=numbers,
+    )
+    if not answered and settings.target is not None:
+        roles = replace(roles, target=None)  # what is there is no matter, and may be missing
+    examples, notes = examples_of(table, roles, numbers=numbers)
+    return examples, roles, notes
+
+
+def _joined(parts: Sequence[Examples]) -> Examples:
+    if len(parts) == 1:
+        return parts[0]
+    series = [part.inputs for part in parts if isinstance(part.inputs, Sequences)]
+    if len(series) not in (0, len(parts)):
+        raise DataError("some files hold texts and others series; give files of one kind")
+    if len({each.columns for each in series}) > 1:
+        raise DataError("the files have differing columns; give files with the same ones")
+    targets = [part.targets for part in parts if part.targets is not None]
+    if len(targets) not in (0, len(parts)):
+        raise DataError("some files have targets and others none; give files of one kind")
+    inputs: Sequence[str] | Sequences
+    if series:
+        inputs = Sequences.of(chain.from_iterable(series), series[0].columns)
+    else:
+        inputs = Texts.of(text for part in parts for text in part.inputs if isinstance(text, str))
+    joined: list[str] | np.ndarray | None = None
+    if targets and isinstance(targets[0], list):
+        joined = [label for part in targets for label in part]
+    elif targets:
+        joined = np.concatenate([np.asarray(part) for part in targets])
+    return Examples(inputs, joined, places.joined([part.names for part in parts]))

@@ -1,0 +1,238 @@
+"""Panel: series of numbers in time, with what else is known of their steps."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from engram.data.arrays.sequences import Sequences
+from engram.data.arrays.spool import Passing, Spool, let_go, stretches
+from engram.data.panels.frequency import UNEVEN, Frequency
+from engram.errors import DataError
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Some series, whose first column is asked for.
+
+    Attributes:
+        sequences: ``(N, 1 + P + K)`` float32: what is asked for, columns that are known up to now,
+            and columns that are known ahead; NaN is missing.
+        times: Of each step, ``(N,)`` float64; dates are seconds since 1970.
+        keys: What each series is called.
+        past: P, how many columns are known up to now.
+        frequency: How far apart steps are.
+        ahead: How many of the last steps of each series are yet to come, ``(n,)`` int64.
+    """
+
+    sequences: Sequences
+    times: np.ndarray
+    keys: list[str]
+    past: int
+    frequency: Frequency
+    ahead: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    @cached_property  # asked for once for each series
+    def lengths(self) -> np.ndarray:
+        """Steps of each series that have been, ``(n,)`` int64."""
+        return self.sequences.lengths - self.ahead
+
+    @property
+    def known(self) -> int:
+        """K, how many columns are known ahead."""
+        return self.sequences.width - 1 - self.past
+
+    def indices(self) -> Iterator[int]:
+        """The number of each series in its turn; what was read of those before is let go."""
+        passing = Passing(self.sequences.values, self.times)
+        for index in range(len(self)):
+            yield index
+            passing.over(self.sequences[index].nbytes)
+
+    def target(self, index: int) -> np.ndarray:
+        """What has been of a series, ``(T,)`` float32."""
+        return self.sequences[index][: self.lengths[index], 0]
+
+    def times_of(self, index: int) -> np.ndarray:
+        """The times of all steps of a series."""
+        offsets = self.sequences.offsets
+        return self.times[offsets[index] : offsets[index + 1]]
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> Self:
+        """Those series, in that order."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        times = _together(self.times_of(int(index)) for index in chosen)
+        keys = [self.keys[index] for index in chosen]
+        made = self.sequences.take(chosen)
+        return replace(self, sequences=made, times=times, keys=keys, ahead=self.ahead[chosen])
+
+    def before(self, steps: int) -> Self:
+        """All but so many of the last steps that have been of each series, and of those to come."""
+        return self._changed(
+            lambda index, values: values[: max(0, int(self.lengths[index]) - steps)],
+            lambda index, times: times[: max(0, int(self.lengths[index]) - steps)],
+            np.zeros(len(self), dtype=np.int64),
+        )
+
+    def with_ahead(self, steps: int) -> Self:
+        """The same with exactly so many steps to come of each series.
+
+        Raises:
+            DataError: Where columns that have to be known ahead are not.
+        """
+        columns = self.sequences.columns[1 + self.past :]
+
+        def values(index: int, own: np.ndarray) -> np.ndarray:
+            length = int(self.lengths[index])
+            made = np.full((length + steps, own.shape[1]), np.nan, dtype=np.float32)
+            given = own[: length + steps]
+            made[: len(given)] = given
+            missing = np.argwhere(np.isnan(made[length:, 1 + self.past :]))
+            if len(missing):
+                step, column = missing[0]
+                raise DataError(
+                    f"'{self.keys[index]}' ends with {self._time(index)}, and "
+                    f"'{columns[column]}' is not given for step {step + 1} of {steps} after it; "
+                    "add rows that have it"
+                )
+            return made
+
+        def times(index: int, own: np.ndarray) -> np.ndarray:
+            length = int(self.lengths[index])
+            return np.concatenate([own[:length], self.frequency.after(own[length - 1], steps)])
+
+        return self._changed(values, times, np.full(len(self), steps, dtype=np.int64))
+
+    def filled(self) -> Self:
+        """The same with the steps that were left out, whose values are missing.
+
+        Raises:
+            DataError: For steps that do not stand on the frequency.
+        """
+        places = []
+        for index in self.indices():
+            steps = np.concatenate([[0.0], np.cumsum(self.frequency.steps(self.times_of(index)))])
+            place = np.round(steps).astype(np.int64)
+            bad = np.flatnonzero(
+                (np.abs(steps - place) > UNEVEN) | (np.diff(place, prepend=-1) < 1)
+            )
+            if len(bad):
+                when = self.frequency.written(self.times_of(index)[bad[:1]])[0]
+                raise DataError(
+                    f"series '{self.keys[index]}' has a step at {when}, which does not stand on a "
+                    f"frequency of {self.frequency.name}; mend it, or leave gaps as they are"
+                )
+            places.append(place)
+
+        def values(index: int, own: np.ndarray) -> np.ndarray:
+            made = np.full((places[index][-1] + 1, own.shape[1]), np.nan, dtype=np.float32)
+            made[places[index]] = own
+            return made
+
+        def times(index: int, own: np.ndarray) -> np.ndarray:
+            made = np.concatenate([own[:1], self.frequency.after(own[0], int(places[index][-1]))])
+            made[places[index]] = own
+            return made
+
+        return self._changed(values, times, self.ahead)
+
+    def irregular(self) -> tuple[int, str]:
+        """How many steps are not as long as the frequency says, and where the first is."""
+        count, where = 0, ""
+        for index in self.indices():
+            bad = np.flatnonzero(np.abs(self.frequency.steps(self.times_of(index)) - 1) > UNEVEN)
+            if len(bad) and not count:
+                when = self.frequency.written(self.times_of(index)[bad[0] + 1 : bad[0] + 2])[0]
+                where = f"before {when} in series '{self.keys[index]}'"
+            count += len(bad)
+        return count, where
+
+    @cached_property
+    def carried(self) -> np.ndarray:
+        """What is asked for, with the last value where one is missing, ``(N,)`` float32.
+
+        NaN where no value was before.
+        """
+        laid = Spool(np.float32)
+        for index in self.indices():
+            own = self.sequences[index]
+            rows = np.where(np.isnan(own[:, 0]), 0, np.arange(len(own)))
+            laid.extend(own[np.maximum.accumulate(rows), 0])
+        return laid.finish()
+
+    def digest(self) -> str:
+        """Tells whether the same series were read again."""
+        digest = hashlib.blake2b("\0".join(self.keys).encode(), digest_size=16)
+        digest.update(self.sequences.offsets.tobytes() + self.ahead.tobytes())
+        for array in (self.sequences.values, self.times):
+            for stretch in stretches(len(array)):
+                digest.update(np.ascontiguousarray(array[stretch]).data)
+                let_go(array)
+        return digest.hexdigest()
+
+    def _time(self, index: int) -> str:
+        last = int(self.lengths[index]) - 1
+        return self.frequency.written(self.times_of(index)[last : last + 1])[0]
+
+    def _changed(
+        self,
+        values: Callable[[int, np.ndarray], np.ndarray],
+        times: Callable[[int, np.ndarray], np.ndarray],
+        ahead: np.ndarray,
+    ) -> Self:
+        """The same series with other steps."""
+        made = (values(index, self.sequences[index]) for index in self.indices())
+        sequences = Sequences.of(made, self.sequences.columns)
+        laid = _together(times(index, self.times_of(index)) for index in self.indices())
+        return replace(self, sequences=sequences, times=laid, ahead=ahead)
+
+
+def joined(panel: Panel, later: Panel) -> Panel:
+    """Series with what came after; those that got nothing stay as they are.
+
+    Raises:
+        DataError: For other series or columns, and times that do not follow.
+    """
+    places = {key: index for index, key in enumerate(later.keys)}
+    new = sorted(set(later.keys) - set(panel.keys))
+    if new:
+        raise DataError(
+            f"series '{new[0]}' was not there before; give those that were, or fit again"
+        )
+    if later.sequences.width != panel.sequences.width:
+        raise DataError(
+            f"series have {later.sequences.width} columns, and had {panel.sequences.width} before; "
+            "give the same"
+        )
+    values, times, ahead = [], [], panel.ahead.copy()
+    for index, key in enumerate(panel.keys):
+        own, when = panel.sequences[index], panel.times_of(index)
+        if key in places:
+            length, place = int(panel.lengths[index]), places[key]
+            own, when = own[:length], when[:length]
+            then = later.times_of(place)
+            if len(when) and then[0] <= when[-1]:
+                first, last = (panel.frequency.written(t)[0] for t in (then[:1], when[-1:]))
+                raise DataError(
+                    f"series '{key}' goes on at {first}, and was read up to {last}; give what came "
+                    "after"
+                )
+            own, when = np.concatenate([own, later.sequences[place]]), np.concatenate([when, then])
+            ahead[index] = later.ahead[place]
+        values.append(own)
+        times.append(when)
+    sequences = Sequences.of(values, panel.sequences.columns)
+    return replace(panel, sequences=sequences, times=_together(times), ahead=ahead)
+
+
+def _together(parts: Iterable[np.ndarray]) -> np.ndarray:
+    laid = Spool(np.float64)
+    for part in parts:
+        laid.extend(part)
+    return laid.finish()

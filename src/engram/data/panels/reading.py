@@ -1,0 +1,124 @@
+"""Reading panels: tables of series in time, and a set that comes with a library."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from engram.data.arrays.sequences import Sequences
+from engram.data.builtin.sunspots import sunspots
+from engram.data.panels.frequency import Frequency
+from engram.data.panels.panel import Panel
+from engram.data.panels.tables import find_panel_roles, read_panel
+from engram.data.paths import expanded
+from engram.data.tables.table import SUFFIXES, read_table
+from engram.settings import Names, Settings
+
+
+def _sunspots() -> Panel:
+    times, values = sunspots()
+    sequences = Sequences.of([values[:, None]], ("sunspots",))
+    ahead = np.zeros(1, dtype=np.int64)
+    return Panel(sequences, times, ["sunspots"], 0, Frequency("number", 1.0), ahead)
+
+
+MADE = {"sunspots": _sunspots}
+"""Series that are here already, by the name that stands in place of a path."""
+
+
+class PanelSettings(Settings):
+    """Which series are read, and what columns are for."""
+
+    data: list[str] = Field(
+        min_length=1,
+        description=f"tables ({', '.join(sorted(SUFFIXES))}), globs; or {', '.join(MADE)}, which "
+        "comes with a library",
+    )
+    encoding: str = Field("utf-8", description="encoding of text files")
+    target: Names = Field(
+        [],
+        description="columns that are forecast, each a series; default by name, or all of numbers",
+        json_schema_extra={"metavar": "COLUMN"},
+    )
+    series: str | None = Field(None, description="column that says which series a row belongs to")
+    time: str | None = Field(None, description="column that orders the steps of a series")
+    past: Names = Field(
+        [],
+        description="columns of numbers that help, and are known up to now",
+        json_schema_extra={"metavar": "COLUMN"},
+    )
+    known: Names = Field(
+        [],
+        description="columns of numbers that help, and are known ahead, such as prices",
+        json_schema_extra={"metavar": "COLUMN"},
+    )
+    gaps: Literal["keep", "fill"] = Field(
+        "keep",
+        description="steps that are left out: take the next one as following, or fill in missing "
+        "values",
+    )
+
+
+@dataclass(frozen=True)
+class FoundPanel:
+    """What was read.
+
+    Attributes:
+        panel: The series.
+        about: What they are, a line each.
+        warnings: What a person should look at, a sentence each.
+        roles: What columns are for, as settings; empty where there is no table.
+    """
+
+    panel: Panel
+    about: list[str]
+    warnings: list[str] = field(default_factory=list)
+    roles: dict[str, Any] = field(default_factory=dict)
+
+
+def read_panels(settings: PanelSettings) -> FoundPanel:
+    """Read the series of all files.
+
+    Raises:
+        DataError: For what does not exist, or cannot be read as series.
+    """
+    given = settings.data
+    notes: list[str] = []
+    columns: list[str] = []
+    roles: dict[str, Any] = {}
+    if len(given) == 1 and given[0] in MADE and not Path(given[0]).exists():
+        panel = MADE[given[0]]()
+    else:
+        tables = [
+            read_table(path, encoding=settings.encoding)
+            for path in expanded(given, "tables or globs")
+        ]
+        found = find_panel_roles(
+            tables[0],
+            next(tables[0].blocks()),
+            targets=settings.target,
+            series=settings.series,
+            time=settings.time,
+            past=settings.past,
+            known=settings.known,
+        )
+        panel, notes = read_panel(tables, found)
+        roles, columns = found.settings(), [found.about()]
+        if found.time is None:
+            notes.append("no column says the time; rows are taken in their order")
+    count, where = panel.irregular()
+    name = panel.frequency.name
+    if count and settings.gaps == "keep":
+        notes.append(
+            f"{count:,} of {len(panel.times) - len(panel):,} steps are not of {name}, the first "
+            f"{where}; the model takes them as alike, unless --gaps fill puts missing values there"
+        )
+    elif count:
+        panel = panel.filled()
+    lengths = panel.lengths
+    several = f"{lengths.min():,} to " if lengths.min() < lengths.max() else ""
+    size = f"{len(panel):,} series of {several}{lengths.max():,} steps"
+    about = [f"{size} of {name} from {', '.join(given)}", *columns]
+    return FoundPanel(panel, about, notes, roles)

@@ -1,0 +1,306 @@
+"""Panels from tables: a column a series, or a row a step of a series that a column names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engram.data.arrays.sequences import Sequences
+from engram.data.arrays.spool import Passing, Spool
+from engram.data.panels.frequency import Frequency
+from engram.data.panels.panel import Panel
+from engram.data.tables import cells
+from engram.data.tables.checked import keys_in, numbered, numbers_in, times_in
+from engram.data.tables.roles import SERIES, TIMES, first_named, repeats, require_columns
+from engram.data.tables.steps import Steps
+from engram.data.tables.table import Block, Table
+from engram.errors import DataError
+
+TARGETS = ("value", "values", "target", "y", "sales", "demand", "count", "load")
+
+
+@dataclass(frozen=True)
+class PanelRoles:
+    """What each column is for.
+
+    Attributes:
+        targets: What is asked for; several are series of their own.
+        series: Tells which series a row belongs to, or None.
+        time: Orders the steps, or None, where rows stand in order.
+        past: Columns that are known up to now.
+        known: Columns that are known ahead.
+        left_out: The others.
+    """
+
+    targets: tuple[str, ...]
+    series: str | None = None
+    time: str | None = None
+    past: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def settings(self) -> dict[str, Any]:
+        """The roles as a person would name them."""
+        return {
+            "target": list(self.targets),
+            "series": self.series,
+            "time": self.time,
+            "past": list(self.past),
+            "known": list(self.known),
+        }
+
+    def about(self) -> str:
+        """The roles in words."""
+        shown = self.targets
+        several = f"{', '.join(shown[:3])}{', …' if len(shown) > 3 else ''}"
+        named = [
+            ("target" if len(shown) == 1 else f"{len(shown)} targets", several),
+            ("series", self.series),
+            ("time", self.time),
+            ("known up to now", ", ".join(self.past)),
+            ("known ahead", ", ".join(self.known)),
+            ("left out", ", ".join(self.left_out)),
+        ]
+        return "columns: " + "; ".join(f"{role} '{name}'" for role, name in named if name)
+
+
+def find_panel_roles(
+    table: Table,
+    first: Block,
+    *,
+    targets: Sequence[str] = (),
+    series: str | None = None,
+    time: str | None = None,
+    past: Sequence[str] = (),
+    known: Sequence[str] = (),
+) -> PanelRoles:
+    """Decide what each column is for.
+
+    What is not said is guessed: the time by its name (`TIMES`), else it is the first column of
+    dates; the series by its name (`SERIES`), else it is a column of texts, where its values repeat.
+    Where there is a column of series, the target is the column called like one of `TARGETS`, else
+    the last one of numbers; where there is none, each column of numbers is a series.
+
+    Args:
+        table: Its columns.
+        first: Its first rows.
+        targets, series, time, past, known: Columns that a person named.
+
+    Raises:
+        DataError: For a column that does not exist or stands in two roles, and where nothing is
+            left to forecast.
+    """
+    columns = table.columns
+    said = [name for name in (*targets, series, time, *past, *known) if name is not None]
+    require_columns(table, said)
+    free = [name for name in columns if name not in said]
+    free = [name for name in free if not _counts_rows(name, first[name])]
+    numeric = [name for name in free if _holds_numbers(first[name])]
+    if time is None:
+        time = first_named(TIMES, free) or next((n for n in free if _is_dated(first[n])), None)
+        free = [name for name in free if name != time]
+    if series is None:
+        named = first_named(SERIES, free)
+        texts = [name for name in free if name not in numeric]
+        guesses = [name for name in (named, *texts) if name is not None]
+        series = next((name for name in guesses if repeats(first[name])), None)
+        free = [name for name in free if name != series]
+    numeric = [name for name in numeric if name in free]
+    chosen = tuple(targets)
+    if not chosen:
+        named = first_named(TARGETS, numeric)
+        if named is not None:
+            chosen = (named,)
+        else:
+            chosen = tuple(numeric if series is None else numeric[-1:])
+    if not chosen:
+        raise DataError(
+            f"{table.path} has the columns {', '.join(columns)}, and none of numbers to forecast; "
+            "name it with --target"
+        )
+    used = (*said, *chosen, series, time)
+    left = tuple(name for name in columns if name not in used)
+    return PanelRoles(chosen, series, time, tuple(past), tuple(known), left)
+
+
+def read_panel(tables: Sequence[Table], roles: PanelRoles) -> tuple[Panel, list[str]]:
+    """Read all series of tables, block by block; a later table may go on with a series.
+
+    Args:
+        tables: The files.
+        roles: What their columns are for.
+
+    Returns:
+        The series, and what a person should know of them, a sentence each.
+
+    Raises:
+        DataError: For a cell that does not hold what its column is for, with its place, times that
+            come twice in a series, and series of differing frequencies.
+    """
+    keys: dict[str, int] = {}
+    others = (*roles.past, *roles.known)
+    steps = Steps(1 + len(others), timed=roles.time is not None)
+    begins: list[int] = []  # how many steps were read before each table
+    dates: bool | None = None
+    total = 0
+    for table in tables:
+        _require(table, roles)
+        begins.append(total)
+        for start, block in numbered(table):
+            codes = _codes(table, roles, block, start, keys)
+            values = [
+                np.stack([_finite(table, name, block, start) for name in (target, *others)], axis=1)
+                for target in roles.targets
+            ]
+            times = None
+            if roles.time is not None:
+                own, dates = times_in(table, roles.time, block, start, dates)
+                times = np.repeat(own, len(roles.targets))
+            steps.extend(codes, np.stack(values, axis=1).reshape(codes.size, -1), times)
+            total += codes.size
+    sequences, times, order = steps.finish(len(keys), (roles.targets[0], *others))
+    if order.twice is not None:
+        row, code = order.twice
+        place = sum(begin <= row for begin in begins) - 1
+        where = tables[place].place((row - begins[place]) // len(roles.targets))
+        raise DataError(
+            f"{where}: series '{list(keys)[code]}' has this '{roles.time}' twice; leave one out"
+        )
+    if times is None:
+        counted = Spool(np.float64)
+        for length in sequences.lengths:
+            counted.extend(np.arange(length))
+        times = counted.finish()
+    notes = []
+    if order.unsorted:
+        notes.append(
+            f"{order.unsorted:,} series did not stand in the order of '{roles.time}'; they were "
+            "put in it"
+        )
+    return _trimmed(sequences, times, list(keys), roles, bool(dates), notes)
+
+
+def _require(table: Table, roles: PanelRoles) -> None:
+    """See that a table has all columns that are used."""
+    used = (*roles.targets, roles.series, roles.time, *roles.past, *roles.known)
+    for name in used:
+        if name is not None and name not in table.columns:
+            raise DataError(
+                f"{table.path} has no column '{name}', and the files before it have; give tables "
+                "with the same columns"
+            )
+
+
+def _codes(
+    table: Table, roles: PanelRoles, block: Block, start: int, keys: dict[str, int]
+) -> np.ndarray:
+    """The number of the series of each step of a block, row by row, ``(rows · targets,)``."""
+    rows = len(next(iter(block.values())))
+    if roles.series is None:
+        own = [keys.setdefault(target, len(keys)) for target in roles.targets]
+        return np.tile(np.array(own, dtype=np.int64), rows)
+    codes = np.empty((rows, len(roles.targets)), dtype=np.int64)
+    for row, key in enumerate(keys_in(table, roles.series, block, start)):
+        for place, target in enumerate(roles.targets):
+            name = key if len(roles.targets) == 1 else f"{key} {target}"
+            codes[row, place] = keys.setdefault(name, len(keys))
+    return codes.reshape(-1)
+
+
+def _finite(table: Table, name: str, block: Block, start: int) -> np.ndarray:
+    found = numbers_in(table, name, block, start)
+    bad = np.flatnonzero(np.isinf(found))
+    if len(bad):
+        raise DataError(
+            f"{table.place(start + int(bad[0]))}: '{name}' is infinite; give a finite number, or "
+            "leave the cell empty"
+        )
+    return found
+
+
+def _trimmed(
+    sequences: Sequences,
+    times: np.ndarray,
+    keys: list[str],
+    roles: PanelRoles,
+    dates: bool,
+    notes: list[str],
+) -> tuple[Panel, list[str]]:
+    """Steps before the first value are no steps, and those after the last one are yet to come."""
+    ahead: list[int] = []
+    parts: list[np.ndarray] = []
+    kept: list[slice] = []
+    empty: list[str] = []
+    read, timed = Passing(sequences.values), Passing(times)
+    for index, key in enumerate(keys):
+        own = sequences[index]
+        read.over(own.nbytes)
+        there = np.flatnonzero(~np.isnan(own[:, 0]))
+        if not len(there):
+            empty.append(key)
+            continue
+        begin, end = int(there[0]), int(there[-1]) + 1
+        known = ~np.isnan(own[end:, 1 + len(roles.past) :])
+        coming = int(np.logical_and.accumulate(known.any(axis=1)).sum()) if roles.known else 0
+        offset = int(sequences.offsets[index])
+        kept.append(slice(offset + begin, offset + end + coming))
+        parts.append(own[begin : end + coming])
+        ahead.append(coming)
+    if not parts:
+        raise DataError(
+            f"no series has a value in {', '.join(map(repr, roles.targets[:3]))}; name the column "
+            "with --target"
+        )
+    if empty:
+        notes.append(f"{len(empty):,} series without a value are left out, such as '{empty[0]}'")
+    made = Sequences.of(parts, sequences.columns)
+    laid = Spool(np.float64)
+    for part in kept:
+        laid.extend(times[part])
+        timed.over(times[part].nbytes)
+    whole = laid.finish()
+    frequency = Frequency.of(whole, made.offsets, dates=dates)
+    left_out = set(empty)
+    names = [key for key in keys if key not in left_out]
+    panel = Panel(made, whole, names, len(roles.past), frequency, np.array(ahead, dtype=np.int64))
+    _require_one_frequency(panel)
+    return panel, notes
+
+
+def _require_one_frequency(panel: Panel) -> None:
+    for index in panel.indices():
+        steps = panel.frequency.steps(panel.times_of(index))
+        if len(steps) and not 0.5 < np.median(steps) < 2.0:
+            own = panel.times_of(index)
+            offsets = np.array([0, len(own)])
+            dates = panel.frequency.unit != "number"
+            other = Frequency.of(own, offsets, dates=dates).name
+            raise DataError(
+                f"series '{panel.keys[index]}' has steps of {other}, and others of "
+                f"{panel.frequency.name}; train a model for each frequency"
+            )
+
+
+def _counts_rows(name: str, column: Any) -> bool:
+    """Whether a column without a name is the index that some programs write."""
+    if name.lower() not in ("column 1", "unnamed: 0"):
+        return False
+    found, bad = cells.numbers(column)
+    return bad is None and bool((np.diff(found) == 1).all()) and found[0] in (0, 1)
+
+
+def _holds_numbers(column: Any) -> bool:
+    """Whether a column is made of numbers; the fault of some cells is told when it is read."""
+    if cells.is_numeric(column):
+        return True
+    # a comma in place of the point is a fault too, and the column one of numbers
+    plain = [c.replace(",", ".") if isinstance(c, str) else c for c in cells.values(column)]
+    found = [cells.number(cell) for cell in plain]
+    there = [number for number in found if number is None or not np.isnan(number)]
+    return bool(there) and sum(number is not None for number in there) > 0.5 * len(there)
+
+
+def _is_dated(column: Any) -> bool:
+    found = [text for text in cells.texts(column)[:100] if text is not None]
+    return bool(found) and all(cells.date(text) is not None for text in found)

@@ -1,0 +1,1 @@
+"""Sequences with an answer at each step."""
