@@ -6,7 +6,7 @@ from problems import problem
 
 import engram
 from engram.cells import make_cell
-from engram.engine.cpu import operator
+from engram.engine.compiled import operator
 
 NAMES = ["lstm", "gru"]
 

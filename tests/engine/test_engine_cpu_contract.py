@@ -10,9 +10,10 @@ from problems import MARKS, answer, problem
 from tolerances import assert_near, assert_within_the_stated_error
 
 from engram.engine import reference
-from engram.engine.cpu import operator, passes
-from engram.engine.cpu.kernels import Kernels
-from engram.engine.cpu.target import host
+from engram.engine.compiled import operator
+from engram.engine.cpu.codegen.target import host
+from engram.engine.cpu.runtime import passes
+from engram.engine.cpu.runtime.kernels import Kernels
 
 SIZES = [(1, 1, 1), (7, 5, 3), (63, 9, 3), (16, 1, 6), (33, 2, 4), (128, 26, 2)]  # H, B, T
 NAMES = list(OF_EVERY_KIND)

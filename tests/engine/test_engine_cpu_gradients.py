@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 import engram
 from engram.cells import make_cell
 from engram.engine import reference
-from engram.engine.cpu import operator
+from engram.engine.compiled import operator
 from engram.errors import ConfigError
 
 DOUBLE = torch.float64

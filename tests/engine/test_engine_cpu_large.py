@@ -7,7 +7,8 @@ from tolerances import assert_near
 
 from engram.cells import make_cell
 from engram.engine import reference
-from engram.engine.cpu import operator, passes, weight_gradients
+from engram.engine.compiled import operator
+from engram.engine.cpu.runtime import passes, weight_gradients
 
 BATCH, STEPS = 37, 15  # more rows in a step, and in all, than are copied together
 

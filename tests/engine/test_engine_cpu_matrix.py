@@ -7,9 +7,10 @@ from problems import MARKS, answer, problem
 from tolerances import assert_near, assert_within_the_stated_error
 
 from engram.engine import reference
-from engram.engine.cpu import operator, passes, weight_gradients
-from engram.engine.cpu.matrix import depth, split_bytes
-from engram.engine.cpu.target import host
+from engram.engine.compiled import operator
+from engram.engine.cpu.codegen.matrix import depth, split_bytes
+from engram.engine.cpu.codegen.target import host
+from engram.engine.cpu.runtime import passes, weight_gradients
 
 pytestmark = pytest.mark.skipif(not host().matrix, reason="this machine has no matrix unit")
 

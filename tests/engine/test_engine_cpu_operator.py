@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import engram
 from engram.cells import make_cell
 from engram.engine import reference
-from engram.engine.cpu import operator
+from engram.engine.compiled import operator
 
 
 def _layer(kind=engram.LSTM, **options):

@@ -8,8 +8,8 @@ from tolerances import assert_near
 from engram.cells import Cell
 from engram.cells.language import sigmoid, tanh
 from engram.engine import reference
-from engram.engine.cpu import operator
-from engram.engine.cpu.plan import Place, plan
+from engram.engine.compiled import operator
+from engram.engine.compiled.plan import Place, plan
 
 
 class Twice(Cell):

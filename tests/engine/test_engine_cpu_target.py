@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from machines import MACHINES
 
-from engram.engine.cpu.target import limited
+from engram.engine.cpu.codegen.target import limited
 from engram.errors import ConfigError
 
 

@@ -9,7 +9,8 @@ import torch
 from problems import answer, problem, row_lengths
 
 from engram.cells import make_cell
-from engram.engine.cpu import operator, team
+from engram.engine.compiled import operator
+from engram.engine.cpu.runtime import team
 
 # one row splits its units over the threads, many rows split themselves
 BATCHES = [1, 3, 12]
