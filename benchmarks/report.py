@@ -15,7 +15,7 @@ from benchmarks.measure import Timing
 from benchmarks.points import Point
 from benchmarks.quiet import others_for_a_second
 from benchmarks.rows import Goal, RowResult
-from engram.engine.cpu.target import host
+from engram.engine.cpu.codegen.target import host
 
 _PACKAGES = (
     "engram",

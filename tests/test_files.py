@@ -177,8 +177,12 @@ def _yaml(tmp_path, text):
 def test_yaml_of_plain_values(tmp_path):
     text = "day: 2024-01-02\nhidden: 32\nnames: [a, b]\nrate: 1.5\nnone: null\nflag: true\n"
     assert _yaml(tmp_path, text) == {
-        "day": "2024-01-02", "hidden": 32, "names": ["a", "b"],
-        "rate": 1.5, "none": None, "flag": True,
+        "day": "2024-01-02",
+        "hidden": 32,
+        "names": ["a", "b"],
+        "rate": 1.5,
+        "none": None,
+        "flag": True,
     }
 
 

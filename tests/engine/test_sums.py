@@ -7,8 +7,8 @@ import torch
 
 from engram.cells import Cell
 from engram.cells.language import OPERATIONS, layer_norm
-from engram.engine.cpu.plan import plan
-from engram.engine.cpu.rows import Stages
+from engram.engine.compiled.plan import plan
+from engram.engine.cpu.kernels.rows import Stages
 from engram.engine.graph import Graph
 from engram.engine.sums import over_units
 

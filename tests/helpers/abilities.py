@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 import torch
 
-from engram.engine.cpu.target import host
+from engram.engine.cpu.codegen.target import host
 
 MATRIX_UNIT = "no matrix unit on this machine"
 _LACKING = {

@@ -14,7 +14,12 @@ _FORKS = "forkserver" in multiprocessing.get_all_start_methods()
 _CONTEXT = multiprocessing.get_context("forkserver" if _FORKS else "spawn")
 _CONTEXT.set_forkserver_preload(
     [
-        *("__main__", "engram.cli.train", "engram.tasks.registry", "engram.engine.cpu.operator"),
+        *(
+            "__main__",
+            "engram.cli.train",
+            "engram.tasks.registry",
+            "engram.engine.compiled.operator",
+        ),
         "torch._dynamo",  # torch's optimisers load it
     ]
 )

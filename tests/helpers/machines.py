@@ -5,7 +5,7 @@ Their code is never run here; LLVM makes it for every x86 from any other.
 
 from llvmlite import binding as llvm
 
-from engram.engine.cpu.target import Target
+from engram.engine.cpu.codegen.target import Target
 
 _BEFORE = "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2"
 _AVX2 = f"{_BEFORE},+avx,+avx2,+fma,+f16c,+bmi,+bmi2"

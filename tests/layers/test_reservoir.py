@@ -9,7 +9,7 @@ import scipy.sparse
 import torch
 
 import engram
-from engram.engine.cpu import sparse
+from engram.engine.cpu.runtime import sparse
 from engram.errors import ConfigError
 from engram.layers import Reservoir, spectrum
 

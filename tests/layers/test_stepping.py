@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize, prune
 
 import engram
 from engram.cells import make_cell
-from engram.engine.cpu.schedule import full_schedule
+from engram.engine.compiled.schedule import full_schedule
 from engram.layers import stepping
 
 I, H = 5, 7  # noqa: E741

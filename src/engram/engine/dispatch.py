@@ -17,7 +17,7 @@ from engram.engine.trace import UntraceableError, trace
 from engram.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from engram.engine.cpu.kernels import Made
+    from engram.engine.cpu.runtime.kernels import Made
 
 ENGINES = ("auto", "reference", "torch", "cpu")
 _KERNEL_DTYPES = (torch.float32, torch.float64)
@@ -55,7 +55,7 @@ class Choice:
             return fused.run(cell, x, weights, state, lengths=lengths, reset=reset, reverse=reverse)
         if self.engine == "cpu":
             # loaded when it is needed: a program that never runs a layer need not load LLVM
-            from engram.engine.cpu import operator
+            from engram.engine.compiled import operator
 
             run = operator.run
         else:
@@ -110,7 +110,7 @@ def with_compiled(choice: Choice, cell: Cell, dtype: torch.dtype) -> Choice:
     """A choice together with the kernels that were made for it."""
     if choice.engine != "cpu":
         return choice
-    from engram.engine.cpu.operator import kernels_of
+    from engram.engine.compiled.operator import kernels_of
 
     return replace(choice, compiled=tuple(kernels_of(cell, dtype).made))
 

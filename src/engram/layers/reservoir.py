@@ -19,7 +19,7 @@ from engram.layers.reservoir_weights import make_weights
 from engram.layers.spectrum import spectral_radius
 
 if TYPE_CHECKING:
-    from engram.engine.cpu.sparse import SparseCell
+    from engram.engine.cpu.runtime.sparse import SparseCell
 
 _DTYPES = (torch.float32, torch.float64)
 
@@ -294,14 +294,14 @@ class _Prepared:
             or forward_ad._current_level >= 0
         ):
             return False
-        from engram.engine.cpu.sparse import worth_it
+        from engram.engine.cpu.runtime.sparse import worth_it
 
         return worth_it(self.density, state.numel() // self._sizes[1])
 
     @cached_property
     def sparse(self) -> "SparseCell":
         """Weights as the kernels for sparse ones read them."""
-        from engram.engine.cpu.sparse import SparseCell
+        from engram.engine.cpu.runtime.sparse import SparseCell
 
         return SparseCell(_CELL, self.weights)
 

@@ -24,7 +24,7 @@ from engram.engine.dispatch import choose
 from engram.engine.trace import trace
 
 if TYPE_CHECKING:
-    from engram.engine.cpu.stream import Stream
+    from engram.engine.cpu.runtime.stream import Stream
     from engram.layers.recurrent import Recurrent, State
 
 # Rows from which on it pays to pack the weights, as the ordinary way does.
@@ -190,7 +190,7 @@ class _Prepared:
     """
 
     def __init__(self, layer: "Recurrent", tensors: Sequence[Tensor]) -> None:
-        from engram.engine.cpu.stream import stream
+        from engram.engine.cpu.runtime.stream import stream
 
         input, hidden, cell = tensors[0], layer.hidden_size, layer.masking.evaluation
         batch = input.shape[:-1].numel()

@@ -26,7 +26,7 @@ def multiply_adds(model: nn.Module, call: Callable[[], Any]) -> dict[str, int]:
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    importlib.import_module("engram.engine.cpu.operator")  # so that engram::run is there
+    importlib.import_module("engram.engine.compiled.operator")  # so that engram::run is there
     formulas = {
         torch.ops.engram.run: _of_recurrent_layer,
         torch.ops.aten.mkldnn_rnn_layer: _of_recurrent_layer,

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from engram.cells import make_cell
-from engram.engine.cpu import cache
-from engram.engine.cpu.forward import ForwardKind
-from engram.engine.cpu.kernels import Kernels
-from engram.engine.cpu.plan import plan
-from engram.engine.cpu.target import host
+from engram.engine.compiled.plan import plan
+from engram.engine.cpu.codegen.target import host
+from engram.engine.cpu.kernels.forward import ForwardKind
+from engram.engine.cpu.runtime import cache
+from engram.engine.cpu.runtime.kernels import Kernels
 from helpers import children
 
 KIND = ForwardKind(resets=False, keeping=True, from_input=False)

@@ -8,9 +8,9 @@ import torch
 
 from engram.cells import CELLS, make_cell
 from engram.cells.language import OPERATIONS, OVER_UNITS
-from engram.engine.cpu.elementwise import FORMATS, Elementwise, compiled
-from engram.engine.cpu.maths import ERRORS
-from engram.engine.cpu.target import host
+from engram.engine.cpu.codegen.elementwise import FORMATS, Elementwise, compiled
+from engram.engine.cpu.codegen.maths import ERRORS
+from engram.engine.cpu.codegen.target import host
 from engram.engine.derivative import REVERSE_OPERATIONS, derivative
 from engram.engine.graph import Graph
 from engram.engine.trace import trace

@@ -5,7 +5,7 @@ import torch
 
 import engram
 from engram.cells import make_cell
-from engram.engine.cpu import operator
+from engram.engine.compiled import operator
 from helpers.problems import problem
 
 NAMES = ["lstm", "gru"]

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from engram.engine import reference
-from engram.engine.cpu import operator, passes
-from engram.engine.cpu.kernels import Kernels
-from engram.engine.cpu.target import host
+from engram.engine.compiled import operator
+from engram.engine.cpu.codegen.target import host
+from engram.engine.cpu.runtime import passes
+from engram.engine.cpu.runtime.kernels import Kernels
 from helpers.abilities import need_vectors_of
 from helpers.cells_of_every_kind import OF_EVERY_KIND, OTHER_BUILT_IN
 from helpers.coverings import covering

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 import engram
 from engram.cells import make_cell
 from engram.engine import reference
-from engram.engine.cpu import operator
+from engram.engine.compiled import operator
 from engram.errors import ConfigError
 from helpers.cells_of_every_kind import OF_EVERY_KIND
 from helpers.problems import problem

@@ -5,7 +5,8 @@ import torch
 
 from engram.cells import make_cell
 from engram.engine import reference
-from engram.engine.cpu import operator, passes, weight_gradients
+from engram.engine.compiled import operator
+from engram.engine.cpu.runtime import passes, weight_gradients
 from helpers.coverings import covering
 from helpers.problems import MARKS, answer, problem
 from helpers.tolerances import assert_near

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from engram.engine import reference
-from engram.engine.cpu import operator, passes, weight_gradients
-from engram.engine.cpu.matrix import depth, split_bytes
+from engram.engine.compiled import operator
+from engram.engine.cpu.codegen.matrix import depth, split_bytes
+from engram.engine.cpu.runtime import passes, weight_gradients
 from helpers.abilities import needs_matrix_unit
 from helpers.cells_of_every_kind import OF_EVERY_KIND
 from helpers.problems import MARKS, answer, problem

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import engram
 from engram.cells import make_cell
 from engram.engine import reference
-from engram.engine.cpu import operator
+from engram.engine.compiled import operator
 from helpers.problems import answer, problem
 from helpers.tolerances import assert_near
 

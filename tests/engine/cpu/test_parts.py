@@ -7,13 +7,13 @@ from functools import cache
 import pytest
 import torch
 
-from engram.engine.cpu.buffers import buffer
-from engram.engine.cpu.kernels import Kernels
-from engram.engine.cpu.packing import pack
-from engram.engine.cpu.plan import plan
-from engram.engine.cpu.schedule import full_schedule, ragged_schedule
-from engram.engine.cpu.target import host
-from engram.engine.cpu.tile import best_tile
+from engram.engine.compiled.plan import plan
+from engram.engine.compiled.schedule import full_schedule, ragged_schedule
+from engram.engine.cpu.codegen.target import host
+from engram.engine.cpu.codegen.tile import best_tile
+from engram.engine.cpu.runtime.buffers import buffer
+from engram.engine.cpu.runtime.kernels import Kernels
+from engram.engine.cpu.runtime.packing import pack
 from helpers.cells_of_every_kind import OF_EVERY_KIND
 
 

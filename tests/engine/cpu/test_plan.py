@@ -5,8 +5,8 @@ import pytest
 from engram.cells import Cell
 from engram.cells.language import sigmoid, tanh
 from engram.engine import reference
-from engram.engine.cpu import operator
-from engram.engine.cpu.plan import Place, plan
+from engram.engine.compiled import operator
+from engram.engine.compiled.plan import Place, plan
 from helpers.cells_of_every_kind import OF_EVERY_KIND
 from helpers.problems import MARKS, answer, problem
 from helpers.tolerances import assert_near

@@ -11,8 +11,8 @@ from helpers import children
 PRELUDE = """
 import os, sys, torch, engram
 from concurrent.futures import ThreadPoolExecutor
-from engram.engine.cpu import team
-from engram.engine.cpu.buffers import buffer
+from engram.engine.cpu.runtime import team
+from engram.engine.cpu.runtime.buffers import buffer
 """
 
 

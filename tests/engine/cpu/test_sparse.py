@@ -10,12 +10,13 @@ from llvmlite import ir
 from engram.cells import Cell
 from engram.cells.language import tanh
 from engram.engine import reference
-from engram.engine.cpu import broadcasting, gathering, sparse, sparse_packing
-from engram.engine.cpu.code import POINTER, Code
-from engram.engine.cpu.kernels import FORMATS
-from engram.engine.cpu.machine_code import MachineCode, compile_module
-from engram.engine.cpu.sparse import SparseCell
-from engram.engine.cpu.target import host
+from engram.engine.cpu.codegen.code import POINTER, Code
+from engram.engine.cpu.codegen.machine_code import MachineCode, compile_module
+from engram.engine.cpu.codegen.target import host
+from engram.engine.cpu.kernels import broadcasting, gathering
+from engram.engine.cpu.runtime import sparse, sparse_packing
+from engram.engine.cpu.runtime.kernels import FORMATS
+from engram.engine.cpu.runtime.sparse import SparseCell
 from engram.engine.sequence import Weights
 from engram.engine.trace import trace
 from helpers.abilities import need_vectors_of

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from engram.engine.cpu.target import limited
+from engram.engine.cpu.codegen.target import limited
 from engram.errors import ConfigError
 from helpers.machines import MACHINES
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from engram.cells import make_cell
-from engram.engine.cpu import operator, team
+from engram.engine.compiled import operator
+from engram.engine.cpu.runtime import team
 from helpers import children
 from helpers.problems import answer, problem, row_lengths
 

@@ -14,11 +14,11 @@ from functools import reduce
 
 from llvmlite import ir
 
-from engram.engine.cpu.code import INDEX
-from engram.engine.cpu.frame import Frame, Step
-from engram.engine.cpu.maths import Format
-from engram.engine.cpu.matrix_products import emit_matrix_products
-from engram.engine.cpu.target import Target
+from engram.engine.cpu.codegen.code import INDEX
+from engram.engine.cpu.codegen.maths import Format
+from engram.engine.cpu.codegen.target import Target
+from engram.engine.cpu.kernels.frame import Frame, Step
+from engram.engine.cpu.kernels.matrix_products import emit_matrix_products
 
 ARGUMENTS = (
     "a",  # (N, blocks·H)

@@ -13,7 +13,7 @@ from functools import cache
 
 from llvmlite import ir
 
-from engram.engine.cpu.target import Target
+from engram.engine.cpu.codegen.target import Target
 
 # Bounds on the error where the result is a normal number, in units in the last place; measured at
 # most 1.2, 2.2, 3.0 and 3.6 in both formats.

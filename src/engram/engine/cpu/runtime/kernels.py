@@ -15,20 +15,20 @@ from llvmlite import ir
 from torch import Tensor
 
 import engram
-from engram.engine.cpu.backward import backward_arguments, emit_backward
-from engram.engine.cpu.cache import cached
-from engram.engine.cpu.forward import ForwardKind, emit_forward, forward_arguments
-from engram.engine.cpu.frame import COMMON
-from engram.engine.cpu.machine_code import MachineCode, compile_module
-from engram.engine.cpu.maths import DOUBLE, FLOAT
-from engram.engine.cpu.panels import ARGUMENTS as PANELS_ARGUMENTS
-from engram.engine.cpu.panels import PanelsKind, emit_panels
-from engram.engine.cpu.plan import Plan
-from engram.engine.cpu.products import ARGUMENTS as PRODUCTS_ARGUMENTS
-from engram.engine.cpu.products import ProductsKind, emit_products
-from engram.engine.cpu.target import Target, host
-from engram.engine.cpu.team import team
-from engram.engine.cpu.tile import Tile, best_tile, matrix_tile, plain_tile
+from engram.engine.compiled.plan import Plan
+from engram.engine.cpu.codegen.machine_code import MachineCode, compile_module
+from engram.engine.cpu.codegen.maths import DOUBLE, FLOAT
+from engram.engine.cpu.codegen.target import Target, host
+from engram.engine.cpu.codegen.tile import Tile, best_tile, matrix_tile, plain_tile
+from engram.engine.cpu.kernels.backward import backward_arguments, emit_backward
+from engram.engine.cpu.kernels.forward import ForwardKind, emit_forward, forward_arguments
+from engram.engine.cpu.kernels.frame import COMMON
+from engram.engine.cpu.kernels.panels import ARGUMENTS as PANELS_ARGUMENTS
+from engram.engine.cpu.kernels.panels import PanelsKind, emit_panels
+from engram.engine.cpu.kernels.products import ARGUMENTS as PRODUCTS_ARGUMENTS
+from engram.engine.cpu.kernels.products import ProductsKind, emit_products
+from engram.engine.cpu.runtime.cache import cached
+from engram.engine.cpu.runtime.team import team
 
 FORMATS = {torch.float32: FLOAT, torch.float64: DOUBLE}
 
@@ -272,6 +272,6 @@ def kernels_for(plan: Plan, dtype: torch.dtype) -> Kernels:
 @cache
 def version() -> str:
     """Of all that writes code: a kernel on disk that another version wrote is not taken."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    sources = sorted(Path(__file__).parents[1].rglob("*.py"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     return f"{engram.__version__} {llvmlite.__version__} {digest}"

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from engram.engine.cpu.buffers import buffer
-from engram.engine.cpu.kernels import Kernels, Words
-from engram.engine.cpu.matrix import AT_ONCE, PARTS, TILE, depth
-from engram.engine.cpu.schedule import Schedule
-from engram.engine.cpu.team import team
-from engram.engine.cpu.tile import Tile
+from engram.engine.compiled.schedule import Schedule
+from engram.engine.cpu.codegen.matrix import AT_ONCE, PARTS, TILE, depth
+from engram.engine.cpu.codegen.tile import Tile
+from engram.engine.cpu.runtime.buffers import buffer
+from engram.engine.cpu.runtime.kernels import Kernels, Words
+from engram.engine.cpu.runtime.team import team
 
 # Bytes of weights from which on threads share them.
 _BYTES_TO_SPLIT = 64 * 1024

@@ -16,12 +16,12 @@ from torch import Tensor
 
 from engram.cells.base import Cell
 from engram.engine import reference
-from engram.engine.cpu.inputs import Inputs, Kept
-from engram.engine.cpu.kernels import Kernels, kernels_for
-from engram.engine.cpu.packing import in_order, last_rows, out_of_order, packed, unpacked
-from engram.engine.cpu.passes import run_backward, run_forward
-from engram.engine.cpu.plan import Plan, plan
-from engram.engine.cpu.schedule import full_schedule, ragged_schedule
+from engram.engine.compiled.inputs import Inputs, Kept
+from engram.engine.compiled.plan import Plan, plan
+from engram.engine.compiled.schedule import full_schedule, ragged_schedule
+from engram.engine.cpu.runtime.kernels import Kernels, kernels_for
+from engram.engine.cpu.runtime.packing import in_order, last_rows, out_of_order, packed, unpacked
+from engram.engine.cpu.runtime.passes import run_backward, run_forward
 from engram.engine.sequence import (
     Result,
     State,

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from engram.engine.cpu.code import INDEX, POINTER, Code
-from engram.engine.cpu.maths import Format
-from engram.engine.cpu.matrix import AT_ONCE, DEPTH, LINE, PALETTE, PARTS, TILE, Matrix
-from engram.engine.cpu.target import Target
-from engram.engine.cpu.tile import Factor, Tile, emit_plain_sums, emit_product
+from engram.engine.cpu.codegen.code import INDEX, POINTER, Code
+from engram.engine.cpu.codegen.maths import Format
+from engram.engine.cpu.codegen.matrix import AT_ONCE, DEPTH, LINE, PALETTE, PARTS, TILE, Matrix
+from engram.engine.cpu.codegen.target import Target
+from engram.engine.cpu.codegen.tile import Factor, Tile, emit_plain_sums, emit_product
 
 # words of a kernel's table of arguments that every kernel has
 COMMON = (

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 from llvmlite import ir
 
-from engram.engine.cpu.frame import Frame
-from engram.engine.cpu.maths import Format
-from engram.engine.cpu.nodes import emit_step
-from engram.engine.cpu.target import Target
-from engram.engine.cpu.tile import Factor, emit_product
+from engram.engine.cpu.codegen.maths import Format
+from engram.engine.cpu.codegen.nodes import emit_step
+from engram.engine.cpu.codegen.target import Target
+from engram.engine.cpu.codegen.tile import Factor, emit_product
+from engram.engine.cpu.kernels.frame import Frame
 from engram.engine.graph import Graph
 
 

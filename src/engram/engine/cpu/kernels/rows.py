@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from llvmlite import ir
 
 from engram.cells.language import OVER_UNITS
-from engram.engine.cpu.code import Code
-from engram.engine.cpu.frame import Frame
-from engram.engine.cpu.maths import Maths
-from engram.engine.cpu.nodes import emit_nodes
+from engram.engine.cpu.codegen.code import Code
+from engram.engine.cpu.codegen.maths import Maths
+from engram.engine.cpu.codegen.nodes import emit_nodes
+from engram.engine.cpu.kernels.frame import Frame
 from engram.engine.derivative import DEAR
 from engram.engine.graph import Graph
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from engram.engine.cpu.code import POINTER
-from engram.engine.cpu.frame import Frame
-from engram.engine.cpu.maths import Format
-from engram.engine.cpu.matrix_panels import MatrixPanels
-from engram.engine.cpu.target import Target
+from engram.engine.cpu.codegen.code import POINTER
+from engram.engine.cpu.codegen.maths import Format
+from engram.engine.cpu.codegen.target import Target
+from engram.engine.cpu.kernels.frame import Frame
+from engram.engine.cpu.kernels.matrix_panels import MatrixPanels
 
 ARGUMENTS = (
     "blocks",  # of the tile, as are the next two

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engram.engine.cpu.buffers import buffer
-from engram.engine.cpu.inputs import Inputs, Kept
-from engram.engine.cpu.kernels import Call, Kernels, Words
-from engram.engine.cpu.matrix import AT_ONCE, PARTS, TILE, depth
-from engram.engine.cpu.plan import Plan
-from engram.engine.cpu.products import VECTORS, ProductsKind
+from engram.engine.compiled.inputs import Inputs, Kept
+from engram.engine.compiled.plan import Plan
+from engram.engine.cpu.codegen.matrix import AT_ONCE, PARTS, TILE, depth
+from engram.engine.cpu.kernels.products import VECTORS, ProductsKind
+from engram.engine.cpu.runtime.buffers import buffer
+from engram.engine.cpu.runtime.kernels import Call, Kernels, Words
 from engram.engine.sequence import Weights
 
 # Rows that are copied together: their parts for one tile stay in a core's first cache.

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from engram.engine.cpu.code import Code
-from engram.engine.cpu.matrix import AT_ONCE, ROWS
+from engram.engine.cpu.codegen.code import Code
+from engram.engine.cpu.codegen.matrix import AT_ONCE, ROWS
 
 
 @dataclass(frozen=True)

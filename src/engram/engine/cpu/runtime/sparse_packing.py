@@ -8,7 +8,7 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from engram.engine.cpu.buffers import buffer
+from engram.engine.cpu.runtime.buffers import buffer
 
 # Units up to which a unit's number takes 16 bits.
 _UNITS_IN_16_BITS = 1 << 16

@@ -7,8 +7,8 @@ side.
 
 from llvmlite import ir
 
-from engram.engine.cpu.frame import Frame
-from engram.engine.cpu.matrix import AT_ONCE, DEPTH, LINE, PARTS, TILE
+from engram.engine.cpu.codegen.matrix import AT_ONCE, DEPTH, LINE, PARTS, TILE
+from engram.engine.cpu.kernels.frame import Frame
 
 # Tiles of z that are multiplied with all lines of a at once: those of four vectors stay in a core's
 # first cache.

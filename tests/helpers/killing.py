@@ -76,9 +76,8 @@ def _in_child(argv: Sequence[str], folder: Path, operation: int | None, shared: 
             shared[:8] = count.to_bytes(8, "little")
 
     def watch(event: str, arguments: tuple) -> None:
-        if event in _EVENTS:
-            begun(arguments[0])
-        elif event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+        if event in _EVENTS or (event == "open" and arguments[2] & writes):
             begun(arguments[0])
 
     fsync = os.fsync

@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from engram.engine.cpu.buffers import buffer
-from engram.engine.cpu.forward import ForwardKind
-from engram.engine.cpu.inputs import Gradients, Inputs, Kept
-from engram.engine.cpu.kernels import BackwardKind, Call, Kernels
-from engram.engine.cpu.matrix import ROWS, split_bytes
-from engram.engine.cpu.packing import pack
-from engram.engine.cpu.plan import Plan
-from engram.engine.cpu.schedule import Schedule
-from engram.engine.cpu.team import team
-from engram.engine.cpu.tile import Tile
-from engram.engine.cpu.weight_gradients import WeightProducts, weight_gradients
+from engram.engine.compiled.inputs import Gradients, Inputs, Kept
+from engram.engine.compiled.plan import Plan
+from engram.engine.compiled.schedule import Schedule
+from engram.engine.cpu.codegen.matrix import ROWS, split_bytes
+from engram.engine.cpu.codegen.tile import Tile
+from engram.engine.cpu.kernels.forward import ForwardKind
+from engram.engine.cpu.runtime.buffers import buffer
+from engram.engine.cpu.runtime.kernels import BackwardKind, Call, Kernels
+from engram.engine.cpu.runtime.packing import pack
+from engram.engine.cpu.runtime.team import team
+from engram.engine.cpu.runtime.weight_gradients import WeightProducts, weight_gradients
 from engram.engine.sequence import Weights
 
 # Rows of a step on one thread, from which on the kernel makes the products with the input itself:

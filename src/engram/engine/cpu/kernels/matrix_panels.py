@@ -6,8 +6,8 @@ A panel holds, for every 32 numbers of k, a tile of each part of each of its vec
 
 from llvmlite import ir
 
-from engram.engine.cpu.frame import Frame
-from engram.engine.cpu.matrix import AT_ONCE, DEPTH, LINE, PARTS, TILE
+from engram.engine.cpu.codegen.matrix import AT_ONCE, DEPTH, LINE, PARTS, TILE
+from engram.engine.cpu.kernels.frame import Frame
 
 
 class MatrixPanels:

@@ -3,7 +3,7 @@
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from engram.engine.cpu.target import Target
+from engram.engine.cpu.codegen.target import Target
 
 
 class MachineCode:

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from engram.cells.base import Cell
-from engram.engine.cpu.forward import ForwardKind
-from engram.engine.cpu.operator import kernels_of
-from engram.engine.cpu.passes import GIVE_WAY
-from engram.engine.cpu.schedule import full_schedule
-from engram.engine.cpu.team import team
+from engram.engine.compiled.operator import kernels_of
+from engram.engine.compiled.schedule import full_schedule
+from engram.engine.cpu.kernels.forward import ForwardKind
+from engram.engine.cpu.runtime.passes import GIVE_WAY
+from engram.engine.cpu.runtime.team import team
 
 # Bytes of weights from which on a second thread is worth waking.
 _BYTES_TO_SPLIT = 768 * 1024

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from llvmlite import ir
 
-from engram.engine.cpu.maths import Maths
+from engram.engine.cpu.codegen.maths import Maths
 from engram.engine.graph import Graph
 
 _INSTRUCTIONS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}

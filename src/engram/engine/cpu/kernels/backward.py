@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from llvmlite import ir
 
-from engram.engine.cpu.frame import Frame, Step
-from engram.engine.cpu.maths import Format
-from engram.engine.cpu.plan import Plan
-from engram.engine.cpu.rows import Row, emit_rows
-from engram.engine.cpu.target import Target
-from engram.engine.cpu.tile import Factor, Tile
+from engram.engine.compiled.plan import Plan
+from engram.engine.cpu.codegen.maths import Format
+from engram.engine.cpu.codegen.target import Target
+from engram.engine.cpu.codegen.tile import Factor, Tile
+from engram.engine.cpu.kernels.frame import Frame, Step
+from engram.engine.cpu.kernels.rows import Row, emit_rows
 
 
 def backward_arguments(plan: Plan) -> list[str]:

@@ -13,16 +13,16 @@ from llvmlite import ir
 from torch import Tensor
 
 from engram.cells.base import Cell
-from engram.engine.cpu import broadcasting, gathering
-from engram.engine.cpu.buffers import buffer
-from engram.engine.cpu.cache import cached
-from engram.engine.cpu.frame import COMMON
-from engram.engine.cpu.kernels import FORMATS, Kernel, Words, version
-from engram.engine.cpu.machine_code import compile_module
-from engram.engine.cpu.passes import GIVE_WAY
-from engram.engine.cpu.sparse_packing import in_column_blocks, in_groups
-from engram.engine.cpu.target import host
-from engram.engine.cpu.team import team
+from engram.engine.cpu.codegen.machine_code import compile_module
+from engram.engine.cpu.codegen.target import host
+from engram.engine.cpu.kernels import broadcasting, gathering
+from engram.engine.cpu.kernels.frame import COMMON
+from engram.engine.cpu.runtime.buffers import buffer
+from engram.engine.cpu.runtime.cache import cached
+from engram.engine.cpu.runtime.kernels import FORMATS, Kernel, Words, version
+from engram.engine.cpu.runtime.passes import GIVE_WAY
+from engram.engine.cpu.runtime.sparse_packing import in_column_blocks, in_groups
+from engram.engine.cpu.runtime.team import team
 from engram.engine.sequence import Weights
 from engram.engine.trace import trace
 

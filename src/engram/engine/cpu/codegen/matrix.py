@@ -19,7 +19,7 @@ from contextlib import contextmanager
 
 from llvmlite import ir
 
-from engram.engine.cpu.code import INDEX, POINTER, Code
+from engram.engine.cpu.codegen.code import INDEX, POINTER, Code
 
 ROWS = 16  # of a tile
 DEPTH = 32  # numbers of each row that one instruction multiplies

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from engram.engine.cpu.frame import Frame, Product
-from engram.engine.cpu.maths import Format
-from engram.engine.cpu.nodes import emit_nodes
-from engram.engine.cpu.plan import Plan
-from engram.engine.cpu.rows import Row, emit_rows
-from engram.engine.cpu.target import Target
-from engram.engine.cpu.tile import Factor, Tile
+from engram.engine.compiled.plan import Plan
+from engram.engine.cpu.codegen.maths import Format
+from engram.engine.cpu.codegen.nodes import emit_nodes
+from engram.engine.cpu.codegen.target import Target
+from engram.engine.cpu.codegen.tile import Factor, Tile
+from engram.engine.cpu.kernels.frame import Frame, Product
+from engram.engine.cpu.kernels.rows import Row, emit_rows
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from llvmlite import ir
 
-from engram.engine.cpu.maths import Format, Maths
-from engram.engine.cpu.target import Target
+from engram.engine.cpu.codegen.maths import Format, Maths
+from engram.engine.cpu.codegen.target import Target
 
 INDEX = ir.IntType(64)
 POINTER = ir.PointerType()

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 
-from engram.engine.cpu.code import POINTER
-from engram.engine.cpu.frame import Frame
-from engram.engine.cpu.maths import Format
-from engram.engine.cpu.nodes import emit_step
-from engram.engine.cpu.target import Target
+from engram.engine.cpu.codegen.code import POINTER
+from engram.engine.cpu.codegen.maths import Format
+from engram.engine.cpu.codegen.nodes import emit_step
+from engram.engine.cpu.codegen.target import Target
+from engram.engine.cpu.kernels.frame import Frame
 from engram.engine.graph import Graph
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from engram.engine.cpu.schedule import Schedule
+from engram.engine.compiled.schedule import Schedule
 from engram.engine.sequence import Weights
 
 

@@ -1,0 +1,1 @@
+"""Vector code: numbers, loops, products in registers; it knows no cell and no sequence."""

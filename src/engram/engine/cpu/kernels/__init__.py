@@ -1,0 +1,1 @@
+"""Kernels: what the code of each does, written with `codegen`."""
