@@ -1,9 +1,10 @@
 """Training, saving and loading the model of any task."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -321,9 +322,16 @@ def conclude(
     )
 
 
-def save(folder: Path, trained: Trained) -> None:
-    """Write a model folder; see `models.storage`."""
-    save_description(folder, *_description(trained))
+def save(folder: Path, trained: Trained, beside: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """Write a model folder; see `models.storage`.
+
+    Args:
+        folder: Where.
+        trained: The model.
+        beside: What its ``config.json`` holds beside task and settings.
+    """
+    config, preprocess = _description(trained)
+    save_description(folder, config | dict(beside), preprocess)
     save_weights(folder, trained.model.state_dict())
 
 
