@@ -178,7 +178,7 @@ class EchoState(Estimator):
             features = series.arrays[0].shape[1]
             network = self._network(features, targets[0].shape[1], seed)
             ridge = None if self.ridge == "auto" else float(self.ridge)
-            fit = ReadoutFit(network.eval(), self.warm_up, ridge)
+            fit = ReadoutFit(network, self.warm_up, ridge)
         else:
             seed = self.seed_
         fit.add(series.arrays, targets)
@@ -197,7 +197,7 @@ class EchoState(Estimator):
         self, network: EchoStateNetwork, sizes: _Sizes, classes: np.ndarray | None, seed: int
     ) -> None:
         """Become fitted."""
-        self.module_, self.ridge_, self.seed_, self.n_iter_ = network, sizes.ridge, seed, 1
+        self.module_, self.ridge_, self.seed_, self.n_iter_ = network.eval(), sizes.ridge, seed, 1
         self.n_features_in_, self._sizes, self._flat = sizes.features, sizes, sizes.flat
         self.__dict__.pop("classes_", None)
         if classes is not None:
@@ -330,7 +330,7 @@ class EchoState(Estimator):
             classes = np.array(sizes.classes) if labels is None else labels.array()
             if classes.shape != (sizes.outputs,):
                 raise RunError(f"{folder} is damaged (its classes are not as many as its outputs)")
-        estimator._take(network.eval(), sizes, classes, seed)
+        estimator._take(network, sizes, classes, seed)
         return estimator
 
     def __sklearn_tags__(self) -> Any:

@@ -43,7 +43,7 @@ class LanguageModel(TaskEstimator):
 
     Example:
         >>> import engram
-        >>> model = engram.LanguageModel(hidden=16, lanes=4, steps=16, epochs=20, rate=0.01)
+        >>> model = engram.LanguageModel(hidden=16, lanes=4, steps=16, epochs=10, rate=0.01)
         >>> model.fit("to be or not to be, " * 40).sample("to be", length=8, temperature=0)
         ' or not '
     """

@@ -57,7 +57,8 @@ class SequenceClassifier(ClassifierMixin, HasClasses, ManyToOneEstimator):
         >>> slow = [np.sin(0.3 * np.arange(n) + n) for n in range(10, 20)]
         >>> fast = [np.sin(1.5 * np.arange(n) + n) for n in range(10, 20)]
         >>> X, y = slow + fast, ["slow"] * 10 + ["fast"] * 10
-        >>> model = engram.SequenceClassifier(hidden=8, epochs=10, rate=0.02, valid=0).fit(X, y)
+        >>> model = engram.SequenceClassifier(hidden=8, epochs=10, batch=5, rate=0.02, valid=0)
+        >>> model = model.fit(X, y)
         >>> model.predict(X[:1]).tolist(), model.score(X, y) > 0.9
         (['slow'], True)
     """

@@ -10,7 +10,7 @@ from sklearn.utils.validation import column_or_1d
 
 from engram.data.encoding import ValueEncoding
 from engram.data.sequences import Sequences
-from engram.errors import DataError
+from engram.errors import DataError, RunError
 from engram.estimators.inputs import are_texts, arrays, in_order, numbers, texts
 from engram.estimators.stored import Classes, Fitted
 from engram.estimators.task_estimator import TaskEstimator
@@ -81,6 +81,11 @@ class HasClasses:
         names = self._class_names(trained)
         labels = np.array(names) if fitted.classes is None else fitted.classes.array()
         place = {str(label): number for number, label in enumerate(labels.tolist())}
+        if place.keys() != set(names):
+            raise RunError(
+                f"the labels {', '.join(place)} are not those of the model, {', '.join(names)}: its "
+                "config.json is damaged; restore it"
+            )
         self.classes_ = labels
         self._columns = np.array([place[name] for name in names])
 

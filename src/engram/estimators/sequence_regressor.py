@@ -54,7 +54,8 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator):
         >>> import engram
         >>> y = np.linspace(-1, 1, 40)
         >>> X = [np.full(5 + n % 4, value) for n, value in enumerate(y)]
-        >>> model = engram.SequenceRegressor(hidden=8, epochs=40, rate=0.02, valid=0).fit(X, y)
+        >>> model = engram.SequenceRegressor(hidden=8, epochs=10, batch=8, rate=0.02, valid=0)
+        >>> model = model.fit(X, y)
         >>> model.predict(X).shape, model.score(X, y) > 0.9
         ((40,), True)
     """

@@ -42,7 +42,7 @@ class Translator(WritingEstimator):
     Example:
         >>> import engram
         >>> X, y = ["ab", "ba", "aa", "bb"] * 10, ["AB", "BA", "AA", "BB"] * 10
-        >>> model = engram.Translator(hidden=16, epochs=30, batch=8, rate=0.01, valid=0)
+        >>> model = engram.Translator(hidden=16, epochs=10, batch=8, rate=0.01, valid=0)
         >>> model.fit(X, y).predict(["ab", "bb"]).tolist()
         ['AB', 'BB']
     """

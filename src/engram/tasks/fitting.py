@@ -349,9 +349,12 @@ def load(task: Task, folder: Path) -> Trained:
     settings: Settings = task.settings.checked(config["settings"], str(folder))
     try:
         preprocess = task.preprocess_from(plain)
+        model = build(task, settings, preprocess)
     except DataError as error:
         raise RunError(f"{folder}: {error}") from None
-    model = build(task, settings, preprocess)
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
+        said = " ".join(str(e).split())[:200]
+        raise RunError(f"{folder} is damaged ({type(e).__name__}: {said}); restore it") from None
     load_weights(folder, model)
     model.eval()
     return Trained(task.name, model, preprocess, settings)
