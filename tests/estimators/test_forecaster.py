@@ -51,6 +51,13 @@ def test_what_comes_later_moves_the_state_on(cell, missing, tmp_path):
     )
 
 
+def test_measuring_one_series_changes_nothing_of_many(fitted):
+    before = fitted.predict()
+    fitted.backtest(waves(1)[0])
+    fitted.score(waves(1))
+    np.testing.assert_array_equal(fitted.predict(), before)
+
+
 def test_series_of_any_lengths():
     made = Forecaster(**SMALL).fit([waves(1)[0], waves(1, 50)[0]])
     assert made.predict().shape == (2, 4)

@@ -83,8 +83,8 @@ class HasClasses:
         place = {str(label): number for number, label in enumerate(labels.tolist())}
         if place.keys() != set(names):
             raise RunError(
-                f"the labels {', '.join(place)} are not those of the model, {', '.join(names)}: its "
-                "config.json is damaged; restore it"
+                f"the labels {', '.join(place)} are not those of the model, {', '.join(names)}; "
+                "restore config.json"
             )
         self.classes_ = labels
         self._columns = np.array([place[name] for name in names])
