@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engram.errors import ConfigError as ConfigError
     from engram.errors import DataError as DataError
     from engram.errors import EngramError as EngramError
+    from engram.errors import EngramWarning as EngramWarning
     from engram.errors import NumericsError as NumericsError
     from engram.errors import RunError as RunError
     from engram.estimators import Captioner as Captioner
@@ -43,6 +44,7 @@ _HOMES = {
     "DataError": "engram.errors",
     "EchoState": "engram.estimators",
     "EngramError": "engram.errors",
+    "EngramWarning": "engram.errors",
     "Forecaster": "engram.estimators",
     "GRU": "engram.layers",
     "LSTM": "engram.layers",

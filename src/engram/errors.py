@@ -24,6 +24,10 @@ class NumericsError(EngramError, ArithmeticError):
     """A loss, gradient or weight that is no longer finite, or a result that is wrong."""
 
 
+class EngramWarning(UserWarning):
+    """Something that a person should know of a fit that goes on."""
+
+
 def did_you_mean(given: str, accepted: Iterable[str]) -> str:
     """Say which accepted names there are, the nearest one first.
 

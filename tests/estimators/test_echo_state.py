@@ -177,7 +177,7 @@ def test_save_and_load(fitted, series, tmp_path):
         ".json",
         ".safetensors",
     ]
-    with pytest.raises(ConfigError, match=r"a saved model holds none; fit\(\) it anew"):
+    with pytest.raises(ConfigError, match=r"a saved model holds none; fit\(\) it again"):
         loaded.partial_fit(series[:100], series[:100])
     with pytest.raises(RunError, match="holds no model"):
         engram.EchoState.load(tmp_path)

@@ -51,6 +51,13 @@ def test_what_comes_later_moves_the_state_on(cell, missing, tmp_path):
     )
 
 
+def test_measuring_one_series_changes_nothing_of_many(fitted):
+    before = fitted.predict()
+    fitted.backtest(waves(1)[0])
+    fitted.score(waves(1))
+    np.testing.assert_array_equal(fitted.predict(), before)
+
+
 def test_series_of_any_lengths():
     made = Forecaster(**SMALL).fit([waves(1)[0], waves(1, 50)[0]])
     assert made.predict().shape == (2, 4)
@@ -90,7 +97,7 @@ def test_tables(library):
 
 
 def test_parameters_are_kept():
-    made = Forecaster(7, intervals=(0.5,), zoneout=0.1)
+    made = Forecaster(horizon=7, intervals=(0.5,), zoneout=0.1)
     assert clone(made).get_params() == made.get_params()
 
 
@@ -102,9 +109,9 @@ def test_the_same_seed_gives_the_same(fitted):
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        ("text", "it takes numbers"),
+        ("text", r"X is str; it takes \(T,\)"),
         ([], "X"),
-        (np.full((2, 50), np.inf), "holds no finite value"),
+        (np.full((2, 50), np.inf), r"X\[0, 0\] is infinity"),
         (np.full((2, 50), np.nan), "holds no finite value"),
         (np.zeros((2, 3, 4)), r"X takes \(T,\)"),
         (np.arange(5.0), "no series is long enough"),

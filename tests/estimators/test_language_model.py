@@ -86,7 +86,7 @@ def test_unfitted_says_so():
 @pytest.mark.parametrize(
     ("X", "error", "text"),
     [
-        (3, ConfigError, "X is int; it takes a text"),
+        (3, DataError, "X is int; it takes a list of texts"),
         (["a", 3], DataError, r"X\[1\] is int"),
         ([], DataError, "no text"),
         ([""], DataError, "no text"),

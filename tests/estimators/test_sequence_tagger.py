@@ -88,7 +88,11 @@ def test_a_tag_that_comes_once_does_not_forbid_a_fit(rare):
         (["a text"], [["x"]], r"X\[0\] is a text; cut it into words"),
         ([["a", "b"], ["c"]], [["x", "y"]], "X has 2 sequences and y 1"),
         ([["a", "b"], ["c"]], [["x", "y"], ["x", "y"]], "sequence 1 has 1 steps and 2 tags"),
-        ([["a", "b"], ["c", 3]], [["x", "y"], ["x", "y"]], r"X\[1\] is no list of words"),
+        (
+            [["a", "b"], ["c", 3]],
+            [["x", "y"], ["x", "y"]],
+            r"X\[1\]\[1\] is int; X\[1\] takes a list of texts",
+        ),
         ([["a"], ["c"]], [["x"], ["x"]], "all . steps have the tag"),
         ([["a"], []], [["x"], []], "sequence 1 has no steps"),
     ],

@@ -267,3 +267,21 @@ def test_the_mode_of_the_model_is_put_back():
     trained.model.train()
     _text(trained)
     assert trained.model.training
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("how", ["broken off", "read to its end", "failed"])
+def test_the_model_is_left_in_the_mode_that_it_had(how, training):
+    trained = _trained()
+    trained.model.train(training)
+    pieces = stream_sample(trained, "the", length=20)
+    next(pieces)
+    assert not trained.model.training
+    if how == "broken off":
+        pieces.close()
+    elif how == "failed":
+        with pytest.raises(RuntimeError, match="of the reader"):
+            pieces.throw(RuntimeError("of the reader"))
+    else:
+        list(pieces)
+    assert all(module.training == training for module in trained.model.modules())

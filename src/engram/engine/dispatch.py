@@ -14,7 +14,7 @@ from engram.cells.base import Cell
 from engram.engine import fused, reference
 from engram.engine.sequence import Result, State, Weights, constant_for_compile
 from engram.engine.trace import UntraceableError, trace
-from engram.errors import ConfigError, did_you_mean
+from engram.errors import ConfigError, EngramWarning, did_you_mean
 
 if TYPE_CHECKING:
     from engram.engine.cpu.runtime.kernels import Made
@@ -178,4 +178,5 @@ def _has_tangent(tensor: Tensor) -> bool:
 
 @cache
 def _say_once(fault: str) -> None:
-    warnings.warn(f"{fault}; it runs on the reference engine, which is slow", stacklevel=6)
+    text = f"{fault}; it runs on the reference engine, which is slow"
+    warnings.warn(text, EngramWarning, stacklevel=6)

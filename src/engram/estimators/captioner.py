@@ -1,23 +1,27 @@
 """Captioner: fit on images, classes or vectors and what is written about each."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from engram.data.images.captions import Captions, fitted_image, load_image
+from engram.data.images.pictures import SUFFIXES
 from engram.errors import DataError
-from engram.estimators.fitting import fit, loaded, trained_of, values_of
-from engram.estimators.translator import texts_of
-from engram.tasks import caption as task
-from engram.tasks import captions, fitting
-from engram.tasks.writing import AskingSettings, bleu
+from engram.estimators.inputs import in_order, numbers, require_as_many, texts
+from engram.estimators.writing_estimator import WritingEstimator
+from engram.tasks import caption, captions
+from engram.tasks.task import Task
+from engram.tasks.writing import AskingSettings
 from engram.training.reporting import Reporter
 
+_TAKES = "images (N, Y, X, C) or (N, Y, X), paths of images, names of classes, or numbers (N, F)"
 
-class Captioner(BaseEstimator):
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Captioner(WritingEstimator):
     """A model that writes about an image, a class or a vector, with scikit-learn's manners.
 
     Args:
@@ -32,85 +36,37 @@ class Captioner(BaseEstimator):
         beam, length_penalty: How outputs are found; see `DecodingSettings`.
         epochs, batch, optimizer, rate, schedule, warmup, clip_norm, weight_decay, patience,
             scheduled_sampling, label_smoothing: The training; see `TrainingSettings`.
-        valid: Share of the examples, drawn by the seed, that chooses the best weights; 0 keeps the
-            last ones.
-        random_state: Seed of everything random.
+        valid: Fraction of the examples, drawn by the seed, that chooses the best weights; 0 keeps
+            the last ones.
+        random_state: Seed of everything random; a numpy RandomState, from which each fit draws one;
+            or None for numpy's own.
         run_dir: Where the training is recorded; None writes nothing to disk.
 
     Attributes:
-        module_: The torch module; see `engram.models.captioner.Captioner`.
+        module_: The torch module, in evaluation mode; see `engram.models.captioner.Captioner`.
         preprocess_: Vocabulary, shape of images, classes or scaling.
         settings_: All settings of the training.
-        valid_loss_: Nats a token on the validation part, or None without one.
+        seed_: The seed that was drawn.
+        valid_loss_: Nats per token on the validation part, or None without one.
         n_iter_: Updates of the weights in training; ``n_updates_`` is the same.
+
+    Example:
+        >>> import engram
+        >>> X, y = ["dog", "cat"] * 20, ["a dog barks", "a cat sleeps"] * 20
+        >>> model = engram.Captioner(hidden=16, features=8, epochs=20, batch=8, valid=0).fit(X, y)
+        >>> model.predict(["cat"]).tolist()
+        ['a cat sleeps']
     """
 
-    def __init__(
-        self,
-        *,
-        about: str = "auto",
-        height: int = 32,
-        width: int = 32,
-        grey: bool = False,
-        tokens: str = "words",
-        vocabulary: int = 10_000,
-        cell: str = "lstm",
-        hidden: int = 128,
-        layers: int = 1,
-        embedding: int = 64,
-        dropout: float = 0.0,
-        forget_bias: float | None = 1.0,
-        attention: str = "general",
-        filters: Sequence[int] = (16, 32, 64),
-        features: int = 128,
-        beam: int = 1,
-        length_penalty: float = 1.0,
-        epochs: int = 10,
-        batch: int = 64,
-        optimizer: str = "adamw",
-        rate: float = 3e-3,
-        schedule: str = "cosine",
-        warmup: int = 0,
-        clip_norm: float | None = 1.0,
-        weight_decay: float = 0.0,
-        patience: int | None = None,
-        scheduled_sampling: float = 0.0,
-        label_smoothing: float = 0.0,
-        valid: float = 0.05,
-        random_state: int = 0,
-        run_dir: str | Path | None = None,
-    ) -> None:
-        self.about = about
-        self.height = height
-        self.width = width
-        self.grey = grey
-        self.tokens = tokens
-        self.vocabulary = vocabulary
-        self.cell = cell
-        self.hidden = hidden
-        self.layers = layers
-        self.embedding = embedding
-        self.dropout = dropout
-        self.forget_bias = forget_bias
-        self.attention = attention
-        self.filters = filters
-        self.features = features
-        self.beam = beam
-        self.length_penalty = length_penalty
-        self.epochs = epochs
-        self.batch = batch
-        self.optimizer = optimizer
-        self.rate = rate
-        self.schedule = schedule
-        self.warmup = warmup
-        self.clip_norm = clip_norm
-        self.weight_decay = weight_decay
-        self.patience = patience
-        self.scheduled_sampling = scheduled_sampling
-        self.label_smoothing = label_smoothing
-        self.valid = valid
-        self.random_state = random_state
-        self.run_dir = run_dir
+    task: ClassVar[Task] = caption.TASK
+
+    about: str = "auto"
+    height: int = 32
+    width: int = 32
+    grey: bool = False
+    tokens: str = "words"
+    filters: Sequence[int] = (16, 32, 64)
+    features: int = 128
 
     def fit(self, X: Any, y: Sequence[str], *, reporter: Reporter | None = None) -> Self:
         """Train on what captions are about, and the captions.
@@ -125,76 +81,20 @@ class Captioner(BaseEstimator):
             ConfigError: For parameters that cannot work, all of them named.
             DataError: For what cannot be read, or not as many captions.
         """
-        about = self._about(X)
-        values = values_of(self) | {"about": about, "filters": list(self.filters), "test": 0.0}
-        if about != "images":
-            values["attention"] = "none"
-        settings = captions.CaptionSettings.checked(values, "Captioner")
-        texts = texts_of(y, "y")
-        given = self._given(X, about)
-        if len(given) != len(texts):
-            raise DataError(
-                f"X has {len(given)} examples and y {len(texts)} captions; give as many"
-            )
-        whole = Captions(given, [[text.strip()] for text in texts])
+        about = self._about(in_order(X, "X", _TAKES))
+        attention = {} if about == "images" else {"attention": "none"}
+        settings = self._settings(about=about, **attention)
+        written, given = texts(y, "y"), _given(X, settings)
+        require_as_many(given, written, "examples", "captions")
+        whole = Captions(given, [[text.strip()] for text in written])
         data = captions.make_data(settings, captions.split(settings, whole))
-        fit(self, task.TASK, settings, data, reporter=reporter, run_dir=self.run_dir)
-        self.n_updates_ = self.n_iter_
-        return self
+        return self._fit(settings, data, reporter=reporter, run_dir=self.run_dir)
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Write captions.
-
-        Returns:
-            A caption for each, ``(n,)`` of str objects.
-        """
-        return np.array([row["caption"] for row in self._rows(X)], dtype=object)
-
-    def look(self, X: Any) -> list[dict[str, Any]]:
-        """Write captions, and tell where the model looked.
-
-        Returns:
-            For each ``caption``, ``log_probability``, the ``written`` tokens, and for each of them
-            a grid of ``attention``, weights on the places of the image.
-        """
-        return self._rows(X, AskingSettings(attention=True))
-
-    def score(self, X: Any, y: Sequence[str]) -> float:
-        """The share of captions that come out exactly right."""
-        right = texts_of(y, "y")
-        found = self.predict(X)
-        if len(found) != len(right):
-            raise DataError(
-                f"X has {len(found)} examples and y {len(right)} captions; give as many"
-            )
-        return float(np.mean([one == other for one, other in zip(found, right, strict=True)]))
-
-    def bleu(self, X: Any, y: Sequence[str]) -> float:
-        """BLEU of all captions together, 0 to 100; see `engram.tasks.writing.bleu`."""
-        return bleu(list(self.predict(X)), [[text] for text in texts_of(y, "y")])
-
-    def save(self, path: str | Path) -> None:
-        """Write the fitted model into a folder, as a run's ``model/``.
-
-        Raises:
-            RunError: Where it cannot be written.
-        """
-        fitting.save(Path(path), trained_of(self, task.TASK))
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a folder that `save` or a training (``RUN/model``) wrote.
-
-        Raises:
-            RunError: Where it is missing or damaged.
-        """
-        return loaded(cls, task.TASK, path)
-
-    def _rows(self, X: Any, asking: AskingSettings | None = None) -> list[dict[str, Any]]:
-        trained = trained_of(self, task.TASK)
-        given = self._given(X, trained.preprocess.about)
+    def _rows(self, X: Any, asking: AskingSettings | None) -> list[tuple[str, dict[str, Any]]]:
+        trained = self._trained()
+        given = _given(X, trained.settings)
         names = [str(place) for place in range(len(given))]
-        return list(task.caption(trained, names, given, asking))
+        return [(row["caption"], row) for row in caption.caption(trained, names, given, asking)]
 
     def _about(self, X: Any) -> Literal["images", "classes", "numbers"]:
         """What X holds, as asked for or as it looks."""
@@ -202,43 +102,51 @@ class Captioner(BaseEstimator):
             return self.about  # type: ignore[return-value]  # settings check it
         if _has_paths(X):
             return "images"
-        axes = np.ndim(X)
+        try:
+            axes = np.ndim(X)
+        except ValueError:
+            raise DataError(f"X holds lists of different lengths; it takes {_TAKES}") from None
         return "images" if axes >= 3 else "numbers" if axes == 2 else "classes"
 
-    def _given(self, X: Any, about: str) -> np.ndarray | list[str]:
-        if about == "classes":
-            return [str(name) for name in X]
-        if about == "numbers":
-            return _vectors(X)
-        size, channels = (self.height, self.width), 1 if self.grey else 3
-        if _has_paths(X):
-            return np.stack([load_image(path, size, channels) for path in X])
-        return np.stack([fitted_image(image, size, channels) for image in _images(X)])
+
+def _given(X: Any, settings: Any) -> np.ndarray | list[str]:
+    """What captions are about, as settings say what it is."""
+    values = in_order(X, "X", _TAKES)
+    if settings.about == "classes":
+        return _names(values)
+    if settings.about == "numbers":
+        return _vectors(values)
+    size, channels = (settings.height, settings.width), 1 if settings.grey else 3
+    if _has_paths(values):
+        return np.stack([load_image(path, size, channels) for path in values])
+    return np.stack([fitted_image(image, size, channels) for image in _images(values)])
 
 
 def _has_paths(X: Any) -> bool:
     """Whether X holds paths of image files."""
-    from engram.data.images.pictures import SUFFIXES
-
-    if isinstance(X, np.ndarray) or not isinstance(X, Sequence) or not len(X):
+    if not len(X) or getattr(X, "ndim", 1) != 1:
         return False
-    first = X[0]
-    return isinstance(first, Path) or (
-        isinstance(first, str) and Path(first).suffix.lower() in SUFFIXES
+    return isinstance(X[0], Path) or (
+        isinstance(X[0], str) and Path(X[0]).suffix.lower() in SUFFIXES
     )
+
+
+def _names(X: Any) -> list[str]:
+    """Names of classes."""
+    for place, name in enumerate(X):
+        if not isinstance(name, str | int | np.integer):
+            raise DataError(f"X[{place}] is {type(name).__name__}; it takes {_TAKES}")
+    return [str(name) for name in X]
 
 
 def _vectors(X: Any) -> np.ndarray:
     """``(N, F)`` float32, without gaps."""
-    try:
-        made = np.asarray(X, dtype=np.float32)
-    except (TypeError, ValueError) as fault:
-        raise DataError(f"X is {type(X).__name__} ({fault}); it takes numbers (N, F)") from None
+    made = numbers(X, "X", "(N, F)", np.float32)
     if made.ndim != 2 or 0 in made.shape:
         raise DataError(f"X has shape {made.shape}; it takes numbers (N, F)")
-    if not np.isfinite(made).all():
-        row, column = np.argwhere(~np.isfinite(made))[0].tolist()
-        raise DataError(f"X[{row}, {column}] is {made[row, column]}; fill gaps in first")
+    if np.isnan(made).any():
+        row, column = np.argwhere(np.isnan(made))[0].tolist()
+        raise DataError(f"X[{row}, {column}] is nan; fill gaps in first")
     return made
 
 

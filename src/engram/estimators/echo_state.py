@@ -1,28 +1,59 @@
 """EchoState: fit, predict, generate with an echo state network."""
 
+from contextlib import ExitStack
+from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
+from time import monotonic
 from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from pydantic import Field
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import ClassifierTags, RegressorTags
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from engram.errors import ConfigError, DataError, did_you_mean
+from engram.errors import ConfigError, DataError, RunError, did_you_mean
+from engram.estimators.base import Estimator
+from engram.estimators.inputs import in_order, numbers, require_as_many
+from engram.estimators.sequence_estimator import answers_of, classes_of
 from engram.estimators.series import Series, as_series
+from engram.estimators.stored import KEY, Classes, Fitted, require_kind
 from engram.layers.reservoir import Reservoir
 from engram.models.echo_state import EchoStateNetwork
-from engram.models.storage import load_description, load_weights, save_description, save_weights
+from engram.models.storage import (
+    load_description,
+    load_weights,
+    read_weights,
+    save_description,
+    save_weights,
+)
+from engram.records import Result
+from engram.settings import Settings
+from engram.training.loop import Outcome
 from engram.training.readout import ReadoutFit, check_warm_up, driven, padded
+from engram.training.reporting import Plan, Prepared, Reporter
+from engram.training.run_folder import RunFolder
 
 TARGETS = ("steps", "sequence", "class")
 _DTYPES = {"float64": torch.float64, "float32": torch.float32}
+_LABELS = "a class for each series, (N,)"
+_NUMBERS = "numbers for each series, (N,) or (N, O)"
 
 
-class EchoState(BaseEstimator):
+class _Sizes(Settings):
+    """What a saved network needs beside its parameters and weights, as ``preprocess.json``."""
+
+    features: int = Field(ge=1)
+    outputs: int = Field(ge=1)
+    flat: bool
+    ridge: float
+    classes: list[bool | int | float | str] | None = None  # before `Fitted` held them
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class EchoState(Estimator):
     """An echo state network with scikit-learn's manners: a reservoir and a ridge readout.
 
     Series are an array ``(N, T, I)``, a list of arrays ``(T_i, I)``, or one array ``(T, I)``; steps
@@ -42,67 +73,75 @@ class EchoState(BaseEstimator):
         ridge: Penalty of the readout, or ``"auto"``: the one of 1e-12 to 1e2 that errs least on the
             last fifth of each series, or on every fifth series.
         dtype: ``"float64"`` or ``"float32"``.
-        random_state: Seed of the reservoir.
+        random_state: Seed of the reservoir; a numpy RandomState, from which each fit draws one; or
+            None for numpy's own.
+        run_dir: Where `fit` records its result; None writes nothing to disk.
 
     Attributes:
-        module_: The `EchoStateNetwork`, a torch module.
+        module_: The `EchoStateNetwork`, a torch module in evaluation mode.
         ridge_: The penalty that was used.
         classes_: The classes, sorted; with ``target="class"``.
         n_features_in_: I.
+        seed_: The seed that was drawn.
+        n_iter_: 1, since the readout is solved for and not approached.
+
+    Example:
+        >>> import numpy as np
+        >>> import engram
+        >>> series = np.sin(np.arange(300) / 4)
+        >>> model = engram.EchoState(units=50, warm_up=20).fit(series[:250], series[1:251])
+        >>> np.allclose(model.generate(5), series[251:256], atol=0.01)
+        True
     """
 
-    _readout_fit: ReadoutFit
+    target: str = "steps"
+    units: int = 500
+    spectral_radius: float = 0.9
+    input_scaling: Any = 1.0
+    bias_scaling: float = 0.2
+    leak: Any = 1.0
+    density: float = 0.1
+    feedback: bool = False
+    feedback_scaling: float = 1.0
+    sees_input: bool = True
+    summary: str = "mean"
+    warm_up: int = 100
+    ridge: float | str = 1e-6
+    dtype: str = "float64"
 
-    def __init__(
-        self,
-        *,
-        target: str = "steps",
-        units: int = 500,
-        spectral_radius: float = 0.9,
-        input_scaling: Any = 1.0,
-        bias_scaling: float = 0.2,
-        leak: Any = 1.0,
-        density: float = 0.1,
-        feedback: bool = False,
-        feedback_scaling: float = 1.0,
-        sees_input: bool = True,
-        summary: str = "mean",
-        warm_up: int = 100,
-        ridge: float | str = 1e-6,
-        dtype: str = "float64",
-        random_state: int = 0,
-    ) -> None:
-        self.target = target
-        self.units = units
-        self.spectral_radius = spectral_radius
-        self.input_scaling = input_scaling
-        self.bias_scaling = bias_scaling
-        self.leak = leak
-        self.density = density
-        self.feedback = feedback
-        self.feedback_scaling = feedback_scaling
-        self.sees_input = sees_input
-        self.summary = summary
-        self.warm_up = warm_up
-        self.ridge = ridge
-        self.dtype = dtype
-        self.random_state = random_state
-
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, *, reporter: Reporter | None = None) -> Self:
         """Draw a reservoir and fit its readout.
 
         Args:
             X: Series.
             y: Targets, as ``target`` says.
+            reporter: Who is told how it goes; see `engram.Reporter`.
 
         Raises:
             ConfigError: For parameters that cannot work, and a readout without a single solution.
             DataError: For series or targets that cannot be used.
+            RunError: For a folder that cannot be written.
         """
-        for name in ("module_", "classes_", "_readout_fit"):
-            if hasattr(self, name):
-                delattr(self, name)
-        return self.partial_fit(X, y)
+        started, told = monotonic(), reporter or Reporter()
+        self._check()
+        series = as_series(X, "X")
+        steps = sum(len(array) for array in series.arrays)
+        about = [f"{len(series.arrays):,} series of {steps:,} steps"]
+        told.prepared(Prepared(about, [], "steps", ""))
+        with ExitStack() as until_the_end:
+            run = None
+            if self.run_dir is not None:
+                command = ["engram.EchoState.fit"]
+                run = RunFolder.create(Path(self.run_dir), {"task": "echo-state"}, command)
+                until_the_end.enter_context(run.held())
+            told.begin(Plan(1, 0, 1, steps))
+            self._learn(series, y, None, None)
+            if run is not None:
+                self.save(run.model)
+                size = sum(weight.numel() for weight in self.module_.readout.parameters())
+                run.write(Result(updates=1, parameters=size, valid_loss=None, best_update=1))
+        told.end(Outcome(1, None, 1, False, False, monotonic() - started))
+        return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
         """Add series to those that the readout was fitted on; the result is as of one `fit`.
@@ -116,30 +155,53 @@ class EchoState(BaseEstimator):
         Raises:
             ConfigError, DataError: As `fit`.
         """
-        series = as_series(X, "X")
-        begins = not hasattr(self, "module_")
-        if begins:
-            self._check()
-            if self.target == "class":
-                self.classes_ = np.unique(_labels(y if classes is None else classes))
-        targets, flat = self._targets(series, y)
-        if begins:
-            self.n_features_in_ = series.arrays[0].shape[1]
-            network = self._network(self.n_features_in_, targets[0].shape[1])
-            ridge = None if self.ridge == "auto" else float(self.ridge)
-            fit = ReadoutFit(network, self.warm_up, ridge)
-        elif hasattr(self, "_readout_fit"):
-            fit = self._readout_fit
-        else:
+        known = getattr(self, "_readout_fit", None)
+        if known is None and self.__sklearn_is_fitted__():
             raise ConfigError(
                 "partial_fit goes on from the sums of a fit, and a saved model holds none; fit() "
-                "it anew"
+                "it again"
             )
-        self._check_features(series)
+        self._check()
+        return self._learn(as_series(X, "X"), y, classes, known)
+
+    def _learn(self, series: Series, y: Any, classes: Any, fit: ReadoutFit | None) -> Self:
+        """Add series to those that were learnt, or begin with them."""
+        known = self.classes_ if fit is not None and self.target == "class" else None
+        if self.target == "class" and known is None:
+            labels = answers_of(y if classes is None else classes, "y", _LABELS)
+            known = classes_of(labels)[0].array()
+        if fit is not None:
+            self._check_features(series)
+        targets, flat = self._targets(series, y, known)
+        if fit is None:
+            seed = self._draw_seed()
+            features = series.arrays[0].shape[1]
+            network = self._network(features, targets[0].shape[1], seed)
+            ridge = None if self.ridge == "auto" else float(self.ridge)
+            fit = ReadoutFit(network, self.warm_up, ridge)
+        else:
+            seed = self.seed_
         fit.add(series.arrays, targets)
-        self.ridge_ = fit.solve()
-        self.module_, self._readout_fit, self._flat = fit.network, fit, flat
+        ridge = fit.solve()
+        sizes = _Sizes(
+            features=series.arrays[0].shape[1],
+            outputs=targets[0].shape[1],
+            flat=flat,
+            ridge=ridge,
+        )
+        self._readout_fit = fit
+        self._take(fit.network, sizes, known, seed)
         return self
+
+    def _take(
+        self, network: EchoStateNetwork, sizes: _Sizes, classes: np.ndarray | None, seed: int
+    ) -> None:
+        """Become fitted."""
+        self.module_, self.ridge_, self.seed_, self.n_iter_ = network.eval(), sizes.ridge, seed, 1
+        self.n_features_in_, self._sizes, self._flat = sizes.features, sizes, sizes.flat
+        self.__dict__.pop("classes_", None)
+        if classes is not None:
+            self.classes_ = classes
 
     def predict(self, X: Any) -> Any:
         """Outputs at each step, in the form in which the series come; or one for each series.
@@ -149,7 +211,7 @@ class EchoState(BaseEstimator):
         Raises:
             DataError: For series that cannot be used.
         """
-        check_is_fitted(self, "module_")
+        self._require_fitted()
         series = as_series(X, "X")
         self._check_features(series)
         arrays = self._outputs(series)
@@ -162,12 +224,14 @@ class EchoState(BaseEstimator):
 
     def score(self, X: Any, y: Any) -> float:
         """Share of classes that are right, or R², for steps after the warm-up; higher is better."""
-        check_is_fitted(self, "module_")
+        self._require_fitted()
         if self.target == "class":
-            return float(accuracy_score(_labels(y), self.predict(X)))
+            found, labels = self.predict(X), answers_of(y, "y", _LABELS)
+            require_as_many(found, labels, "series", "classes")
+            return float(accuracy_score(labels, found))
         series = as_series(X, "X")
         self._check_features(series)
-        targets, _ = self._targets(series, y)
+        targets, _ = self._targets(series, y, None)
         skipped = 0
         if self.target == "steps":
             check_warm_up(series.arrays, self.warm_up)
@@ -191,7 +255,7 @@ class EchoState(BaseEstimator):
         Raises:
             ConfigError: Where outputs cannot be inputs, or ``y`` or ``inputs`` are missing.
         """
-        check_is_fitted(self, "module_")
+        self._require_fitted()
         self._check_generation(steps, X, y, inputs)
         series = None if X is None else as_series(X, "X")
         network = self.module_
@@ -225,21 +289,16 @@ class EchoState(BaseEstimator):
         """Write the fitted model into a folder; what `partial_fit` needs is not kept.
 
         Raises:
+            NotFittedError: Before `fit`.
             RunError: Where it cannot be written.
         """
-        check_is_fitted(self, "module_")
-        preprocess = {
-            "features": self.n_features_in_,
-            "outputs": self.module_.readout.out_features,
-            "flat": self._flat,
-            "ridge": self.ridge_,
-            "classes": self.classes_.tolist() if self.target == "class" else None,
-        }
-        config = {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in self.get_params().items()
-        }
-        save_description(Path(path), config, preprocess)
+        self._require_fitted()
+        parameters = {name: _plain(value) for name, value in self.get_params().items()}
+        parameters |= {"random_state": self.seed_, "run_dir": None}
+        classes = Classes.of(self.classes_) if self.target == "class" else None
+        fitted = Fitted(n_iter=self.n_iter_, classes=classes)
+        config = {KEY: fitted.plain(), "parameters": parameters}
+        save_description(Path(path), config, self._sizes.plain())
         save_weights(Path(path), self.module_.state_dict())
 
     @classmethod
@@ -247,16 +306,31 @@ class EchoState(BaseEstimator):
         """Read a folder that `save` wrote.
 
         Raises:
-            RunError: Where it is missing or damaged.
+            RunError: Where it is missing, damaged, or of another estimator.
         """
-        config, preprocess = load_description(Path(path))
-        estimator = cls(**{name: config[name] for name in cls._get_param_names()})
-        estimator.module_ = estimator._network(preprocess["features"], preprocess["outputs"])
-        load_weights(Path(path), estimator.module_)
-        estimator.n_features_in_, estimator.ridge_ = preprocess["features"], preprocess["ridge"]
-        estimator._flat = preprocess["flat"]
-        if preprocess["classes"] is not None:
-            estimator.classes_ = np.array(preprocess["classes"])
+        folder = Path(path)
+        config, preprocess = load_description(folder)
+        require_kind("EchoState", config, folder)
+        fitted = Fitted.read(config, folder)
+        try:
+            sizes = _Sizes.checked(preprocess)
+            estimator = cls(**config.get("parameters", config))
+            estimator._check()
+            seed = estimator._draw_seed()
+            shape = read_weights(folder)["reservoir.recurrent_weights"].shape
+            if shape != (estimator.units, estimator.units):  # before so many are allocated
+                raise DataError(f"units is {estimator.units}, and the weights are {tuple(shape)}")
+            network = estimator._network(sizes.features, sizes.outputs, seed)
+        except (ConfigError, DataError, TypeError, KeyError, ValueError) as fault:
+            raise RunError(f"{folder} is damaged ({fault}); restore it") from None
+        load_weights(folder, network)
+        classes = None
+        if estimator.target == "class":
+            labels = fitted.classes
+            classes = np.array(sizes.classes) if labels is None else labels.array()
+            if classes.shape != (sizes.outputs,):
+                raise RunError(f"{folder} is damaged (its classes are not as many as its outputs)")
+        estimator._take(network, sizes, classes, seed)
         return estimator
 
     def __sklearn_tags__(self) -> Any:
@@ -278,19 +352,24 @@ class EchoState(BaseEstimator):
             faults.append(f"dtype is {self.dtype!r}: {did_you_mean(str(self.dtype), _DTYPES)}")
         if self.summary not in ("mean", "last"):
             faults.append(f"summary is {self.summary!r}; it takes 'mean' or 'last'")
-        if not isinstance(self.warm_up, int) or self.warm_up < 0:
-            faults.append(f"warm_up is {self.warm_up!r}; it takes a whole number from 0")
-        if self.ridge != "auto" and not (isinstance(self.ridge, int | float) and self.ridge >= 0):
+        for name, least in (("warm_up", 0), ("units", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < least:
+                faults.append(f"{name} is {value!r}; it takes a whole number from {least}")
+        for name in ("spectral_radius", "bias_scaling", "density", "feedback_scaling"):
+            if not isinstance(getattr(self, name), Real):
+                faults.append(f"{name} is {getattr(self, name)!r}; it takes a number")
+        if self.ridge != "auto" and not (isinstance(self.ridge, Real) and self.ridge >= 0):
             faults.append(f"ridge is {self.ridge!r}; it takes a number from 0, or 'auto'")
         if self.feedback and self.target != "steps":
             faults.append(f"feedback needs outputs at each step, and target is {self.target!r}")
         if faults:
             raise ConfigError(f"EchoState: {'; '.join(faults)}")
 
-    def _network(self, features: int, outputs: int) -> EchoStateNetwork:
+    def _network(self, features: int, outputs: int, seed: int) -> EchoStateNetwork:
         reservoir = Reservoir(
             features,
-            self.units,
+            int(self.units),
             spectral_radius=self.spectral_radius,
             input_scaling=self.input_scaling,
             bias_scaling=self.bias_scaling,
@@ -298,7 +377,7 @@ class EchoState(BaseEstimator):
             density=self.density,
             feedback_size=outputs if self.feedback else 0,
             feedback_scaling=self.feedback_scaling,
-            seed=self.random_state,
+            seed=seed,
             dtype=_DTYPES[self.dtype],
         )
         summary = "steps" if self.target == "steps" else self.summary
@@ -309,13 +388,15 @@ class EchoState(BaseEstimator):
         if found != self.n_features_in_:
             raise DataError(f"X has {found} features; this was fitted on {self.n_features_in_}")
 
-    def _targets(self, series: Series, y: Any) -> tuple[list[np.ndarray], bool]:
+    def _targets(
+        self, series: Series, y: Any, classes: np.ndarray | None
+    ) -> tuple[list[np.ndarray], bool]:
         """Targets of each series, ``(T_i, O)`` or ``(1, O)``; and whether they had no axis O."""
         flat = False
         if self.target == "steps":
             # one number a step for an array of series: no axis for them
-            flat = series.kind == "array" and np.ndim(y) == 2
-            given = as_series(np.asarray(y)[..., None] if flat else y, "y")
+            flat = series.kind == "array" and np.ndim(in_order(y, "y", "series")) == 2
+            given = as_series(numbers(y, "y", "(N, T)")[..., None] if flat else y, "y")
             lengths = [[len(array) for array in each.arrays] for each in (given, series)]
             if lengths[0] != lengths[1]:
                 raise DataError(
@@ -324,15 +405,18 @@ class EchoState(BaseEstimator):
                 )
             targets, flat = given.arrays, flat or given.flat
         elif self.target == "class":
-            labels = _labels(y)
-            unknown = sorted(set(labels.tolist()) - set(self.classes_.tolist()))
+            assert classes is not None
+            labels = answers_of(y, "y", _LABELS)
+            unknown = sorted(set(labels.tolist()) - set(classes.tolist()))
             if unknown:
                 raise DataError(f"y holds the class {unknown[0]!r}, which was not announced")
-            targets = list((labels[:, None] == self.classes_).astype(np.float64)[:, None])
+            targets = list((labels[:, None] == classes).astype(np.float64)[:, None])
         else:
-            numbers = np.asarray(y, dtype=np.float64)
-            flat = numbers.ndim == 1
-            targets = list(numbers.reshape(len(numbers), 1, -1))
+            values = numbers(y, "y", _NUMBERS)
+            if values.ndim not in (1, 2) or np.isnan(values).any():
+                raise DataError(f"y has shape {values.shape} or holds NaN; it takes {_NUMBERS}")
+            flat = values.ndim == 1
+            targets = list(values.reshape(len(values), 1, -1))
         if len(targets) != len(series.arrays):
             raise DataError(f"y has {len(targets)} targets for {len(series.arrays)} series")
         return targets, flat
@@ -379,7 +463,7 @@ class EchoState(BaseEstimator):
 
     def _ends(self, series: Series, y: Any) -> tuple[Tensor, Tensor]:
         """The state after each series ``(N, units)``, and the last output of each ``(N, O)``."""
-        targets = None if y is None else self._targets(series, y)[0]
+        targets = None if y is None else self._targets(series, y, None)[0]
         count, network = len(series.arrays), self.module_
         states = network.end_state.new_empty(count, self.units)
         outputs = network.end_output.new_empty(count, network.readout.out_features)
@@ -394,13 +478,11 @@ class EchoState(BaseEstimator):
         return states, outputs
 
 
-def _labels(y: Any) -> np.ndarray:
-    labels = np.asarray(y)
-    if labels.ndim != 1 or not len(labels):
-        raise DataError(f"y has shape {labels.shape}; target='class' takes one class a series")
-    return labels
-
-
 def _shortened(lengths: list[int]) -> str:
     shown = ", ".join(str(length) for length in lengths[:3])
     return f"{shown}, …" if len(lengths) > 3 else shown
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as JSON holds it."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

@@ -1,12 +1,11 @@
 """Forecaster: the next steps of series, with scikit-learn's manners."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Self, cast
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from engram.data.arrays.sequences import Sequences
@@ -16,14 +15,19 @@ from engram.data.panels.panel import Panel, joined
 from engram.data.panels.tables import find_panel_roles, read_panel
 from engram.data.tables.frames import frame_table, is_frame
 from engram.errors import ConfigError, DataError
-from engram.estimators.fitting import fit, loaded, trained_of, values_of
+from engram.estimators.inputs import arrays, numbers
+from engram.estimators.stored import Fitted
+from engram.estimators.task_estimator import TaskEstimator
 from engram.models.many_to_many import State
-from engram.tasks import backtest, fitting
-from engram.tasks import forecast as task
+from engram.tasks import backtest, forecast
+from engram.tasks.task import Task, Trained
 from engram.training.reporting import Reporter
 
+_TAKES = "(T,), (N, T), a list of (T,), or a table"
 
-class Forecaster(BaseEstimator):
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Forecaster(TaskEstimator):
     """A recurrent model of what comes next in series, that goes on as new values come.
 
     Args:
@@ -40,92 +44,54 @@ class Forecaster(BaseEstimator):
         valid_origins: Origins at the end of each series whose forecasts choose the best weights;
             these are not learnt from. 0 learns from all, and keeps the last weights.
         stride: Steps from an origin to the next; None for half the horizon.
-        random_state: Seed of everything random.
+        random_state: Seed of everything random; a numpy RandomState, from which each fit draws one;
+            or None for numpy's own.
         run_dir: Where the training is recorded; None writes nothing to disk.
 
     Attributes:
-        module_: The torch module; see `MultiHorizon`.
+        module_: The torch module, in evaluation mode; see `MultiHorizon`.
         preprocess_: Scales and frequency; see `Outlook`.
         settings_: All settings of the training.
         keys_: What each series is called.
+        seed_: The seed that was drawn.
         valid_loss_: Pinball cost on the validation part, or None without one.
-        n_iter_: Updates of the weights in training.
+        n_iter_: Updates of the weights in training; ``n_updates_`` is the same.
+
+    Example:
+        >>> import numpy as np
+        >>> import engram
+        >>> series = 10 + np.sin(np.arange(80) / 2)
+        >>> model = engram.Forecaster(horizon=4, hidden=8, epochs=2, window=20).fit(series[:70])
+        >>> model.update(series[70:]).predict().shape, model.predict_interval(0.8).shape
+        ((4,), (4, 2))
     """
 
-    def __init__(
-        self,
-        horizon: int = 12,
-        *,
-        season: int | None = None,
-        transform: str = "none",
-        reference: str = "last",
-        intervals: Sequence[float] = (0.8,),
-        calendar: bool = True,
-        missing: str = "refuse",
-        target: Sequence[str] = (),
-        series: str | None = None,
-        time: str | None = None,
-        past: Sequence[str] = (),
-        known: Sequence[str] = (),
-        cell: str = "lstm",
-        hidden: int = 64,
-        layers: int = 1,
-        dropout: float = 0.0,
-        dropout_input: float = 0.0,
-        weight_drop: float = 0.0,
-        zoneout: float | Mapping[str, float] | None = None,
-        forget_bias: float | None = None,
-        context: int = 8,
-        decoder: int = 32,
-        window: int = 96,
-        batch: int = 16,
-        epochs: int = 50,
-        optimizer: str = "adamw",
-        rate: float = 2e-3,
-        schedule: str = "cosine",
-        clip_norm: float | None = 1.0,
-        weight_decay: float = 0.0,
-        patience: int | None = None,
-        valid_origins: int = 2,
-        stride: int | None = None,
-        random_state: int = 0,
-        run_dir: str | Path | None = None,
-    ) -> None:
-        self.horizon = horizon
-        self.season = season
-        self.transform = transform
-        self.reference = reference
-        self.intervals = intervals
-        self.calendar = calendar
-        self.missing = missing
-        self.target = target
-        self.series = series
-        self.time = time
-        self.past = past
-        self.known = known
-        self.cell = cell
-        self.hidden = hidden
-        self.layers = layers
-        self.dropout = dropout
-        self.dropout_input = dropout_input
-        self.weight_drop = weight_drop
-        self.zoneout = zoneout
-        self.forget_bias = forget_bias
-        self.context = context
-        self.decoder = decoder
-        self.window = window
-        self.batch = batch
-        self.epochs = epochs
-        self.optimizer = optimizer
-        self.rate = rate
-        self.schedule = schedule
-        self.clip_norm = clip_norm
-        self.weight_decay = weight_decay
-        self.patience = patience
-        self.valid_origins = valid_origins
-        self.stride = stride
-        self.random_state = random_state
-        self.run_dir = run_dir
+    task: ClassVar[Task] = forecast.TASK
+    fixed: ClassVar[Mapping[str, Any]] = {"data": ["X"], "origins": 0}
+
+    horizon: int = 12
+    season: int | None = None
+    transform: str = "none"
+    reference: str = "last"
+    intervals: Sequence[float] = (0.8,)
+    calendar: bool = True
+    missing: str = "refuse"
+    target: Sequence[str] = ()
+    series: str | None = None
+    time: str | None = None
+    past: Sequence[str] = ()
+    known: Sequence[str] = ()
+    dropout_input: float = 0.0
+    weight_drop: float = 0.0
+    zoneout: float | Mapping[str, float] | None = None
+    context: int = 8
+    decoder: int = 32
+    window: int = 96
+    batch: int = 16
+    epochs: int = 50
+    rate: float = 2e-3
+    valid_origins: int = 2
+    stride: int | None = None
 
     def fit(self, X: Any, y: None = None, *, reporter: Reporter | None = None) -> Self:
         """Train on series, and read them to their ends.
@@ -141,11 +107,11 @@ class Forecaster(BaseEstimator):
             ConfigError: For parameters that cannot work, all of them named.
             DataError: For what cannot be read, and series that are too short.
         """
-        settings = task.ForecastSettings.checked(self._values(), "Forecaster")
-        panel, roles = self._read(X, None)
-        data = task.make_data(settings, panel, roles=roles)
-        fit(self, task.TASK, settings, data, reporter=reporter, run_dir=self.run_dir)
-        self._begin(panel)
+        settings = self._settings()
+        panel, roles, single = self._read(X, None)
+        data = forecast.make_data(settings, panel, roles=roles)
+        self._fit(settings, data, reporter=reporter, run_dir=self.run_dir)
+        self._begin(panel, single)
         return self
 
     def update(self, X: Any) -> Self:
@@ -158,12 +124,13 @@ class Forecaster(BaseEstimator):
         Raises:
             DataError: For what cannot be read, other series, and times that do not follow.
         """
-        trained = trained_of(self, task.TASK)
+        trained = self._trained()
         if hasattr(self, "_panel"):
-            panel, _ = self._read(X, trained.preprocess, self._panel.lengths)
+            panel, _, _ = self._read(X, trained.preprocess, self._panel.lengths)
             self._advance(joined(self._panel, panel))
         else:
-            self._begin(self._read(X, trained.preprocess)[0])
+            panel, _, single = self._read(X, trained.preprocess)
+            self._begin(panel, single)
         return self
 
     def predict(self, steps: int | None = None) -> np.ndarray:
@@ -188,7 +155,7 @@ class Forecaster(BaseEstimator):
             ConfigError: For a share that was not learnt.
             DataError: As `predict`.
         """
-        known = trained_of(self, task.TASK).preprocess.settings.intervals
+        known = self._trained().preprocess.settings.intervals
         if share not in known:
             raise ConfigError(
                 f"an interval of {share:g} was not learnt, which was told {list(known)}; name it "
@@ -212,40 +179,22 @@ class Forecaster(BaseEstimator):
         Raises:
             DataError: For what cannot be read, or series that are too short.
         """
-        trained = trained_of(self, task.TASK)
-        panel, _ = self._read(X, trained.preprocess)
-        return task.evaluate(trained, task.backtest_of(trained, panel, origins, stride)).measures
+        trained = self._trained()
+        panel, _, _ = self._read(X, trained.preprocess)
+        part = forecast.backtest_of(trained, panel, origins, stride)
+        return forecast.evaluate(trained, part).measures
 
     def score(self, X: Any, y: None = None) -> float:
         """MASE of `backtest` with its sign changed, so that more is better."""
         return -self.backtest(X)["MASE"]
 
-    def save(self, path: str | Path) -> None:
-        """Write the fitted model into a folder, as a run's ``model/``; the state is not kept.
-
-        Raises:
-            RunError: Where it cannot be written.
-        """
-        fitting.save(Path(path), trained_of(self, task.TASK))
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a folder that `save` or a training (``RUN/model``) wrote; then `update` it.
-
-        Raises:
-            RunError: Where it is missing or damaged.
-        """
-        return cast(Self, loaded(cls, task.TASK, path))
-
-    def _values(self) -> dict[str, Any]:
-        values = values_of(self)
-        lists = {name: list(values[name]) for name in ("intervals", "target", "past", "known")}
-        return values | lists | {"origins": 0}
-
     def _read(
         self, X: Any, outlook: Outlook | None, before: Sequence[int] | np.ndarray = ()
-    ) -> tuple[Panel, dict[str, Any]]:
-        """Series, and the roles of columns; arrays go on after so many steps ``before``."""
+    ) -> tuple[Panel, dict[str, Any], bool]:
+        """Series, the roles of columns, and whether X is an array of one series.
+
+        Arrays go on after so many steps ``before``.
+        """
         if is_frame(X):
             table = frame_table(X, "X")
             roles = dict(outlook.roles) if outlook is not None else {}
@@ -259,40 +208,21 @@ class Forecaster(BaseEstimator):
                 known=self.known or roles.get("known", ()),
             )
             panel, _ = read_panel([table], found)
-            self._single = False
-            return panel, found.settings()
-        return self._arrays(X, before), {}
+            return panel, found.settings(), False
+        several = arrays(X, "X", _TAKES, np.float32)
+        if several is not None:
+            return _panel(several, before), {}, False
+        array = numbers(X, "X", _TAKES, np.float32)
+        single = array.ndim == 1
+        return _panel([array] if single else list(array), before), {}, single
 
-    def _arrays(self, X: Any, before: Sequence[int] | np.ndarray) -> Panel:
-        try:
-            if isinstance(X, list | tuple) and len(X) and np.ndim(X[0]) > 0:
-                arrays, single = [np.asarray(each, dtype=np.float32) for each in X], False
-            else:
-                array = np.asarray(X, dtype=np.float32)
-                single = array.ndim == 1
-                arrays = [array] if single else list(array)
-        except (TypeError, ValueError) as fault:
-            raise DataError(f"X is {type(X).__name__} ({fault}); it takes numbers") from None
-        for place, each in enumerate(arrays):
-            if each.ndim != 1 or not len(each) or np.isinf(each).any() or np.isnan(each).all():
-                raise DataError(
-                    f"series {place} of X has shape {each.shape} or holds no finite value; X takes "
-                    "(T,), (N, T), a list of (T_i,), or a table"
-                )
-        if not arrays:
-            raise DataError("X holds no series; give at least one")
-        self._single = single
-        width = len(str(len(arrays) - 1))
-        sequences = Sequences.of([each[:, None] for each in arrays], ("value",))
-        begins = [*before, *[0] * len(arrays)]
-        times = [np.arange(len(each)) + begin for each, begin in zip(arrays, begins, strict=False)]
-        keys = [f"series {place:0{width}}" for place in range(len(arrays))]
-        ahead = np.zeros(len(arrays), dtype=np.int64)
-        laid = np.concatenate(times).astype(np.float64)
-        return Panel(sequences, laid, keys, 0, Frequency(), ahead)
+    def _take(self, trained: Trained, fitted: Fitted) -> None:
+        super()._take(trained, fitted)
+        self.__dict__.pop("_panel", None)
 
-    def _begin(self, panel: Panel) -> None:
+    def _begin(self, panel: Panel, single: bool) -> None:
         """Forget all series, and read these."""
+        self._single = single
         self.keys_ = panel.keys
         self._scales = self.preprocess_.scales_of(panel)
         self._read_steps = np.zeros(len(panel), dtype=np.int64)
@@ -305,7 +235,7 @@ class Forecaster(BaseEstimator):
         """Read the steps that were not yet read."""
         self._panel = panel
         self._answers: np.ndarray | None = None
-        trained = trained_of(self, task.TASK)
+        trained = self._trained()
         for index in range(len(panel)):
             self._states[index], output = backtest.read_on(
                 trained,
@@ -320,7 +250,7 @@ class Forecaster(BaseEstimator):
 
     def _quantile(self, level: float) -> np.ndarray:
         """``(N, horizon)``."""
-        trained = trained_of(self, task.TASK)
+        trained = self._trained()
         outlook: Outlook = trained.preprocess
         if not hasattr(self, "_panel"):
             raise DataError("no series was read yet; give what is known of them by update()")
@@ -343,3 +273,23 @@ class Forecaster(BaseEstimator):
 
     def _shaped(self, values: np.ndarray) -> np.ndarray:
         return values[0] if self._single else values
+
+
+def _panel(series: list[np.ndarray], before: Sequence[int] | np.ndarray) -> Panel:
+    """Series ``(T_i,)`` that go on after so many steps ``before``."""
+    for place, each in enumerate(series):
+        if each.ndim != 1 or not len(each) or np.isnan(each).all():
+            raise DataError(
+                f"series {place} of X has shape {each.shape} or holds no finite value; X takes "
+                f"{_TAKES}"
+            )
+    if not series:
+        raise DataError("X holds no series; give at least one")
+    width = len(str(len(series) - 1))
+    sequences = Sequences.of([each[:, None] for each in series], ("value",))
+    begins = [*before, *[0] * len(series)]
+    times = [np.arange(len(each)) + begin for each, begin in zip(series, begins, strict=False)]
+    keys = [f"series {place:0{width}}" for place in range(len(series))]
+    ahead = np.zeros(len(series), dtype=np.int64)
+    laid = np.concatenate(times).astype(np.float64)
+    return Panel(sequences, laid, keys, 0, Frequency(), ahead)

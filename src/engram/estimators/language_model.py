@@ -1,24 +1,23 @@
 """LanguageModel: fit on texts, score texts, sample text."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self
 
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
-
-from engram.errors import ConfigError, DataError
-from engram.estimators.fitting import fit, loaded, trained_of, values_of
-from engram.tasks import fitting
-from engram.tasks import language_model as task
+from engram.estimators.inputs import texts
+from engram.estimators.stored import Fitted
+from engram.estimators.task_estimator import TaskEstimator
+from engram.tasks import language_model
 from engram.tasks.sampling import stream_sample
-from engram.tasks.task import Data, Trained
+from engram.tasks.task import Task, Trained
 from engram.tasks.transfer import Start, starting_values
 from engram.training.reporting import Reporter
 from engram.training.run_folder import RunFolder
 
 
-class LanguageModel(BaseEstimator):
+@dataclass(kw_only=True, eq=False, repr=False)
+class LanguageModel(TaskEstimator):
     """A recurrent language model with scikit-learn's manners.
 
     Args:
@@ -27,64 +26,40 @@ class LanguageModel(BaseEstimator):
         cell, hidden, layers, dropout, weight_drop, forget_bias: The model; see `ModelSettings`.
         epochs, lanes, steps, reach, optimizer, rate, schedule, clip_norm, weight_decay, patience:
             The training; see `TrainingSettings`. A text has to hold ``lanes * steps`` tokens.
-        valid: Share of the text, at its end, that chooses the best weights; 0 keeps the last ones.
-        random_state: Seed of everything random.
+        valid: Fraction of the text, at its end, that chooses the best weights; 0 keeps the last
+            ones.
+        random_state: Seed of everything random; a numpy RandomState, from which each fit draws one;
+            or None for numpy's own.
         run_dir: Where the training is recorded; None writes nothing to disk.
 
     Attributes:
-        module_: The torch module: tokens ``(T, B)`` in, scores ``(T, B, V)`` and states out.
+        module_: The torch module, in evaluation mode: tokens ``(T, B)`` in, scores ``(T, B, V)``
+            and states out.
         tokenizer_: Text to tokens and back.
         settings_: All settings of the last training.
-        valid_loss_: Nats a token on the validation part, or None without one.
+        seed_: The seed that was drawn.
+        valid_loss_: Nats per token on the validation part, or None without one.
         n_iter_: Updates of the weights in training; ``n_updates_`` is the same.
+
+    Example:
+        >>> import engram
+        >>> model = engram.LanguageModel(hidden=16, lanes=4, steps=16, epochs=10, rate=0.01)
+        >>> model.fit("to be or not to be, " * 40).sample("to be", length=8, temperature=0)
+        ' or not '
     """
 
-    def __init__(
-        self,
-        *,
-        tokens: str = "characters",
-        vocabulary: int = 10_000,
-        cell: str = "lstm",
-        hidden: int = 128,
-        layers: int = 1,
-        dropout: float = 0.0,
-        weight_drop: float = 0.0,
-        forget_bias: float | None = None,
-        epochs: int = 10,
-        lanes: int = 16,
-        steps: int = 32,
-        reach: int | None = None,
-        optimizer: str = "adamw",
-        rate: float = 2e-3,
-        schedule: str = "cosine",
-        clip_norm: float | None = 1.0,
-        weight_decay: float = 0.0,
-        patience: int | None = None,
-        valid: float = 0.05,
-        random_state: int = 0,
-        run_dir: str | Path | None = None,
-    ) -> None:
-        self.tokens = tokens
-        self.vocabulary = vocabulary
-        self.cell = cell
-        self.hidden = hidden
-        self.layers = layers
-        self.dropout = dropout
-        self.weight_drop = weight_drop
-        self.forget_bias = forget_bias
-        self.epochs = epochs
-        self.lanes = lanes
-        self.steps = steps
-        self.reach = reach
-        self.optimizer = optimizer
-        self.rate = rate
-        self.schedule = schedule
-        self.clip_norm = clip_norm
-        self.weight_decay = weight_decay
-        self.patience = patience
-        self.valid = valid
-        self.random_state = random_state
-        self.run_dir = run_dir
+    task: ClassVar[Task] = language_model.TASK
+
+    tokens: str = "characters"
+    vocabulary: int = 10_000
+    hidden: int = 128
+    weight_drop: float = 0.0
+    epochs: int = 10
+    lanes: int = 16
+    steps: int = 32
+    reach: int | None = None
+    rate: float = 2e-3
+    valid: float = 0.05
 
     def fit(
         self, X: str | Sequence[str], y: None = None, *, reporter: Reporter | None = None
@@ -101,8 +76,8 @@ class LanguageModel(BaseEstimator):
             DataError: For texts that are empty, too short, or no text.
         """
         settings = self._settings()
-        data = task.make_data(settings, _documents(X))
-        return self._fit(settings, data, self.run_dir, "fit", reporter=reporter)
+        data = language_model.make_data(settings, _documents(X))
+        return self._fit(settings, data, reporter=reporter, run_dir=self.run_dir)
 
     def finetune(
         self,
@@ -116,11 +91,12 @@ class LanguageModel(BaseEstimator):
         rate: float | None = None,
         epochs: int | None = None,
         run_dir: str | Path | None = None,
+        reporter: Reporter | None = None,
     ) -> Self:
         """Train the fitted model further, on other texts; all else is as in the training before.
 
         Where the texts hold what the model does not know, a new vocabulary is learnt: head and
-        embedding keep the rows of all tokens in both, and the others begin anew.
+        embedding keep the rows of all tokens in both, and the others are re-initialised.
 
         Args:
             X: One text, or several documents.
@@ -134,15 +110,17 @@ class LanguageModel(BaseEstimator):
             rate: Learning rate; default half of that of the training before.
             epochs: Passes over the texts; default those of the training before.
             run_dir: Where the training is recorded; None writes nothing to disk.
+            reporter: Who is told how the training goes; see `engram.Reporter`.
 
         Raises:
             ConfigError: For parameters that contradict each other or the model, all of them named.
             DataError: For texts that are empty, too short, or no text.
         """
-        check_is_fitted(self, "module_")
         start = self._trained()
         begun = Start.of(start)
-        values = starting_values(task.NAME, task.LanguageModelSettings, begun) | {
+        values = starting_values(
+            language_model.NAME, language_model.LanguageModelSettings, begun
+        ) | {
             "start": None,
             "data": ["X"],
             "freeze": list(freeze),
@@ -153,19 +131,20 @@ class LanguageModel(BaseEstimator):
         values |= {} if rate is None else {"rate": rate}
         values |= {} if epochs is None else {"epochs": epochs}
         values |= {} if run_dir is None else {"start": str(RunFolder(Path(run_dir)).start)}
-        settings = task.LanguageModelSettings.checked(values, "LanguageModel.finetune")
-        known = task.kept_tokenizer(settings, begun)
-        data = task.make_data(settings, _documents(X), known=known)
-        return self._fit(settings, data, run_dir, "finetune", start)
+        settings = language_model.LanguageModelSettings.checked(values, "LanguageModel.finetune")
+        known = language_model.kept_tokenizer(settings, begun)
+        data = language_model.make_data(settings, _documents(X), known=known)
+        return self._fit(
+            settings, data, reporter=reporter, run_dir=run_dir, start=start, method="finetune"
+        )
 
     def score(self, X: str | Sequence[str], y: None = None) -> float:
-        """Mean log-likelihood of texts in nats a token; higher is better.
+        """Mean log-likelihood of texts in nats per token; higher is better.
 
         Raises:
             DataError: For texts that are empty or no text.
         """
-        check_is_fitted(self, "module_")
-        return -task.score(self._trained(), _documents(X)).loss
+        return -language_model.score(self._trained(), _documents(X)).loss
 
     def sample(
         self,
@@ -178,7 +157,6 @@ class LanguageModel(BaseEstimator):
         seed: int = 0,
     ) -> str:
         """Write on from a prompt; arguments as in `stream_sample`. The prompt is not given back."""
-        check_is_fitted(self, "module_")
         pieces = stream_sample(
             self._trained(),
             prompt,
@@ -190,69 +168,16 @@ class LanguageModel(BaseEstimator):
         )
         return "".join(pieces)
 
-    def save(self, path: str | Path) -> None:
-        """Write the fitted model into a folder, as a run's ``model/``.
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        return tags
 
-        Raises:
-            RunError: Where it cannot be written.
-        """
-        check_is_fitted(self, "module_")
-        fitting.save(Path(path), self._trained())
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a folder that `save` or a training (``RUN/model``) wrote.
-
-        Raises:
-            RunError: Where it is missing or damaged.
-        """
-        estimator = loaded(cls, task.TASK, path)
-        estimator.tokenizer_ = estimator.preprocess_.tokenizer
-        return cast(Self, estimator)
-
-    def _settings(self) -> task.LanguageModelSettings:
-        values = values_of(self) | {"test": 0.0}
-        return task.LanguageModelSettings.checked(values, "LanguageModel")
-
-    def _fit(
-        self,
-        settings: task.LanguageModelSettings,
-        data: Data,
-        run_dir: str | Path | None,
-        method: str,
-        start: Trained | None = None,
-        reporter: Reporter | None = None,
-    ) -> Self:
-        fit(
-            self,
-            task.TASK,
-            settings,
-            data,
-            start=start,
-            reporter=reporter,
-            run_dir=run_dir,
-            method=method,
-        )
-        self.n_updates_ = self.n_iter_
-        self.tokenizer_ = data.preprocess.tokenizer
-        return self
-
-    def _trained(self) -> Trained:
-        return trained_of(self, task.TASK)
+    def _take(self, trained: Trained, fitted: Fitted) -> None:
+        super()._take(trained, fitted)
+        self.tokenizer_ = trained.preprocess.tokenizer
 
 
 def _documents(X: Any) -> list[str]:
-    if isinstance(X, str):
-        return [X]
-    try:
-        documents = list(X)
-    except TypeError:
-        raise ConfigError(
-            f"X is {type(X).__name__}; it takes a text, or a sequence of texts"
-        ) from None
-    for index, document in enumerate(documents):
-        if not isinstance(document, str):
-            raise DataError(
-                f"X[{index}] is {type(document).__name__}; each document is a text (str)"
-            )
-    return documents
+    """One text, or several."""
+    return [X] if isinstance(X, str) else texts(X, "X")

@@ -1,29 +1,31 @@
 """SequenceRegressor: a number for each text or series, with scikit-learn's manners."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import column_or_1d
+from sklearn.base import RegressorMixin
 
-from engram.data.arrays.sequences import Sequences
 from engram.data.labelled.examples import Examples, split
 from engram.errors import DataError
-from engram.estimators.examples import examples_for, examples_of, takes_sequences
-from engram.estimators.fitting import fit, trained_of, values_of
-from engram.tasks import regress as task
+from engram.estimators.inputs import numbers, require_as_many
+from engram.estimators.sequence_estimator import ManyToOneEstimator, answers_of, sequences_of
+from engram.tasks import regress
+from engram.tasks.task import Task
 from engram.training.reporting import Reporter
 
+_TARGETS = "a number for each sequence, (N,)"
 
-class SequenceRegressor(RegressorMixin, BaseEstimator):
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SequenceRegressor(RegressorMixin, ManyToOneEstimator):
     """A recurrent model that answers a whole sequence with a number.
 
     Args:
         tokens, vocabulary, lowercase: Texts: what the model reads one at a time; see
             `EncodingSettings`.
-        scaling: Values: bring each column to mean 0 and deviation 1.
+        scaling: Values: standardise each column (mean 0, standard deviation 1).
         missing: What is done about NaN: ``"refuse"``, ``"impute"`` or ``"mask"``.
         cell, hidden, layers, bidirectional, pooling, embedding, convolution, kernel, dropout,
             dropout_input, dropout_head, weight_drop, zoneout, forget_bias: The model; see
@@ -32,86 +34,35 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
             targets.
         epochs, batch, optimizer, rate, schedule, clip_norm, weight_decay, patience: The training;
             see `TrainingSettings`.
-        valid: Share of the examples, drawn by the seed, that chooses the best weights; 0 keeps the
-            last ones.
-        random_state: Seed of everything random.
+        valid: Fraction of the examples, drawn by the seed, that chooses the best weights; 0 keeps
+            the last ones.
+        random_state: Seed of everything random; a numpy RandomState, from which each fit draws one;
+            or None for numpy's own.
         run_dir: Where the training is recorded; None writes nothing to disk.
 
     Attributes:
-        n_features_in_: F, values of a step; not there for texts.
-        module_: The torch module; see `ManyToOne`.
+        n_features_in_: F, values per step; not there for texts.
+        module_: The torch module, in evaluation mode; see `ManyToOne`.
         preprocess_: Encoding and the scale of targets.
         settings_: All settings of the training.
+        seed_: The seed that was drawn.
         valid_loss_: Cost of the scaled targets on the validation part, or None without one.
-        n_iter_: Updates of the weights in training.
+        n_iter_: Updates of the weights in training; ``n_updates_`` is the same.
+
+    Example:
+        >>> import numpy as np
+        >>> import engram
+        >>> y = np.linspace(-1, 1, 40)
+        >>> X = [np.full(5 + n % 4, value) for n, value in enumerate(y)]
+        >>> model = engram.SequenceRegressor(hidden=8, epochs=10, batch=8, rate=0.02, valid=0)
+        >>> model = model.fit(X, y)
+        >>> model.predict(X).shape, model.score(X, y) > 0.9
+        ((40,), True)
     """
 
-    def __init__(
-        self,
-        *,
-        tokens: str = "words",
-        vocabulary: int = 20_000,
-        lowercase: bool = False,
-        scaling: bool = True,
-        missing: str = "refuse",
-        cell: str = "lstm",
-        hidden: int = 64,
-        layers: int = 1,
-        bidirectional: bool = True,
-        pooling: str = "last",
-        embedding: int = 0,
-        convolution: int = 0,
-        kernel: int = 5,
-        dropout: float = 0.0,
-        dropout_input: float = 0.0,
-        dropout_head: float = 0.0,
-        weight_drop: float = 0.0,
-        zoneout: float | Mapping[str, float] | None = None,
-        forget_bias: float | None = None,
-        cost: str = "mean-squared",
-        epochs: int = 20,
-        batch: int = 32,
-        optimizer: str = "adamw",
-        rate: float = 3e-3,
-        schedule: str = "cosine",
-        clip_norm: float | None = 1.0,
-        weight_decay: float = 0.0,
-        patience: int | None = None,
-        valid: float = 0.1,
-        random_state: int = 0,
-        run_dir: str | Path | None = None,
-    ) -> None:
-        self.tokens = tokens
-        self.vocabulary = vocabulary
-        self.lowercase = lowercase
-        self.scaling = scaling
-        self.missing = missing
-        self.cell = cell
-        self.hidden = hidden
-        self.layers = layers
-        self.bidirectional = bidirectional
-        self.pooling = pooling
-        self.embedding = embedding
-        self.convolution = convolution
-        self.kernel = kernel
-        self.dropout = dropout
-        self.dropout_input = dropout_input
-        self.dropout_head = dropout_head
-        self.weight_drop = weight_drop
-        self.zoneout = zoneout
-        self.forget_bias = forget_bias
-        self.cost = cost
-        self.epochs = epochs
-        self.batch = batch
-        self.optimizer = optimizer
-        self.rate = rate
-        self.schedule = schedule
-        self.clip_norm = clip_norm
-        self.weight_decay = weight_decay
-        self.patience = patience
-        self.valid = valid
-        self.random_state = random_state
-        self.run_dir = run_dir
+    task: ClassVar[Task] = regress.TASK
+
+    cost: str = "mean-squared"
 
     def fit(self, X: Any, y: Sequence[Any], *, reporter: Reporter | None = None) -> Self:
         """Train on sequences and their numbers.
@@ -126,47 +77,24 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
             ConfigError: For parameters that cannot work, all of them named.
             DataError: For what cannot be read, one number for all, or not as many numbers.
         """
-        settings = task.RegressSettings.checked(self._values(), "SequenceRegressor")
-        if y is None:
-            raise DataError("SequenceRegressor requires y to be passed, but the target y is None")
-        given = examples_of(X)
-        targets = _numbers(y)
-        if len(given) != len(targets):
-            raise DataError(
-                f"X has {len(given)} sequences and y {len(targets)} numbers; give as many"
-            )
-        train, valid = split(Examples(given.inputs, targets), settings.valid, settings.seed)
-        data = task.make_data(settings, (train, valid if len(valid) else None, None))
-        fit(self, task.TASK, settings, data, reporter=reporter, run_dir=self.run_dir)
-        if isinstance(given.inputs, Sequences):
-            self.n_features_in_ = given.inputs.width
-        return self
+        settings = self._settings()
+        inputs, targets = sequences_of(X), numbers(answers_of(y, "y", _TARGETS), "y", _TARGETS)
+        missing = np.flatnonzero(np.isnan(targets))
+        if len(missing):
+            raise DataError(f"y[{missing[0]}] is nan (NaN); give finite numbers")
+        require_as_many(inputs, targets, "sequences", "numbers")
+        train, valid = split(Examples(inputs, targets), settings.valid, settings.seed)
+        data = regress.make_data(settings, (train, valid if len(valid) else None, None))
+        return self._fit(settings, data, reporter=reporter, run_dir=self.run_dir)
 
     def predict(self, X: Any) -> np.ndarray:
         """The number of each sequence, ``(N,)`` float64.
 
         Raises:
-            DataError: For what cannot be read, or other values a step than in training.
+            DataError: For what cannot be read, or another number of values per step than in
+                training.
         """
-        trained = trained_of(self, task.TASK)
-        examples = examples_for(self, X)
-        return task.numbers_of(trained, self.preprocess_.part(examples))
-
-    def __sklearn_tags__(self) -> Any:
-        return takes_sequences(super().__sklearn_tags__(), self.missing)
-
-    def _values(self) -> dict[str, Any]:
-        return values_of(self) | {"seed": self.random_state or 0}
-
-
-def _numbers(y: Any) -> np.ndarray:
-    """Targets, ``(N,)`` float64."""
-    given = column_or_1d(y, warn=True)
-    try:
-        numbers = given.astype(np.float64)
-    except (TypeError, ValueError) as fault:
-        raise DataError(f"y holds what is no number ({fault}); give numbers") from None
-    bad = np.flatnonzero(~np.isfinite(numbers))
-    if len(bad):
-        raise DataError(f"y[{bad[0]}] is {numbers[bad[0]]} (NaN or inf); give finite numbers")
-    return numbers
+        trained = self._trained()
+        examples = Examples(sequences_of(X))
+        self._require_width(examples.inputs)
+        return regress.numbers_of(trained, trained.preprocess.part(examples))

@@ -6,6 +6,10 @@ from typing import Any
 import numpy as np
 
 from engram.errors import DataError
+from engram.estimators.inputs import arrays as arrays_of
+from engram.estimators.inputs import numbers
+
+_TAKES = "(T, I) for one series, (N, T, I) for many, or a list of (T, I)"
 
 
 @dataclass(frozen=True)
@@ -41,19 +45,17 @@ def as_series(values: Any, name: str) -> Series:
     Raises:
         DataError: For anything else, empty series, and NaN or infinite numbers.
     """
-    if isinstance(values, list | tuple) and values and np.ndim(values[0]) > 0:
-        arrays = [_numbers(each, f"{name}[{place}]") for place, each in enumerate(values)]
+    made = arrays_of(values, name, _TAKES)
+    if made is not None:
+        arrays = [_without_gaps(each, f"{name}[{place}]") for place, each in enumerate(made)]
         if len({array.ndim for array in arrays}) > 1 or arrays[0].ndim > 2:
             shapes = ", ".join(str(array.shape) for array in arrays[:3])
             raise DataError(f"{name} holds arrays of shapes {shapes}; a list takes (T, I) each")
         kind = "list"
     else:
-        array = _numbers(values, name)
+        array = _without_gaps(numbers(values, name, _TAKES), name)
         if array.ndim not in (1, 2, 3):
-            raise DataError(
-                f"{name} has shape {array.shape}; it takes (T, I) for one series, (N, T, I) for "
-                "many, or a list of (T, I)"
-            )
+            raise DataError(f"{name} has shape {array.shape}; it takes {_TAKES}")
         arrays = list(array) if array.ndim == 3 else [array]
         kind = "array" if array.ndim == 3 else "one"
     flat = bool(arrays) and arrays[0].ndim == 1
@@ -72,14 +74,9 @@ def as_series(values: Any, name: str) -> Series:
     return Series(arrays, kind, flat)
 
 
-def _numbers(values: Any, name: str) -> np.ndarray:
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as fault:
-        raise DataError(f"{name} is {type(values).__name__} ({fault}); it takes numbers") from None
-    if not np.isfinite(array).all():
-        place = tuple(int(axis) for axis in np.argwhere(~np.isfinite(array))[0])
-        raise DataError(
-            f"{name}{list(place)} is {array[place]}; fill gaps in, or cut the series there"
-        )
+def _without_gaps(array: np.ndarray, name: str) -> np.ndarray:
+    gaps = np.argwhere(np.isnan(array))
+    if len(gaps):
+        place = tuple(int(axis) for axis in gaps[0])
+        raise DataError(f"{name}{list(place)} is nan; fill gaps in, or cut the series there")
     return array

@@ -1,9 +1,10 @@
 """Training, saving and loading the model of any task."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -321,9 +322,16 @@ def conclude(
     )
 
 
-def save(folder: Path, trained: Trained) -> None:
-    """Write a model folder; see `models.storage`."""
-    save_description(folder, *_description(trained))
+def save(folder: Path, trained: Trained, beside: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """Write a model folder; see `models.storage`.
+
+    Args:
+        folder: Where.
+        trained: The model.
+        beside: What its ``config.json`` holds beside task and settings.
+    """
+    config, preprocess = _description(trained)
+    save_description(folder, config | dict(beside), preprocess)
     save_weights(folder, trained.model.state_dict())
 
 
@@ -341,9 +349,12 @@ def load(task: Task, folder: Path) -> Trained:
     settings: Settings = task.settings.checked(config["settings"], str(folder))
     try:
         preprocess = task.preprocess_from(plain)
+        model = build(task, settings, preprocess)
     except DataError as error:
         raise RunError(f"{folder}: {error}") from None
-    model = build(task, settings, preprocess)
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
+        said = " ".join(str(e).split())[:200]
+        raise RunError(f"{folder} is damaged ({type(e).__name__}: {said}); restore it") from None
     load_weights(folder, model)
     model.eval()
     return Trained(task.name, model, preprocess, settings)

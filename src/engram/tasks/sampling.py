@@ -9,6 +9,7 @@ from torch import Tensor
 from engram.data.text.tokens import END, UNKNOWN_TEXT
 from engram.errors import ConfigError, DataError
 from engram.models.decoding import check_sampling, probabilities
+from engram.models.evaluating import evaluating
 from engram.settings import Settings
 from engram.tasks.task import Trained
 
@@ -83,34 +84,32 @@ def _pieces(
     model, tokenizer = trained.model, trained.preprocess.tokenizer
     generator = torch.Generator().manual_seed(seed)
     ids = torch.tensor([END, *tokenizer.encode(prompt).tolist()], dtype=torch.int64)
-    was_training = model.training
-    model.eval()
     pending: list[int] = []  # tokens since a character last ended for certain
     given = 0  # characters of theirs that were given already
-    with torch.inference_mode():
-        scores, state = model(ids.unsqueeze(1))
-    for position in range(length):
-        last = scores[-1, 0].clone()
-        if tokenizer.unknown is not None:
-            last[tokenizer.unknown] = -torch.inf
-        if position == 0 and not prompt:
-            last[END] = -torch.inf  # an empty document says nothing about the model
-        token = _draw(last, temperature, top_k, top_p, generator)
-        if token == END:
-            break
-        pending.append(token)
-        text = tokenizer.decode(pending)
-        certain = text.removesuffix(UNKNOWN_TEXT)  # it may be the beginning of a character
-        if certain[given:]:
-            yield certain[given:]
-        given = len(certain)
-        if certain == text:
-            pending, given = [], 0
+    with evaluating(model):  # also where nobody reads to the end
         with torch.inference_mode():
-            scores, state = model(torch.tensor([[token]]), state)
+            scores, state = model(ids.unsqueeze(1))
+        for position in range(length):
+            last = scores[-1, 0].clone()
+            if tokenizer.unknown is not None:
+                last[tokenizer.unknown] = -torch.inf
+            if position == 0 and not prompt:
+                last[END] = -torch.inf  # an empty document says nothing about the model
+            token = _draw(last, temperature, top_k, top_p, generator)
+            if token == END:
+                break
+            pending.append(token)
+            text = tokenizer.decode(pending)
+            certain = text.removesuffix(UNKNOWN_TEXT)  # it may be the beginning of a character
+            if certain[given:]:
+                yield certain[given:]
+            given = len(certain)
+            if certain == text:
+                pending, given = [], 0
+            with torch.inference_mode():
+                scores, state = model(torch.tensor([[token]]), state)
     if pending:
         yield tokenizer.decode(pending)[given:]
-    model.train(was_training)
 
 
 def _draw(

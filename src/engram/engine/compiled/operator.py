@@ -29,7 +29,7 @@ from engram.engine.sequence import (
     constant_for_compile,
     resets_in_running_order,
 )
-from engram.errors import ConfigError
+from engram.errors import ConfigError, EngramWarning
 
 _SIGNATURE = (
     "(Tensor x, Tensor input, Tensor recurrent, Tensor? input_bias, Tensor? recurrent_bias, "
@@ -276,6 +276,7 @@ def _say_once(cell: str) -> None:
     warnings.warn(
         f"a gradient of a gradient of {cell} runs on the reference engine: kernels have none; "
         "engine='reference' runs all of it there",
+        EngramWarning,
         stacklevel=2,
     )
 

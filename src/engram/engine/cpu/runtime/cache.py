@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from engram.errors import RunError
+from engram.errors import EngramWarning, RunError
 from engram.files import write_atomically
 
 _DIGEST_BYTES = 32
@@ -60,5 +60,6 @@ def _warn_once(fault: str) -> None:
     warnings.warn(
         f"compiled cells are not kept on disk: {fault}; each process compiles them again "
         "(set ENGRAM_CACHE to a folder that can be written)",
+        EngramWarning,
         stacklevel=4,
     )

@@ -1,0 +1,108 @@
+"""What a saved estimator knows beside its model, as ``config.json`` holds it."""
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from pydantic import ConfigDict, Field
+
+from engram.errors import ConfigError, DataError, RunError
+from engram.settings import Settings
+
+KEY = "estimator"
+"""Where `Fitted` stands in ``config.json``."""
+
+ESTIMATORS = {
+    "caption": "Captioner",
+    "classify": "SequenceClassifier",
+    "forecast": "Forecaster",
+    "language-model": "LanguageModel",
+    "regress": "SequenceRegressor",
+    "tag": "SequenceTagger",
+    "translate": "Translator",
+    "None": "EchoState",
+}
+"""The estimator of a task; that of none has a model of its own."""
+
+
+class Classes(Settings):
+    """Labels, with the type that they had."""
+
+    dtype: str = Field(pattern=r"^(bool|str|object|u?int\d{1,2}|float\d{2})$")
+    values: list[bool | int | float | str]
+
+    @classmethod
+    def of(cls, labels: np.ndarray) -> Self:
+        """Keep labels ``(n,)``.
+
+        Raises:
+            DataError: For labels that are neither text, numbers nor bools.
+        """
+        values = labels.tolist()
+        odd = next((each for each in values if type(each) not in (bool, int, float, str)), None)
+        name = "str" if labels.dtype.kind == "U" else labels.dtype.name
+        try:
+            if odd is None:
+                return cls.checked({"dtype": name, "values": values})
+        except ConfigError:
+            odd = values[0]
+        kind = f"type {type(odd).__name__} (dtype {labels.dtype})"
+        raise DataError(f"y holds labels of {kind}; they are texts, whole numbers or bools")
+
+    def array(self) -> np.ndarray:
+        """The labels as they were, ``(n,)``."""
+        return np.array(self.values, dtype=self.dtype)
+
+
+class Fitted(Settings):
+    """What a fit came to, beside weights, preprocessing and settings."""
+
+    model_config = ConfigDict(allow_inf_nan=True)
+
+    n_iter: int | None = None
+    valid_loss: float | None = None
+    classes: Classes | None = None
+
+    @classmethod
+    def read(cls, config: dict[str, Any], folder: Any) -> Self:
+        """Take it out of what ``config.json`` holds; nothing is known of a run's model folder.
+
+        Raises:
+            RunError: Where it is damaged.
+        """
+        try:
+            made = cls.checked(config.get(KEY, {}))
+            if made.classes is not None:
+                made.classes.array()
+        except (ConfigError, TypeError, ValueError, OverflowError) as fault:
+            said = " ".join(str(fault).split())[:200]
+            raise RunError(f"{folder}/config.json is damaged ({said}); restore it") from None
+        return made
+
+
+def require_kind(name: str, config: dict[str, Any], folder: Path) -> None:
+    """See that a folder holds what is to be read from it.
+
+    Args:
+        name: Of the estimator that reads it.
+        config: What its ``config.json`` holds.
+        folder: The folder.
+
+    Raises:
+        RunError: Where it holds something else, saying what.
+    """
+    task = config.get("task")
+    found = ESTIMATORS.get(str(task)) if task is not None or _is_echo_state(config) else None
+    if found is None:
+        raise RunError(
+            f"{folder} holds a model of task {task!r}, which no estimator reads; use "
+            "'engram predict' or 'engram sample'"
+        )
+    if found != name:
+        raise RunError(
+            f"{folder} holds a model of {found}, not of {name}; read it with engram.{found}.load"
+        )
+
+
+def _is_echo_state(config: dict[str, Any]) -> bool:
+    return KEY in config or "spectral_radius" in config  # before there were other estimators
