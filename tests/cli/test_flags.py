@@ -7,20 +7,20 @@ import re
 import pytest
 import yaml
 
-from engram.cli import tasks
 from engram.cli.flags import Parser, settings_from, shipped_configurations
 from engram.cli.main import main
+from engram.cli.training_flags import parser
 from engram.errors import ConfigError
-from engram.tasks.language_model import NAME, TASK, LanguageModelSettings
+from engram.tasks.outlines.language_model import OUTLINE, LanguageModelSettings
 
 
 def _settings(*argv):
     """The settings that ``engram train language-model`` makes of flags."""
-    flags = tasks.parser(TASK)
+    flags = parser(OUTLINE)
     given, unknown = flags.parse_known_args(list(argv))
     values = {n: v for n, v in vars(given).items() if n in LanguageModelSettings.model_fields}
     faults = flags.unknown_faults(unknown)
-    return settings_from(LanguageModelSettings, values, given.config, faults, task=NAME)
+    return settings_from(LanguageModelSettings, values, given.config, faults, task=OUTLINE.name)
 
 
 def _fault(*argv):
@@ -194,7 +194,7 @@ def test_printed_settings_read_back(argv, tmp_path, capsys):
 
 
 def test_a_flag_is_not_abbreviated():
-    parser = Parser(prog="p")
-    parser.add_argument("--samples")
+    flags = Parser(prog="p")
+    flags.add_argument("--samples")
     with pytest.raises(ConfigError, match="'--sample' is not a flag, did you mean '--samples'"):
-        parser.parse(["--sample", "3"])
+        flags.parse(["--sample", "3"])

@@ -10,8 +10,8 @@ from resuming import assert_resumed_is_uninterrupted
 from engram.cli.main import main
 from engram.errors import ConfigError, DataError
 from engram.tasks import fitting, synthetic
+from engram.tasks.outlines.synthetic import LENGTHS
 from engram.tasks.problems import PROBLEMS
-from engram.tasks.problems.problem import LENGTHS
 from engram.tasks.synthetic import SyntheticSettings
 
 SMALL = {

@@ -2,52 +2,17 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 from engram.data.examples.sunspots import sunspots
 from engram.data.panel import Panel
 from engram.data.paths import expanded
+from engram.data.settings import PanelSettings
 from engram.data.tables.panels import find_panel_roles, read_panel
-from engram.data.tables.table import SUFFIXES, read_table
-from engram.settings import Names, Settings
+from engram.data.tables.table import read_table
 
 MADE = {"sunspots": sunspots}
 """Series that are here already, by the name that stands in place of a path."""
-
-
-class PanelSettings(Settings):
-    """Which series are read, and what columns are for."""
-
-    data: list[str] = Field(
-        min_length=1,
-        description=f"tables ({', '.join(sorted(SUFFIXES))}), globs; or {', '.join(MADE)}, which "
-        "comes with a library",
-    )
-    encoding: str = Field("utf-8", description="encoding of text files")
-    target: Names = Field(
-        [],
-        description="columns that are forecast, each a series; default by name, or all of numbers",
-        json_schema_extra={"metavar": "COLUMN"},
-    )
-    series: str | None = Field(None, description="column that says which series a row belongs to")
-    time: str | None = Field(None, description="column that orders the steps of a series")
-    past: Names = Field(
-        [],
-        description="columns of numbers that help, and are known up to now",
-        json_schema_extra={"metavar": "COLUMN"},
-    )
-    known: Names = Field(
-        [],
-        description="columns of numbers that help, and are known ahead, such as prices",
-        json_schema_extra={"metavar": "COLUMN"},
-    )
-    gaps: Literal["keep", "fill"] = Field(
-        "keep",
-        description="steps that are left out: take the next one as following, or fill in missing "
-        "values",
-    )
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from engram.data.frequency import Frequency
-from engram.data.outlook import Outlook, ends_of
+from engram.data.outlook import Outlook
 from engram.data.panel import Panel, joined
 from engram.data.sequences import Sequences
+from engram.data.settings import ends_of
 from engram.data.tables.frames import frame_table, is_frame
 from engram.data.tables.panels import find_panel_roles, read_panel
 from engram.errors import ConfigError, DataError

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engram.data.outlook import Outlook, ends_of
+from engram.data.outlook import Outlook
 from engram.data.panel import Panel
+from engram.data.settings import ends_of
 from engram.data.windows import WindowBatch, inputs_of, season_places, windows
 from engram.models.many_to_many import State
 from engram.models.multi_horizon import MultiHorizon

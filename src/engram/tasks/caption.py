@@ -11,29 +11,21 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engram.data.batch import Batch
-from engram.data.buckets import Buckets, BucketSettings, in_order
+from engram.data.buckets import Buckets, in_order
 from engram.data.captions import load_image
+from engram.data.settings import BucketSettings
 from engram.errors import ConfigError, DataError
-from engram.models.captioner import Captioner, CaptionerSettings
-from engram.models.decoding import DecodingSettings, Hypothesis
+from engram.models.captioner import Captioner
+from engram.models.decoding import Hypothesis
+from engram.models.settings import CaptionerSettings
 from engram.records import Report
-from engram.tasks.captions import (
-    SCENES,
-    CaptionPartSettings,
-    CaptionSettings,
-    CaptionsSettings,
-    Meaning,
-    Part,
-    read,
-    read_judged,
-)
+from engram.tasks.captions import SCENES, Meaning, Part, read, read_judged
+from engram.tasks.outlines.caption import OUTLINE, CaptionSettings, CaptionsSettings
 from engram.tasks.probe import Probe
 from engram.tasks.task import Data, Task, Trained
 from engram.tasks.writing import (
     AskingSettings,
     Targets,
-    TeacherSettings,
-    TokenSettings,
     drawn_in,
     judged,
     loss_of,
@@ -42,11 +34,7 @@ from engram.tasks.writing import (
     targets_of,
     written,
 )
-from engram.training.losses import LabelSmoothing
-from engram.training.settings import TrainingSettings
 from engram.training.source import Objective
-
-NAME = "caption"
 
 
 @dataclass(frozen=True)
@@ -252,24 +240,7 @@ def _loss(model: nn.Module, settings: CaptionSettings, data: Data) -> float:
 
 
 TASK = Task(
-    name=NAME,
-    summary="write a sentence about an image, a class or a vector",
-    settings=CaptionSettings,
-    groups={
-        "data": CaptionPartSettings,
-        "texts": TokenSettings,
-        "batches": BucketSettings,
-        "model": CaptionerSettings,
-        "teaching": TeacherSettings,
-        "decoding": DecodingSettings,
-        "training": TrainingSettings,
-        "labels": LabelSmoothing,
-    },
-    help=(
-        "  engram train caption --config scenes --run-dir runs/scenes\n"
-        "  engram train caption --data photos/ --height 64 --width 64 --run-dir runs/photos\n"
-        "  engram train caption --data sounds.csv --about classes --attention none"
-    ),
+    outline=OUTLINE,
     unit="tokens",
     read=read,
     build=_build,

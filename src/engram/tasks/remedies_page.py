@@ -1,7 +1,7 @@
 """The page on remedies, written from their definitions."""
 
 from engram.cells import CELLS, make_cell
-from engram.tasks.language_model import LanguageModelSettings
+from engram.tasks.outlines.language_model import LanguageModelSettings
 from engram.tasks.remedies import PURPOSES, REMEDIES, Remedy
 
 _HEAD = """# Remedies
