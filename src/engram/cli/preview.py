@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from engram.cli.flags import Parser, add_settings, settings_from
+from engram.cli.flags import Parser, add_settings, flag_of, settings_from
 from engram.data.settings import ImageAugmentation, SeriesAugmentation, TokenAugmentation
 from engram.errors import ConfigError
 from engram.settings import Settings
@@ -68,7 +68,7 @@ def augmentation_from(kind: str, given: dict[str, Any]) -> Settings:
     wanted, example = KINDS[kind]
     faults = []
     for other, (fields_of, _) in KINDS.items():
-        flags = [f"--{name.replace('_', '-')}" for name in fields_of.model_fields if name in given]
+        flags = [flag_of(name) for name in fields_of.model_fields if name in given]
         if other != kind and flags:
             faults.append(f"{', '.join(flags)} is for {other}, and this is {kind}")
     values = {name: given[name] for name in wanted.model_fields if name in given}

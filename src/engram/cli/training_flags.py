@@ -2,7 +2,8 @@
 
 import argparse
 
-from engram.cli.flags import Parser, add_settings, shipped_configurations
+from engram.cli.flags import Parser, add_settings, flag_of, shipped_configurations
+from engram.tasks.outlines.aliases import aliases_of
 from engram.tasks.outlines.outline import Outline
 from engram.tasks.outlines.start import FIXED, OWN, RATE_SHARE
 
@@ -21,7 +22,7 @@ def parser(task: Outline) -> Parser:
     _add_run(made)
     made.add_argument("--config", metavar="FILE", help="YAML file, or a shipped configuration")
     for title, settings in task.groups.items():
-        add_settings(made, title, settings)
+        add_settings(made, title, settings, aliases=aliases_of(task.settings))
     return made
 
 
@@ -54,8 +55,10 @@ def finetune_parser(task: Outline, default_data: bool) -> Parser:
     names = {name for settings in task.groups.values() for name in settings.model_fields}
     defaults = dict.fromkeys(names - set(OWN), "that of RUN") if default_data else {}
     defaults["data"] = "none; must be given"
+    aliases = aliases_of(task.settings)
     made.add_argument_group("rate").add_argument(
-        "--rate",
+        *map(flag_of, ("rate", *aliases.pop("rate"))),
+        dest="rate",
         action="extend",
         nargs="+",
         metavar="X|REGION=X",
@@ -64,7 +67,14 @@ def finetune_parser(task: Outline, default_data: bool) -> Parser:
     )
     without = (*FIXED, "rate", "start")
     for title, settings in task.groups.items():
-        add_settings(made, title, settings, without=without, defaults=defaults)
+        add_settings(
+            made,
+            title,
+            settings,
+            without=without,
+            defaults=defaults,
+            aliases=aliases,
+        )
     return made
 
 
