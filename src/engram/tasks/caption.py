@@ -1,7 +1,7 @@
 """Captioning: an image, a class or a vector in, a sentence out."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,10 +10,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from engram.data.augmentation.images import augment_images
 from engram.data.batch import Batch
 from engram.data.buckets import Buckets, in_order
 from engram.data.captions import load_image
-from engram.data.settings import BucketSettings
+from engram.data.seeds import seed_of
+from engram.data.settings import BucketSettings, ImageAugmentation
 from engram.errors import ConfigError, DataError
 from engram.models.captioner import Captioner
 from engram.models.decoding import Hypothesis
@@ -200,14 +202,29 @@ def _build(settings: CaptionSettings, meaning: Meaning) -> nn.Module:
     return Captioner(given, meaning.tokenizer.size, CaptionerSettings(**own), width=width)
 
 
+def _augmentation(settings: CaptionSettings) -> ImageAugmentation:
+    names = ImageAugmentation.model_fields
+    return ImageAugmentation(**{name: getattr(settings, name) for name in names})
+
+
 def _source(settings: CaptionSettings, data: Data) -> Buckets:
     part: Part = data.train
     lengths = part.targets.lengths
+    changes = _augmentation(settings)
+
+    def make(rows: np.ndarray, epoch: int) -> CaptionBatch:
+        batch = _batch(part, rows, drawn_in(epoch, settings))
+        if changes == ImageAugmentation():
+            return batch
+        seed = seed_of(settings.seed, epoch, *rows.tolist())
+        generator = torch.Generator().manual_seed(seed)
+        return replace(batch, given=augment_images(batch.given, changes, generator))
+
     return Buckets(
         # as if all were of one length: what captions are about costs more than padding, and batches
         # of short captions alone would be batches of like images
         np.full_like(lengths, round(lengths.mean())),
-        lambda rows, epoch: _batch(part, rows, drawn_in(epoch, settings)),
+        make,
         BucketSettings(batch=settings.batch, batch_steps=settings.batch_steps),
         settings.seed,
     )

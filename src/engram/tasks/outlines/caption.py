@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from engram.data.settings import BucketSettings
+from engram.data.settings import BucketSettings, ImageAugmentation
 from engram.models.settings import CaptionerSettings, DecodingSettings
 from engram.settings import Settings
 from engram.tasks.outlines.outline import Outline
@@ -53,6 +53,7 @@ class CaptionPartSettings(HeldOutSettings, CaptionsSettings):
 class CaptionSettings(
     CaptionPartSettings,
     TokenSettings,
+    ImageAugmentation,
     BucketSettings,
     CaptionerSettings,
     TeacherSettings,
@@ -74,6 +75,9 @@ class CaptionSettings(
                 f"about={self.about} leaves no places to look at, and attention={self.attention} "
                 "looks over places of an image; set --attention none"
             )
+        for name, field in ImageAugmentation.model_fields.items():
+            if self.about != "images" and getattr(self, name) != field.default:
+                faults.append(f"{name} changes images, and about={self.about}; leave it out")
         return faults
 
 
@@ -83,6 +87,7 @@ OUTLINE = Outline(
     settings=CaptionSettings,
     groups={
         "data": CaptionPartSettings,
+        "augmentation of images": ImageAugmentation,
         "texts": TokenSettings,
         "batches": BucketSettings,
         "model": CaptionerSettings,
