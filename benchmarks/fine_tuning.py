@@ -16,14 +16,8 @@ import torch
 
 from engram.data.text.documents import read_text
 from engram.tasks import fitting
-from engram.tasks.language_model import (
-    NAME,
-    TASK,
-    LanguageModelSettings,
-    kept_tokenizer,
-    make_data,
-    score_stream,
-)
+from engram.tasks.language_model import NAME, TASK, kept_tokenizer, make_data, score_stream
+from engram.tasks.outlines.language_model import LanguageModelSettings
 from engram.tasks.task import Trained
 from engram.tasks.transfer import Start, starting_values
 

@@ -21,7 +21,8 @@ from engram.cli.flags import settings_from
 from engram.cli.progress import LineReporter
 from engram.data.text.documents import read_text
 from engram.tasks import fitting
-from engram.tasks.language_model import NAME, TASK, LanguageModelSettings, make_data
+from engram.tasks.language_model import NAME, TASK, make_data
+from engram.tasks.outlines.language_model import LanguageModelSettings
 from engram.training.run_folder import RunFolder
 
 

@@ -20,7 +20,8 @@ import torch
 
 from benchmarks.bare import BareModel, State, bare_update, chunks
 from engram.tasks import fitting
-from engram.tasks.language_model import TASK, LanguageModelSettings, make_data
+from engram.tasks.language_model import TASK, make_data
+from engram.tasks.outlines.language_model import LanguageModelSettings
 from engram.training.run_folder import RunFolder
 
 # Model and lanes, and updates that take some five seconds.

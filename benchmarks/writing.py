@@ -17,7 +17,8 @@ from benchmarks.results import seconds_a_batch
 from engram.cli.flags import shipped_configurations
 from engram.data.builtin.dates import LANGUAGES, date_pairs
 from engram.data.labelled.pairs import Pairs
-from engram.models.encoder_decoder import EncoderDecoder, EncoderDecoderSettings
+from engram.models.encoder_decoder import EncoderDecoder
+from engram.models.settings import EncoderDecoderSettings
 from engram.tasks import caption, fitting, translate
 from engram.tasks.task import Task, Trained
 

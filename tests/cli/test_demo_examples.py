@@ -2,20 +2,21 @@
 
 import pytest
 
-from engram.cli import demo, demo_dates, tasks
+from engram.cli import demo, demo_dates
+from engram.cli import train as training
 from engram.cli.main import main
 
 
 @pytest.fixture
 def _short(monkeypatch):
-    train = tasks.train
+    train = training.train
     flags = ["--hidden", "8", "--epochs", "1"]
 
     def cut_short(task, argv):
         made = ["--made", "128"] if task.name in ("translate", "caption") else []
         return train(task, [*argv, *flags, *made])
 
-    monkeypatch.setattr(tasks, "train", cut_short)
+    monkeypatch.setattr(training, "train", cut_short)
 
 
 @pytest.mark.usefixtures("_short")

@@ -7,20 +7,22 @@ import re
 import pytest
 import yaml
 
-from engram.cli import tasks
-from engram.cli.flags import Parser, settings_from, shipped_configurations
+from engram.cli.flags import Parser, flag_of, settings_from, shipped_configurations
 from engram.cli.main import main
+from engram.cli.training_flags import parser
 from engram.errors import ConfigError
-from engram.tasks.language_model import NAME, TASK, LanguageModelSettings
+from engram.tasks.outlines.aliases import ALIASES, aliases_of
+from engram.tasks.outlines.language_model import OUTLINE, LanguageModelSettings
+from engram.tasks.registry import OUTLINES
 
 
 def _settings(*argv):
     """The settings that ``engram train language-model`` makes of flags."""
-    flags = tasks.parser(TASK)
+    flags = parser(OUTLINE)
     given, unknown = flags.parse_known_args(list(argv))
     values = {n: v for n, v in vars(given).items() if n in LanguageModelSettings.model_fields}
     faults = flags.unknown_faults(unknown)
-    return settings_from(LanguageModelSettings, values, given.config, faults, task=NAME)
+    return settings_from(LanguageModelSettings, values, given.config, faults, task=OUTLINE.name)
 
 
 def _fault(*argv):
@@ -60,7 +62,7 @@ def test_defaults():
         (["--data", "a.txt", "b c.txt"], {"data": ["a.txt", "b c.txt"]}),
         (["--data", "none"], {"data": ["none"]}),
         (["--tied", "--no-shift"], {"tied": True, "shift": False}),
-        (["--no-tied", "--shift"], {"tied": False, "shift": True}),
+        (["--no-tie-weights", "--shift"], {"tied": False, "shift": True}),
         (["--clip-norm", "none"], {"clip_norm": None}),
         (["--averaging", "none"], {"averaging": "none"}),
         (["--clip-norm", "None", "--patience", "3"], {"clip_norm": None, "patience": 3}),
@@ -88,7 +90,10 @@ def test_flags(argv, expected):
         (["--hidden", "none"], ["hidden is None: input should be a valid integer"]),
         (["--rate", "inf"], ["rate is 'inf': input should be a finite number"]),
         (["--cell", "lstn"], ["cell is 'lstn': did you mean 'lstm'? accepted: elman,"]),
-        (["--hidden"], ["argument --hidden: expected one argument; 'engram train language-model"]),
+        (
+            ["--hidden"],
+            ["argument --hidden/--hidden-size: expected one argument; 'engram train lang"],
+        ),
         (["--data"], ["argument --data: expected at least one argument"]),
         (["--rates", "temporal"], ["rates.temporal is '': input should be a valid number"]),
         (["--rates", "temporal=fast"], ["rates.temporal is 'fast': input should be a valid"]),
@@ -194,7 +199,75 @@ def test_printed_settings_read_back(argv, tmp_path, capsys):
 
 
 def test_a_flag_is_not_abbreviated():
-    parser = Parser(prog="p")
-    parser.add_argument("--samples")
+    flags = Parser(prog="p")
+    flags.add_argument("--samples")
     with pytest.raises(ConfigError, match="'--sample' is not a flag, did you mean '--samples'"):
-        parser.parse(["--sample", "3"])
+        flags.parse(["--sample", "3"])
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "expected"),
+    [
+        (
+            "language-model",
+            {"lr": 0.1, "batch_size": 3, "bptt": 9, "hidden_size": 5},
+            {"rate": 0.1, "lanes": 3, "steps": 9, "hidden": 5},
+        ),
+        ("language-model", {"seq_len": 7}, {"steps": 7}),
+        (
+            "classify",
+            {"batch_size": 3, "seq_len": 7, "num_layers": 2, "vocab_size": 9},
+            {"batch": 3, "max_steps": 7, "layers": 2, "vocabulary": 9},
+        ),
+        ("forecast", {"batch_size": 3, "seq_len": 7}, {"batch": 3, "window": 7}),
+        ("synthetic", {"seq_len": 7, "learning_rate": 1.0}, {"length": 7, "rate": 1.0}),
+        ("translate", {"num_beams": 4, "max_grad_norm": 2.0}, {"beam": 4, "clip_norm": 2.0}),
+    ],
+)
+def test_aliases_as_flags_and_in_files(task, given, expected, tmp_path, capsys):
+    settings, names = OUTLINES[task].settings, OUTLINES[task].names
+    subject = "adding" if names == "problem" else "x"
+    flags = [text for name, value in given.items() for text in (flag_of(name), str(value))]
+    assert main(["train", task, flag_of(names), subject, *flags, "--print-config"]) == 0
+    printed = capsys.readouterr().out
+    needed = {names: subject if names == "problem" else [subject]}
+    assert settings.checked(yaml.safe_load(printed)) == settings.checked(needed | expected)
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(needed | given))
+    assert main(["train", task, "--config", str(path), "--print-config"]) == 0
+    assert capsys.readouterr().out == printed
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["--lr", "1", "--rate=2"], "--lr and --rate are names of one setting; give one of them"),
+        (["--bptt", "3", "--seq-len", "4"], "--bptt and --seq-len are names of one setting"),
+        (["--batch-sise", "4"], "'--batch-sise' is not a flag, did you mean '--batch-size'?"),
+    ],
+)
+def test_faults_of_aliases(argv, text):
+    assert text in _fault(*argv)
+
+
+def test_a_key_and_its_alias_in_a_file(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("lr: 0.1\nrate: 0.2\n")
+    assert "lr and rate are names of one setting; give one of them" in _fault("--config", str(path))
+    path.write_text("lr: 0.1\n")
+    assert _settings("--config", str(path), "--rate", "0.3").rate == 0.3  # flags go over files
+
+
+@pytest.mark.parametrize("outline", OUTLINES.values(), ids=lambda outline: outline.name)
+def test_aliases_stand_in_the_help_and_hide_no_setting(outline):
+    text = parser(outline).format_help()
+    for name, aliases in aliases_of(outline.settings).items():
+        assert name in outline.settings.model_fields
+        for alias in aliases:
+            assert alias not in outline.settings.model_fields
+            assert f", --{alias.replace('_', '-')}" in text
+
+
+def test_every_alias_means_something():
+    used = {a for each in OUTLINES.values() for s in aliases_of(each.settings).values() for a in s}
+    assert used == set(ALIASES)

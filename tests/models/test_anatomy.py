@@ -11,7 +11,7 @@ from torch import nn
 import engram
 from engram.errors import ConfigError
 from engram.models.many_to_many import ManyToMany, ModelSettings, parameter_count
-from engram.models.regions import ROLES
+from engram.models.region_names import ROLES
 
 
 def _model(seed=0, **changes):

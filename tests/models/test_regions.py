@@ -19,7 +19,8 @@ from engram.layers import (
     TemporalConvolution,
 )
 from engram.models.many_to_many import ManyToMany, ModelSettings
-from engram.models.regions import KINDS, ROLES, module_regions, places
+from engram.models.region_names import KINDS, ROLES
+from engram.models.regions import module_regions, places
 
 
 class _Everything(nn.Module):

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from engram.cli.main import main
 from engram.data.images.captions import Captions
@@ -178,3 +179,24 @@ def test_commands(folder, tmp_path, monkeypatch, capsys):
     assert main(["predict", "run", "--data", str(folder / "1.png")]) == 0
     assert main(["predict", "run", "--data", str(tmp_path / "run")]) == 2
     assert "holds no images" in capsys.readouterr().err
+
+
+def test_images_are_augmented_in_training_alone(folder):
+    plain, changed = _settings(folder), _settings(folder, flip=True, rotate=10.0, zoom=1.2)
+    data = read(changed)
+    batches = [
+        [batch.given for batch in TASK.source(settings, data).batches(epoch)]
+        for settings, epoch in ((plain, 1), (changed, 1), (changed, 1), (changed, 2))
+    ]
+    same = [[torch.equal(a, b) for a, b in zip(batches[1], each)] for each in batches]  # noqa: B905
+    assert [all(each) for each in same] == [False, True, True, False]
+    assert not any(same[0])
+    model = fitting.build(TASK, plain, data.preprocess)
+    assert TASK.loss(model, plain, data) == TASK.loss(model, changed, data)
+
+
+@pytest.mark.parametrize("values", [{"flip": True}, {"zoom": 1.5}])
+def test_augmentation_is_for_images(values):
+    given = {"data": ["x"], "about": "numbers", "attention": "none"} | values
+    with pytest.raises(ConfigError, match=f"{next(iter(values))} changes images, and about=num"):
+        CaptionSettings.checked(given)

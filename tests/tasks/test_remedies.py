@@ -1,34 +1,21 @@
 """The table of remedies: its page, its settings, and the cells that they are defined for."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 
+import engram
 from engram.cells import CELLS, make_cell
+from engram.cli.flags import settings_from
 from engram.cli.main import main
+from engram.cli.training_flags import parser
 from engram.errors import ConfigError
-from engram.tasks.language_model import LanguageModelSettings
+from engram.tasks.registry import OUTLINES
 from engram.tasks.remedies import PURPOSES, REMEDIES
 from engram.tasks.remedies_page import page
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "remedies.md"
-# What turns a remedy on, where the table does not say it.
-VALUES = {
-    "forget_bias": 1.0,
-    "chrono": 100,
-    "clip_percentile": 10.0,
-    "reach": 100,
-    "steps": 32,
-    "patience": 3,
-    "steps_deviation": 5.0,
-    "residual": True,
-    "variational": True,
-    "zoneout": "h=0.1",
-    "freeze": "frontal",
-    "rates": "temporal=0.1",
-    "rate_decay": 2.6,
-    "unfreeze_every": 100,
-}
 BY_NAME = {remedy.name: remedy for remedy in REMEDIES}
 
 
@@ -42,23 +29,70 @@ def test_names_are_unique_and_purposes_known():
     assert {remedy.purpose for remedy in REMEDIES} == set(PURPOSES)
 
 
-@pytest.mark.parametrize("name", BY_NAME)
-def test_every_setting_exists(name):
-    assert set(BY_NAME[name].fields) <= set(LanguageModelSettings.model_fields)
+def _settings(outline, flags):
+    """Settings that ``engram train`` makes of flags; ConfigErrors are as there."""
+    needed = ["--problem", "adding"] if outline.names == "problem" else ["--data", "x"]
+    parsed = parser(outline)
+    given, unknown = parsed.parse_known_args([*needed, *flags])
+    fields = outline.settings.model_fields
+    values = {name: value for name, value in vars(given).items() if name in fields}
+    return settings_from(outline.settings, values, None, parsed.unknown_faults(unknown))
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_it_is_accepted_where_it_is_defined_and_refused_elsewhere(name):
+def test_the_command_parses_and_turns_it_on(name):
     remedy = BY_NAME[name]
+    if not remedy.settings:
+        assert not remedy.tasks
+        made = eval(remedy.command, {"engram": engram})
+        assert isinstance(made, engram.EchoState)
+        return
+    assert remedy.tasks
+    flags = shlex.split(remedy.use)
     setting, _, value = remedy.settings[0].partition("=")
-    for cell in CELLS:
-        values = {"cell": cell, setting: value or VALUES.get(setting, 0.3)}
-        if remedy.defined(make_cell(cell)):
-            settings = LanguageModelSettings.checked(values)
-            assert settings != LanguageModelSettings(cell=cell) or value == "orthogonal", cell
-        else:
-            with pytest.raises(ConfigError, match=setting):
-                LanguageModelSettings.checked(values)
+    for task in remedy.tasks:
+        plain, changed = _settings(OUTLINES[task], []), _settings(OUTLINES[task], flags)
+        differing = {
+            field for field in type(plain).model_fields
+            if getattr(plain, field) != getattr(changed, field)
+        }  # fmt: skip
+        cell = set() if "cell" in remedy.fields else {"cell", "layers"}
+        assert differing - cell <= set(remedy.fields)
+        if value:
+            assert getattr(changed, setting) == value
+        elif not remedy.command.startswith("engram train TASK --clip-norm"):  # as by default
+            assert setting in differing
+    words = shlex.split(remedy.command)
+    assert words[:2] == ["engram", "train"]
+    assert words[2] == ("TASK" if set(remedy.tasks) == set(OUTLINES) else remedy.tasks[0])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    "name", [n for n, each in BY_NAME.items() if "cell" not in each.fields and each.settings]
+)
+def test_it_is_accepted_where_it_is_defined_and_refused_elsewhere(name, cell):
+    remedy = BY_NAME[name]
+    flags = [*shlex.split(remedy.use), "--cell", cell]
+    outline = OUTLINES[remedy.tasks[0]]
+    if remedy.defined(make_cell(cell)):
+        _settings(outline, flags)
+    else:
+        with pytest.raises(ConfigError, match=remedy.fields[0]):
+            _settings(outline, flags)
+
+
+def test_every_augmentation_of_every_task_is_a_remedy():
+    listed = {(task, field) for each in REMEDIES for task in each.tasks for field in each.fields}
+    offered = {
+        (outline.name, field)
+        for outline in OUTLINES.values()
+        for title, settings in outline.groups.items()
+        if title.startswith("augmentation")
+        for field in settings.model_fields
+    }
+    assert {"flip", "rotate", "zoom", "crop", "drop_tokens", "transpose"} <= {f for _, f in offered}
+    assert offered <= listed
 
 
 def test_all_contradictions_are_told_before_anything_is_read(tmp_path, capsys):
@@ -103,7 +137,7 @@ def test_info_lists_them(capsys):
     said = capsys.readouterr().out
     for heading in PURPOSES.values():
         assert heading in said
-    for word in ("Ω", "--omega", "--init spectral", "--averaging ema"):
-        assert word in said
+    for remedy in REMEDIES:
+        assert remedy.command in said
     assert main(["info"]) == 2
     assert "--remedies" in capsys.readouterr().err

@@ -9,8 +9,8 @@ import torch
 from engram.cli.main import main
 from engram.errors import ConfigError, DataError
 from engram.tasks import fitting, synthetic
+from engram.tasks.outlines.synthetic import LENGTHS
 from engram.tasks.problems import PROBLEMS
-from engram.tasks.problems.problem import LENGTHS
 from engram.tasks.synthetic import SyntheticSettings
 from helpers.resuming import assert_resumed_is_uninterrupted
 

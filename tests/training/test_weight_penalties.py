@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from engram.models.many_to_many import ManyToMany, ModelSettings
-from engram.models.regions import KINDS, MATRICES, places
+from engram.models.region_names import KINDS, MATRICES
+from engram.models.regions import places
 from engram.training.groups import make_groups
 from engram.training.optimizers import make_optimizer
 from engram.training.settings import TrainingSettings

@@ -1,11 +1,8 @@
 """``engram anatomy RUN``: which parts of a trained model do what."""
 
-from engram.cli import views
+from pathlib import Path
+
 from engram.cli.flags import Parser
-from engram.cli.runs import measured_part, open_run, require, trained_of
-from engram.diagnosis.anatomy import measure_anatomy
-from engram.tasks import fitting
-from engram.training.run_folder import RunFolder
 
 
 def main(argv: list[str]) -> int:
@@ -23,11 +20,17 @@ def main(argv: list[str]) -> int:
     )
     flags.add_argument("run", metavar="RUN", help="the folder of the run")
     given, rest = flags.parse_known_args(argv[:1])
-    return anatomy(open_run(given.run), [*rest, *argv[1:]])
+    return anatomy(Path(given.run), [*rest, *argv[1:]])
 
 
-def anatomy(run: RunFolder, argv: list[str]) -> int:
+def anatomy(folder: Path, argv: list[str]) -> int:
     """Run ``engram anatomy`` for a run."""
+    from engram.cli import views
+    from engram.cli.runs import measured_part, open_run, require, trained_of
+    from engram.diagnosis.anatomy import measure_anatomy
+    from engram.tasks import fitting
+
+    run = open_run(folder)
     task, trained = trained_of(run)
     require(task, run, "anatomy", lambda each: each.probe)
     flags = Parser(

@@ -5,7 +5,7 @@ import importlib
 from engram.errors import ConfigError, did_you_mean
 
 SUBCOMMANDS = {
-    "preview": ("engram.cli.data_preview", "show data before and after augmentation"),
+    "preview": ("engram.cli.preview", "show data before and after augmentation"),
     "fetch": ("engram.cli.data_fetch", "get a public set by its name, or list them"),
 }
 

@@ -4,15 +4,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from engram.cli import demo_dates, demo_scenes, tasks
 from engram.cli import predict as predicting
-from engram.cli.flags import Parser, settings_from
+from engram.cli import train as training
+from engram.cli.flags import Parser
 from engram.cli.sample import write_sample
 from engram.errors import ConfigError, did_you_mean
-from engram.tasks import fitting, language_model
-from engram.tasks.registry import task_by_name
-from engram.tasks.sampling import stream_sample
-from engram.training.run_folder import RunFolder
+from engram.tasks.registry import outline_by_name
 
 PROMPTS = ("    def __init__(self, ", "class Test", "    if not ")
 
@@ -42,15 +39,15 @@ def run_python(path: Path) -> int:
     Args:
         path: Where the run is recorded; a run that is there is replaced.
     """
-    settings = settings_from(
-        language_model.LanguageModelSettings, {}, "demo", [], task=language_model.NAME
-    )
     print("Training a recurrent network on the sources of Python's standard library.")
     print("Ctrl-C stops it at any time, and nothing is lost.\n", flush=True)
-    command = ["engram", "demo", "--run-dir", str(path)]
-    status = tasks.start(language_model.TASK, settings, path, command, overwrite=True)
+    status = run_shipped("language-model", "demo", path)
     if status:
         return status
+    from engram.tasks import fitting, language_model
+    from engram.tasks.sampling import stream_sample
+    from engram.training.run_folder import RunFolder
+
     trained = fitting.load(language_model.TASK, RunFolder.open(path).model)
     for number, prompt in enumerate(PROMPTS):
         print(f"\n── sample {number + 1} of {len(PROMPTS)}, from {prompt!r} ──")
@@ -73,7 +70,7 @@ def run_shipped(task: str, name: str, path: Path) -> int:
         path: As in `run_python`.
     """
     argv = ["--config", name, "--run-dir", str(path), "--overwrite"]
-    return tasks.train(task_by_name(task), argv)
+    return training.train(outline_by_name(task), argv)
 
 
 def run_sunspots(path: Path) -> int:
@@ -86,13 +83,35 @@ def run_sunspots(path: Path) -> int:
     if status:
         return status
     print("\nthe years that follow, and between what they should lie:")
-    return predicting.predict(RunFolder.open(path), ["--data", "sunspots"])
+    return predicting.predict(path, ["--data", "sunspots"])
+
+
+def run_dates(path: Path) -> int:
+    """Dates of many languages to one form, and where the model looks.
+
+    Args:
+        path: As in `run_python`.
+    """
+    from engram.cli import demo_dates
+
+    return demo_dates.run(path)
+
+
+def run_scenes(path: Path) -> int:
+    """Sentences about drawn shapes, and where the model looks.
+
+    Args:
+        path: As in `run_python`.
+    """
+    from engram.cli import demo_scenes
+
+    return demo_scenes.run(path)
 
 
 DEMOS: dict[str, tuple[str, Callable[[Path], int]]] = {
     "python": ("write on from Python's own sources, one character at a time", run_python),
-    "dates": ("dates of 22 languages to one form, by attention", demo_dates.run),
-    "scenes": ("a sentence about an image of drawn shapes", demo_scenes.run),
+    "dates": ("dates of 22 languages to one form, by attention", run_dates),
+    "scenes": ("a sentence about an image of drawn shapes", run_scenes),
     "digits": ("handwritten digits, read row by row", partial(run_shipped, "classify", "digits")),
     "sunspots": (
         "the years after 2008, from three centuries of sunspots",

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from engram.cli import tasks
 from engram.cli.attention import alignment
+from engram.cli.demo import run_shipped
 from engram.cli.runs import trained_of
 from engram.data.builtin.dates import date_pairs
-from engram.tasks.translate import TASK, TranslateAsking, translate
+from engram.tasks.translate import TranslateAsking, translate
 from engram.training.run_folder import RunFolder
 
 LANGUAGES = ("fr", "ru", "ja")
@@ -20,7 +20,7 @@ def run(path: Path) -> int:
     """
     print("Training an encoder and a decoder with attention on dates in 22 languages.")
     print("Ctrl-C stops it at any time, and nothing is lost.\n", flush=True)
-    status = tasks.train(TASK, ["--config", "dates", "--run-dir", str(path), "--overwrite"])
+    status = run_shipped("translate", "dates", path)
     if status:
         return status
     _, trained = trained_of(RunFolder.open(path))

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from engram.cli import tasks
 from engram.cli.attention import glances
+from engram.cli.demo import run_shipped
 from engram.cli.runs import trained_of
 from engram.data.builtin.scenes import scenes
-from engram.tasks.caption import TASK, CaptionAsking, caption
+from engram.tasks.caption import CaptionAsking, caption
 from engram.training.run_folder import RunFolder
 
 SHOWN = 3
@@ -20,7 +20,7 @@ def run(path: Path) -> int:
     """
     print("Training a convolutional encoder and a decoder with attention on scenes of shapes.")
     print("Ctrl-C stops it at any time, and nothing is lost.\n", flush=True)
-    status = tasks.train(TASK, ["--config", "scenes", "--run-dir", str(path), "--overwrite"])
+    status = run_shipped("caption", "scenes", path)
     if status:
         return status
     _, trained = trained_of(RunFolder.open(path))

@@ -1,10 +1,8 @@
 """``engram diagnose RUN``: measure what a trained model remembers."""
 
-from engram.cli import views
+from pathlib import Path
+
 from engram.cli.flags import Parser
-from engram.cli.runs import measured_part, open_run, require, trained_of
-from engram.diagnosis.memory import measure_memory, write_memory
-from engram.training.run_folder import RunFolder
 
 
 def main(argv: list[str]) -> int:
@@ -21,11 +19,16 @@ def main(argv: list[str]) -> int:
     )
     flags.add_argument("run", metavar="RUN", help="the folder of the run")
     given, rest = flags.parse_known_args(argv[:1])
-    return diagnose(open_run(given.run), [*rest, *argv[1:]])
+    return diagnose(Path(given.run), [*rest, *argv[1:]])
 
 
-def diagnose(run: RunFolder, argv: list[str]) -> int:
+def diagnose(folder: Path, argv: list[str]) -> int:
     """Run ``engram diagnose`` for a run."""
+    from engram.cli import views
+    from engram.cli.runs import measured_part, open_run, require, trained_of
+    from engram.diagnosis.memory import measure_memory, write_memory
+
+    run = open_run(folder)
     task, trained = trained_of(run)
     require(task, run, "diagnose", lambda each: each.probe)
     flags = Parser(

@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-from engram.cli import views
 from engram.cli.flags import Parser, add_settings, settings_from
-from engram.cli.runs import open_run, trained_of
 from engram.files import write_json
-from engram.training.run_folder import RunFolder
 
 
 def main(argv: list[str]) -> int:
@@ -22,11 +19,15 @@ def main(argv: list[str]) -> int:
     )
     flags.add_argument("run", metavar="RUN", help="the folder of the run")
     given, rest = flags.parse_known_args(argv[:1])
-    return evaluate(open_run(given.run), [*rest, *argv[1:]])
+    return evaluate(Path(given.run), [*rest, *argv[1:]])
 
 
-def evaluate(run: RunFolder, argv: list[str]) -> int:
+def evaluate(folder: Path, argv: list[str]) -> int:
     """Run ``engram eval`` for a run of a task."""
+    from engram.cli import views
+    from engram.cli.runs import open_run, trained_of
+
+    run = open_run(folder)
     task, trained = trained_of(run)
     flags = Parser(
         prog=f"engram eval {run.path}",

@@ -1,6 +1,7 @@
 """Flags from settings: every field of a settings class is one flag, with its description."""
 
 import argparse
+import sys
 import types
 import typing
 from collections.abc import Collection, Mapping
@@ -11,6 +12,7 @@ from typing import Any, NoReturn, TypeVar
 from engram.errors import ConfigError, did_you_mean
 from engram.files import cannot, read_yaml
 from engram.settings import Settings
+from engram.tasks.outlines.aliases import own_names, twice
 
 S = TypeVar("S", bound=Settings)
 
@@ -21,6 +23,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         formatter = argparse.RawDescriptionHelpFormatter
         super().__init__(allow_abbrev=False, formatter_class=formatter, **options)
+        self._twice: list[str] = []
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of leaving the process."""
@@ -42,9 +45,21 @@ class Parser(argparse.ArgumentParser):
             raise ConfigError("; ".join(faults))
         return values
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse what is known; what is said by two names is remembered for `unknown_faults`."""
+        given = list(sys.argv[1:] if args is None else args)
+        said = dict.fromkeys(word.split("=", 1)[0] for word in given if word.startswith("--"))
+        self._twice = []
+        for action in self._actions:
+            names = [name for name in said if name in action.option_strings]
+            own = {name.removeprefix("--no-").removeprefix("--") for name in names}
+            if len(own) > 1:
+                self._twice.append(twice(names))
+        return super().parse_known_args(given, namespace)
+
     def unknown_faults(self, unknown: list[str]) -> list[str]:
-        """A sentence for each argument that no flag takes."""
-        faults = []
+        """A sentence for each argument that no flag takes, and each setting that is given twice."""
+        faults = [*self._twice]
         for given in unknown:
             if given.startswith("--"):
                 flag = given.split("=", 1)[0]
@@ -53,7 +68,7 @@ class Parser(argparse.ArgumentParser):
                 faults.append(
                     f"'{flag}' is not a flag, {near or f'{self.prog} --help shows them all'}"
                 )
-            elif not faults:
+            elif not any("is not expected here" in fault for fault in faults):
                 faults.append(f"'{given}' is not expected here")
         return faults
 
@@ -65,6 +80,7 @@ def add_settings(
     *,
     without: Collection[str] = (),
     defaults: Mapping[str, str] = MappingProxyType({}),
+    aliases: Mapping[str, list[str]] = MappingProxyType({}),
 ) -> None:
     """Add a flag for each field under a heading; the settings class checks the values later.
 
@@ -74,12 +90,13 @@ def add_settings(
         settings: Whose fields.
         without: Fields that get no flag.
         defaults: What the help says of the default, where that is not the field's own.
+        aliases: Other names of fields, by their own.
     """
     group = parser.add_argument_group(title)
     for name, field in settings.model_fields.items():
         if name in without:
             continue
-        flag = "--" + name.replace("_", "-")
+        flags = [flag_of(each) for each in (name, *aliases.get(name, []))]
         default = "none" if field.default in (None, [], {}) else field.default
         default = "must be given" if field.is_required() else default
         shown = " ".join(map(str, default)) if isinstance(default, list) else default
@@ -87,14 +104,19 @@ def add_settings(
         text = f"{field.description} (default: {shown})".replace("%", "%%")
         options: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": text}
         if field.annotation is bool:
-            group.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
+            group.add_argument(*flags, action=argparse.BooleanOptionalAction, **options)
         elif typing.get_origin(field.annotation) in (list, dict):
             extra = field.json_schema_extra
             metavar = extra["metavar"] if isinstance(extra, dict) else "PATH"
             options |= {"nargs": "+", "metavar": str(metavar)}
-            group.add_argument(flag, action="extend", **options)
+            group.add_argument(*flags, action="extend", **options)
         else:
-            group.add_argument(flag, metavar=_metavar(field.annotation), **options)
+            group.add_argument(*flags, metavar=_metavar(field.annotation), **options)
+
+
+def flag_of(name: str) -> str:
+    """The flag of a setting: ``clip_norm`` to ``--clip-norm``."""
+    return "--" + name.replace("_", "-")
 
 
 def _metavar(annotation: Any) -> str:
@@ -127,7 +149,8 @@ def settings_from(
     Raises:
         ConfigError: With all faults of file and flags.
     """
-    values = dict(base) | ({} if config is None else _read_config(config, task))
+    read = {} if config is None else own_names(_read_config(config, task), settings, config)
+    values = dict(base) | read
     fields = settings.model_fields
     none_words = {
         name: None

@@ -1,23 +1,9 @@
 """``engram info RUN``: what a run is and how far it got; ``--cells`` and others: what there is."""
 
-import math
 from collections.abc import Callable
-from typing import Any
 
-from rich.console import Console
-
-from engram.cells import CELLS
-from engram.cli import views
 from engram.cli.flags import Parser
-from engram.cli.remedies import show_remedies
-from engram.cli.runs import open_run, settings_of
-from engram.diagnosis.memory import read_memory
 from engram.errors import ConfigError
-from engram.records import Evaluated, Logged, Result
-from engram.tasks.task import Task
-from engram.training.run_folder import RunFolder
-from engram.training.settings import TrainingSettings
-from engram.training.truncation import TruncationSettings
 
 
 def main(argv: list[str]) -> int:
@@ -36,98 +22,36 @@ def main(argv: list[str]) -> int:
         what = "both a RUN and a list were" if asked else "nothing was"
         lists = " or ".join(f"--{name}" for name in LISTS)
         raise ConfigError(f"{what} given; 'engram info' takes one RUN, or {lists}")
-    out = views.console()
     for name in asked:
-        LISTS[name][1](out)
+        LISTS[name][1]()
     if given.run is not None:
-        _show_run(out, open_run(given.run))
+        from engram.cli.run_facts import show_run
+
+        show_run(given.run)
     return 0
 
 
-def _show_cells(out: Console) -> None:
+def _show_cells() -> None:
+    from engram.cells import CELLS
+    from engram.cli import views
+
     rows = [
         [name, built_in.summary, " ".join(cell.gates), " ".join(cell.states), built_in.paper]
         for name, built_in in CELLS.items()
         for cell in [built_in.make()]
     ]
-    views.show_table(out, ["cell", "what it is", "gates", "states", "paper"], rows)
+    views.show_table(views.console(), ["cell", "what it is", "gates", "states", "paper"], rows)
+
+
+def _show_remedies() -> None:
+    from engram.cli import views
+    from engram.cli.remedies import show_remedies
+
+    show_remedies(views.console())
 
 
 # What is listed by a flag: its help, and what shows it.
-LISTS: dict[str, tuple[str, Callable[[Console], None]]] = {
+LISTS: dict[str, tuple[str, Callable[[], None]]] = {
     "cells": ("list the built-in cells", _show_cells),
-    "remedies": ("list the remedies against forgetting and overfitting", show_remedies),
+    "remedies": ("list the remedies against forgetting and overfitting", _show_remedies),
 }
-
-
-def _show_run(out: Console, run: RunFolder) -> None:
-    task, settings = settings_of(run)
-    facts = _settings(task, settings) | _progress(run, task, settings)
-    views.show_facts(out, facts | _measures(run) | _memory(run, task))
-
-
-def _settings(task: Task, s: Any) -> dict[str, Any]:
-    subject = getattr(s, task.names)
-    training = f"{s.optimizer} at {s.rate} ({s.schedule})"
-    if isinstance(s, TruncationSettings):
-        training += f", {s.lanes} lanes, {s.steps} steps, gradients back {s.k2} steps"
-    return {
-        "task": task.name,
-        task.names: subject if isinstance(subject, str) else ", ".join(subject),
-        "tokens": getattr(s, "tokens", None),
-        "model": f"{s.layers} × {s.hidden} {s.cell}, dropout {s.dropout}",
-        "training": training,
-    }
-
-
-def _measures(run: RunFolder) -> dict[str, Any]:
-    result = run.read(Result)
-    reports = {} if result is None else result.reports
-    return {
-        f"{part} part": ", ".join(
-            f"{name} undefined" if math.isnan(value) else f"{name} {value:,.4g}"
-            for name, value in report.measures.items()
-        )
-        for part, report in reports.items()
-    }
-
-
-def _progress(run: RunFolder, task: Task, settings: TrainingSettings) -> dict[str, Any]:
-    metrics = run.read_metrics()
-    speeds = sorted(timing.tokens_per_second for timing in run.read_timings())
-    trained = [line for line in metrics if isinstance(line, Logged)]
-    valid = [line for line in metrics if isinstance(line, Evaluated) and not math.isnan(line.loss)]
-    result = run.read(Result)
-    environment = run.read_environment()
-    facts: dict[str, Any] = {"state": "finished" if result else "not finished: engram resume"}
-    if trained:
-        last = trained[-1]
-        facts["updates"] = f"{last.update:,} (epoch {last.epoch})"
-        facts["training loss"] = f"{last.loss:.4f} {task.loss_unit}"
-    if valid:
-        best = min(valid, key=lambda line: line.loss)
-        facts["best validation"] = f"{best.loss:.4f} {task.loss_unit} at update {best.update:,}"
-    if speeds:
-        facts["speed"] = f"{speeds[len(speeds) // 2]:,.0f} {task.unit} per second (median)"
-    if result:
-        facts["parameters"] = f"{result.parameters:,}"
-    if environment is not None:
-        facts["made with"] = (
-            f"engram {environment.engram}, torch {environment.torch}, "
-            f"{settings.threads or environment.threads} threads"
-        )
-    return facts
-
-
-def _memory(run: RunFolder, task: Task) -> dict[str, Any]:
-    memory = read_memory(run)
-    if memory is None:
-        return {}
-    name = memory.gradient.farthest
-    decay = memory.gradient.decays[name]
-    half = "not reached" if decay.half_life is None else f"{decay.half_life:.1f} steps"
-    bound = "≥ " if decay.beyond else ""
-    return {
-        "gradient": f"half-life {half}, horizon {bound}{decay.horizon} steps ({name})",
-        "context in use": memory.context and f"{memory.context.horizon} {task.unit}",
-    }

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from engram.cli.flags import Parser, add_settings, settings_from
-from engram.cli.runs import open_run, require, trained_of
 from engram.errors import ConfigError, RunError
 from engram.files import cannot
-from engram.training.run_folder import RunFolder
 
 
 def main(argv: list[str]) -> int:
@@ -26,11 +24,14 @@ def main(argv: list[str]) -> int:
     )
     flags.add_argument("run", metavar="RUN", help="the folder of the run")
     given, rest = flags.parse_known_args(argv[:1])
-    return predict(open_run(given.run), [*rest, *argv[1:]])
+    return predict(Path(given.run), [*rest, *argv[1:]])
 
 
-def predict(run: RunFolder, argv: list[str]) -> int:
+def predict(folder: Path, argv: list[str]) -> int:
     """Run ``engram predict`` for a run of a task."""
+    from engram.cli.runs import open_run, require, trained_of
+
+    run = open_run(folder)
     task, trained = trained_of(run)
     require(task, run, "predict", lambda each: each.predict)
     assert task.asking is not None
@@ -38,7 +39,7 @@ def predict(run: RunFolder, argv: list[str]) -> int:
     flags = Parser(
         prog=f"engram predict {run.path}",
         description=(
-            f"Predict with the best weights of {run.path}: {task.summary}.\n\n"
+            f"Predict with the best weights of {run.path}: {task.outline.summary}.\n\n"
             f"  engram predict {run.path}{' --data FILE' if task.reads else ''} --out answers.csv"
         ),
     )

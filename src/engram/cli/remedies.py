@@ -8,18 +8,12 @@ from engram.tasks.remedies_page import cells_of
 
 
 def show_remedies(out: Console) -> None:
-    """Print a table of the remedies: what each does, its flags, the cells it is defined for."""
+    """Print a table of the remedies: what each does, the cells it is defined for, its command."""
     for purpose, heading in PURPOSES.items():
         out.print(f"\n[bold]{heading}[/]")
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
         for remedy in (each for each in REMEDIES if each.purpose == purpose):
-            flags = " ".join(_flag(setting) for setting in remedy.settings)
             cells = cells_of(remedy)
             limits = "" if cells == "every cell" else f" ({cells})"
-            table.add_row(remedy.name, f"{remedy.summary}{limits}", f"[dim]{flags}[/]")
+            table.add_row(remedy.name, f"{remedy.summary}{limits}\n[dim]{remedy.command}[/]")
         out.print(table)
-
-
-def _flag(setting: str) -> str:
-    name, _, value = setting.partition("=")
-    return f"--{name.replace('_', '-')}{' ' + value if value else ''}"

@@ -1,9 +1,6 @@
 """``engram resume RUN``: go on bit for bit."""
 
-from engram.cli import tasks
 from engram.cli.flags import Parser
-from engram.cli.runs import open_run, settings_of
-from engram.records import Result
 
 
 def main(argv: list[str]) -> int:
@@ -17,7 +14,12 @@ def main(argv: list[str]) -> int:
         ),
     )
     flags.add_argument("run", metavar="RUN", help="the folder of the run")
-    run = open_run(flags.parse(argv).run)
+    given = flags.parse(argv)
+    from engram.cli import tasks
+    from engram.cli.runs import open_run, settings_of
+    from engram.records import Result
+
+    run = open_run(given.run)
     if run.read(Result) is not None:
         print(f"{run.path} is finished; look at it with:\n  engram info {run.path}")
         return 0

@@ -71,6 +71,6 @@ def settings_of(run: RunFolder) -> tuple[Task, Any]:
     return task, task.settings.checked(values, str(run.config))
 
 
-def open_run(given: str) -> RunFolder:
+def open_run(given: str | Path) -> RunFolder:
     """The run of a folder; see `RunFolder.open`."""
     return RunFolder.open(Path(given))

@@ -4,8 +4,7 @@ import sys
 from collections.abc import Iterable
 
 from engram.cli.flags import Parser, add_settings, settings_from
-from engram.cli.runs import open_run, require, trained_of
-from engram.tasks.sampling import SamplingSettings
+from engram.tasks.outlines.language_model import SamplingSettings
 
 
 def main(argv: list[str]) -> int:
@@ -29,6 +28,8 @@ def main(argv: list[str]) -> int:
     if samples < 1:
         faults.append(f"samples is {samples}, and takes a whole number from 1")
     sampling = settings_from(SamplingSettings, values, None, faults)
+    from engram.cli.runs import open_run, require, trained_of
+
     run = open_run(folder)
     task, trained = trained_of(run)
     require(task, run, "sample", lambda each: each.sample)

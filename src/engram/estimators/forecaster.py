@@ -10,9 +10,10 @@ from torch import Tensor
 
 from engram.data.arrays.sequences import Sequences
 from engram.data.panels.frequency import Frequency
-from engram.data.panels.outlook import Outlook, ends_of
+from engram.data.panels.outlook import Outlook
 from engram.data.panels.panel import Panel, joined
 from engram.data.panels.tables import find_panel_roles, read_panel
+from engram.data.settings import ends_of
 from engram.data.tables.frames import frame_table, is_frame
 from engram.errors import ConfigError, DataError
 from engram.estimators.inputs import arrays, numbers

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from engram.models.many_to_many import State
-from engram.models.settings import RecurrentSettings, recurrent
+from engram.models.recurrent import recurrent
+from engram.models.settings import RecurrentSettings
 
 
 class Aligned(nn.Module):

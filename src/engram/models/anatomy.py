@@ -11,7 +11,8 @@ from torch.optim import Optimizer
 from engram.errors import ConfigError
 from engram.models.compute import multiply_adds, multiply_adds_a_step
 from engram.models.evaluating import evaluating
-from engram.models.regions import ROLES, Place, module_regions, places
+from engram.models.region_names import ROLES
+from engram.models.regions import Place, module_regions, places
 from engram.records import Anatomy, Region
 
 

@@ -3,26 +3,12 @@
 from typing import ClassVar
 
 import torch
-from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from engram.errors import ConfigError
 from engram.layers import FrameConvolution
-from engram.models.decoder import Carried, Decoder, DecoderSettings
-
-
-class CaptionerSettings(DecoderSettings):
-    """What a model that writes about an image is made of."""
-
-    filters: list[PositiveInt] = Field(
-        [16, 32, 64],
-        min_length=1,
-        description="channels after each stage of convolution; each halves height and width",
-        json_schema_extra={"metavar": "N"},
-    )
-    features: int = Field(
-        128, ge=1, description="width of the vector that the start state is made of"
-    )
+from engram.models.decoder import Carried, Decoder
+from engram.models.settings import CaptionerSettings
 
 
 class Places(nn.Module):

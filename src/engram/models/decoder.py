@@ -1,53 +1,16 @@
 """A decoder: writes a sequence of tokens from a start state, and looks over a memory as it does."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Self
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from engram.layers import AdditiveAttention, MultiplicativeAttention
 from engram.layers.attention.memory import Memory
 from engram.layers.shard import drawn_by_row, is_sharded
-from engram.models.settings import RecurrentSettings, recurrent
-
-
-class DecoderSettings(RecurrentSettings):
-    """What writes the output is made of."""
-
-    embedding: int = Field(
-        0, ge=0, description="width of the vector that stands for a token; 0 takes --hidden"
-    )
-    attention: Literal["general", "additive", "dot", "scaled", "none"] = Field(
-        "general",
-        description="how the decoder compares its state with what was read; none: it sees only "
-        "the start state",
-    )
-    attend: Literal["after", "before"] = Field(
-        "after",
-        description="look after the recurrent step (Luong; quick, as all steps of training run at "
-        "once), or before it, with what was seen as an input (Bahdanau; step by step)",
-    )
-    input_feeding: bool = Field(
-        False,
-        description="what was seen after a step is an input of the next (Luong; step by step)",
-    )
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        faults = super().contradictions()
-        if self.attention == "none" and (self.attend == "before" or self.input_feeding):
-            faults.append(
-                "attention=none looks at nothing, and attend=before and input_feeding say what "
-                "becomes of what was seen; leave them out, or choose an attention"
-            )
-        if self.attend == "before" and self.input_feeding:
-            faults.append(
-                "attend=before already brings what was seen into the step; leave out "
-                "--input-feeding"
-            )
-        return faults
+from engram.models.recurrent import recurrent
+from engram.models.settings import DecoderSettings
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from engram.errors import ConfigError
-from engram.settings import Settings
 
 END = 0
 
@@ -32,17 +30,6 @@ class Step(Protocol):
 
     def __call__(self, tokens: Tensor, carried: Any, /) -> tuple[Tensor, Any, Tensor | None]:
         """Step on, for all rows."""
-
-
-class DecodingSettings(Settings):
-    """How an output is found among all that could be written."""
-
-    beam: int = Field(
-        1, ge=1, description="hypotheses that are followed at once; 1 takes the likeliest token"
-    )
-    length_penalty: float = Field(
-        1.0, ge=0.0, description="α: 0 favours short outputs, larger ones longer outputs"
-    )
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,10 @@
 """Encoder and decoder: one sequence of tokens in, another out, of another length."""
 
-from pydantic import Field
 from torch import Tensor, nn
 
-from engram.models.decoder import Carried, Decoder, DecoderSettings
-from engram.models.settings import recurrent
-
-
-class EncoderDecoderSettings(DecoderSettings):
-    """What a model that reads one sequence and writes another is made of."""
-
-    bidirectional: bool = Field(True, description="read the input in both directions")
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        faults = super().contradictions()
-        if self.attention in ("dot", "scaled") and self.bidirectional:
-            faults.append(
-                f"attention={self.attention} multiplies states of encoder ({2 * self.hidden} wide "
-                f"in both directions) and decoder ({self.hidden}); take --attention general, or "
-                "--no-bidirectional"
-            )
-        return faults
+from engram.models.decoder import Carried, Decoder
+from engram.models.recurrent import recurrent
+from engram.models.settings import EncoderDecoderSettings
 
 
 class EncoderDecoder(nn.Module):

@@ -3,36 +3,12 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from pydantic import Field
 from torch import Tensor, nn
 
-from engram.models.settings import RecurrentSettings, recurrent
+from engram.models.recurrent import recurrent
+from engram.models.settings import ModelSettings
 
 State = Tensor | tuple[Tensor, ...]
-
-
-class ModelSettings(RecurrentSettings):
-    """What a token model is made of."""
-
-    embedding: int = Field(
-        0, ge=0, description="width of the vector that stands for a token; 0 takes --hidden"
-    )
-    tied: bool = Field(
-        False, description="use the embedding as the head's weights too (needs --embedding 0)"
-    )
-    dropout_embedding: float = Field(
-        0.0, ge=0.0, lt=1.0, description="share of tokens whose embedding is dropped in training"
-    )
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        faults = super().contradictions()
-        if self.tied and self.embedding not in (0, self.hidden):
-            faults.append(
-                f"tied shares weights between embedding ({self.embedding} wide) and head "
-                f"({self.hidden} wide); leave out --embedding, or --tied"
-            )
-        return faults
 
 
 class ManyToMany(nn.Module):

@@ -1,41 +1,15 @@
 """Many-to-one: a whole sequence in, one answer out."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from pydantic import Field
 from torch import Tensor, nn
 
 from engram.layers import Pooling, TemporalConvolution
 from engram.layers.dropout import RowDropout
 from engram.models.many_to_many import drop_embeddings
-from engram.models.settings import RecurrentSettings, recurrent
-
-
-class ManyToOneSettings(RecurrentSettings):
-    """What a model of whole sequences is made of."""
-
-    bidirectional: bool = Field(True, description="read each sequence in both directions")
-    pooling: Literal["last", "mean", "max", "attention"] = Field(
-        "last", description="how the steps' outputs become one vector"
-    )
-    dropout_head: float = Field(
-        0.0, ge=0.0, lt=1.0, description="share of that vector dropped in training"
-    )
-    embedding: int = Field(
-        0, ge=0, description="width of the vector that stands for a token; 0 takes --hidden"
-    )
-    embedding_scale: float = Field(
-        0.1, gt=0.0, description="deviation of the embedding's initial values"
-    )
-    dropout_embedding: float = Field(
-        0.0, ge=0.0, lt=1.0, description="share of tokens whose embedding is dropped in training"
-    )
-    convolution: int = Field(
-        0, ge=0, description="features of a convolution over time before the recurrent layers"
-    )
-    kernel: int = Field(5, ge=1, description="steps that the convolution looks at")
-    stride: int = Field(1, ge=1, description="steps from one output of the convolution to the next")
+from engram.models.recurrent import recurrent
+from engram.models.settings import ManyToOneSettings
 
 
 class ManyToOne(nn.Module):

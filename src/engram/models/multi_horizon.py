@@ -1,19 +1,11 @@
 """Multi-horizon: many-to-many, each step answered with quantiles of the steps after it."""
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from engram.models.many_to_many import State
-from engram.models.settings import RecurrentSettings, recurrent
-
-
-class MultiHorizonSettings(RecurrentSettings):
-    """Sizes and kinds of a forecaster."""
-
-    hidden: int = Field(64, ge=1, description="hidden units of a layer, H")
-    context: int = Field(8, ge=1, description="numbers that tell of the past to each step ahead")
-    decoder: int = Field(32, ge=1, description="hidden units of what answers a step ahead")
+from engram.models.recurrent import recurrent
+from engram.models.settings import MultiHorizonSettings
 
 
 class MultiHorizon(nn.Module):

@@ -23,17 +23,7 @@ from engram.layers import (
     SelfAttentivePooling,
     TemporalConvolution,
 )
-
-ROLES = {
-    "brainstem": "input, output and control: reading, clipping, stopping, checkpoints",
-    "parietal": "mapping of the input: embeddings, projections before the recurrent layers",
-    "occipital": "sight: convolutions",
-    "frontal": "working memory: recurrent layers",
-    "temporal": "long-term memory: head, attention, other learnt weights",
-    "cerebellum": "fine-tuning: what adapts, and at which rate",
-}
-# from the input to the output; brainstem and cerebellum steer, and hold no weights by themselves
-ORDER = ("occipital", "parietal", "frontal", "temporal")
+from engram.models.region_names import ROLES
 
 RECURRENT = (Recurrent, ConvLSTM, nn.RNNBase, nn.RNNCellBase)
 EMBEDDING = (nn.Embedding, nn.EmbeddingBag)
@@ -53,17 +43,6 @@ REGION_OF_TYPE: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
     (ATTENTION, "temporal"),
 )
 
-KINDS = {
-    "input": "what the input brings: matrices of recurrent layers and of projections before them",
-    "recurrent": "what the state brings: recurrent matrices",
-    "embedding": "a row for each token",
-    "convolution": "filters",
-    "attention": "queries, keys, values and scores",
-    "head": "matrices of linear layers behind the recurrent ones",
-    "bias": "what is added: biases, shifts of norms",
-    "gain": "one number a unit: gains of norms, peepholes, initial states",
-}
-MATRICES = tuple(kind for kind in KINDS if kind not in ("bias", "gain"))
 _MATRIX_OF_REGION = {"parietal": "input", "occipital": "convolution", "frontal": "recurrent"}
 
 

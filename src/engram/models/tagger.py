@@ -4,26 +4,13 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from engram.models.many_to_many import drop_embeddings
-from engram.models.settings import RecurrentSettings, recurrent
+from engram.models.recurrent import recurrent
+from engram.models.settings import TaggerSettings
 
 _OTHERS = (25, 5)  # widths of the vectors of a word's ending and shape
-
-
-class TaggerSettings(RecurrentSettings):
-    """What a model with a tag for each step is made of."""
-
-    bidirectional: bool = Field(True, description="read each sequence in both directions")
-    embedding: int = Field(100, ge=1, description="width of the vector that stands for a word")
-    embedding_scale: float = Field(
-        0.1, gt=0.0, description="deviation of the embeddings' initial values"
-    )
-    dropout_embedding: float = Field(
-        0.0, ge=0.0, lt=1.0, description="share of words whose embedding is dropped in training"
-    )
 
 
 class Tagger(nn.Module):

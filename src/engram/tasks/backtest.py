@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engram.data.panels.outlook import Outlook, ends_of
+from engram.data.panels.outlook import Outlook
 from engram.data.panels.panel import Panel
 from engram.data.panels.windows import WindowBatch, inputs_of, season_places, windows
+from engram.data.settings import ends_of
 from engram.models.many_to_many import State
 from engram.models.multi_horizon import MultiHorizon
 from engram.records import Report, ReportTable

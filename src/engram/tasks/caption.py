@@ -1,7 +1,7 @@
 """Captioning: an image, a class or a vector in, a sentence out."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,30 +10,24 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from engram.data.augmentation.images import augment_images
 from engram.data.batching.batch import Batch
-from engram.data.batching.buckets import Buckets, BucketSettings, in_order
+from engram.data.batching.buckets import Buckets, in_order
+from engram.data.batching.seeds import seed_of
 from engram.data.images.captions import load_image
+from engram.data.settings import BucketSettings, ImageAugmentation
 from engram.errors import ConfigError, DataError
-from engram.models.captioner import Captioner, CaptionerSettings
-from engram.models.decoding import DecodingSettings, Hypothesis
+from engram.models.captioner import Captioner
+from engram.models.decoding import Hypothesis
+from engram.models.settings import CaptionerSettings
 from engram.records import Report
-from engram.tasks.captions import (
-    SCENES,
-    CaptionPartSettings,
-    CaptionSettings,
-    CaptionsSettings,
-    Meaning,
-    Part,
-    read,
-    read_judged,
-)
+from engram.tasks.captions import SCENES, Meaning, Part, read, read_judged
+from engram.tasks.outlines.caption import OUTLINE, CaptionSettings, CaptionsSettings
 from engram.tasks.probe import Probe
 from engram.tasks.task import Data, Task, Trained
 from engram.tasks.writing import (
     AskingSettings,
     Targets,
-    TeacherSettings,
-    TokenSettings,
     drawn_in,
     judged,
     loss_of,
@@ -42,11 +36,7 @@ from engram.tasks.writing import (
     targets_of,
     written,
 )
-from engram.training.losses import LabelSmoothing
-from engram.training.settings import TrainingSettings
 from engram.training.source import Objective
-
-NAME = "caption"
 
 
 @dataclass(frozen=True)
@@ -212,14 +202,29 @@ def _build(settings: CaptionSettings, meaning: Meaning) -> nn.Module:
     return Captioner(given, meaning.tokenizer.size, CaptionerSettings(**own), width=width)
 
 
+def _augmentation(settings: CaptionSettings) -> ImageAugmentation:
+    names = ImageAugmentation.model_fields
+    return ImageAugmentation(**{name: getattr(settings, name) for name in names})
+
+
 def _source(settings: CaptionSettings, data: Data) -> Buckets:
     part: Part = data.train
     lengths = part.targets.lengths
+    changes = _augmentation(settings)
+
+    def make(rows: np.ndarray, epoch: int) -> CaptionBatch:
+        batch = _batch(part, rows, drawn_in(epoch, settings))
+        if changes == ImageAugmentation():
+            return batch
+        seed = seed_of(settings.seed, epoch, *rows.tolist())
+        generator = torch.Generator().manual_seed(seed)
+        return replace(batch, given=augment_images(batch.given, changes, generator))
+
     return Buckets(
         # as if all were of one length: what captions are about costs more than padding, and batches
         # of short captions alone would be batches of like images
         np.full_like(lengths, round(lengths.mean())),
-        lambda rows, epoch: _batch(part, rows, drawn_in(epoch, settings)),
+        make,
         BucketSettings(batch=settings.batch, batch_steps=settings.batch_steps),
         settings.seed,
     )
@@ -252,24 +257,7 @@ def _loss(model: nn.Module, settings: CaptionSettings, data: Data) -> float:
 
 
 TASK = Task(
-    name=NAME,
-    summary="write a sentence about an image, a class or a vector",
-    settings=CaptionSettings,
-    groups={
-        "data": CaptionPartSettings,
-        "texts": TokenSettings,
-        "batches": BucketSettings,
-        "model": CaptionerSettings,
-        "teaching": TeacherSettings,
-        "decoding": DecodingSettings,
-        "training": TrainingSettings,
-        "labels": LabelSmoothing,
-    },
-    help=(
-        "  engram train caption --config scenes --run-dir runs/scenes\n"
-        "  engram train caption --data photos/ --height 64 --width 64 --run-dir runs/photos\n"
-        "  engram train caption --data sounds.csv --about classes --attention none"
-    ),
+    outline=OUTLINE,
     unit="tokens",
     read=read,
     build=_build,

@@ -3,97 +3,22 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
-from engram.cells import make_cell
 from engram.data.arrays.scaling import Scaling
 from engram.data.arrays.sequences import Sequences
-from engram.data.batching.buckets import BucketSettings
 from engram.data.builtin.scenes import scenes
 from engram.data.images.captions import Captions, read_captions
 from engram.data.text.tokens import Tokenizer, fit_tokenizer, tokenizer_from_plain
 from engram.errors import ConfigError, DataError
-from engram.models.captioner import CaptionerSettings
-from engram.models.decoding import DecodingSettings
-from engram.settings import Settings
+from engram.tasks.outlines.caption import CaptionPartSettings, CaptionsSettings, Kind
+from engram.tasks.outlines.caption import CaptionSettings as CaptionSettings
 from engram.tasks.task import Data
-from engram.tasks.writing import (
-    HeldOutSettings,
-    TeacherSettings,
-    TokenSettings,
-    encoded,
-)
-from engram.training.losses import LabelSmoothing
-from engram.training.penalties import obstacles
-from engram.training.settings import TrainingSettings
+from engram.tasks.writing import encoded
 
 SCENES = "scenes"
-Kind = Literal["images", "classes", "numbers"]
-
-
-class CaptionsSettings(Settings):
-    """Which captions are read, and what they are about."""
-
-    data: list[str] = Field(
-        min_length=1,
-        max_length=1,
-        description="a folder of images with a table of captions, or the table (CSV, TSV, JSON, "
-        "JSON Lines); 'scenes' draws shapes (a folder of that name is ./scenes)",
-    )
-    columns: list[str] = Field(
-        [],
-        description="names of the column of captions, and of what they are about; default guessed",
-        json_schema_extra={"metavar": "COLUMN"},
-    )
-    broken: Literal["refuse", "skip"] = Field(
-        "refuse", description="what is done with an image that cannot be read"
-    )
-    encoding: str = Field("utf-8", description="encoding of the table")
-    errors: str = Field(
-        "strict", description="bytes that are not text in it: strict, replace or ignore"
-    )
-
-
-class CaptionPartSettings(HeldOutSettings, CaptionsSettings):
-    """Which captions are read, and what is held out of them."""
-
-    about: Kind = Field(
-        "images", description="what captions are about: files of images, one class, or numbers"
-    )
-    height: int = Field(32, ge=1, description="height that images are brought to, in pixels")
-    width: int = Field(32, ge=1, description="width that images are brought to, in pixels")
-    grey: bool = Field(False, description="read images without colours")
-    made: int = Field(50_000, ge=1, description="how many 'scenes' to train on")
-
-
-class CaptionSettings(
-    CaptionPartSettings,
-    TokenSettings,
-    BucketSettings,
-    CaptionerSettings,
-    TeacherSettings,
-    DecodingSettings,
-    TrainingSettings,
-    LabelSmoothing,
-):
-    """Everything that can be set for training a captioner."""
-
-    tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
-        "words", description="what the model writes one at a time"
-    )
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        faults = super().contradictions() + obstacles(make_cell(self.cell), self)
-        if self.about != "images" and self.attention != "none":
-            faults.append(
-                f"about={self.about} leaves no places to look at, and attention={self.attention} "
-                "looks over places of an image; set --attention none"
-            )
-        return faults
 
 
 @dataclass(frozen=True)

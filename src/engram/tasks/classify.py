@@ -13,14 +13,13 @@ from torch import Tensor, nn
 from engram.data.batching.batch import SequenceBatch
 from engram.data.labelled.encoding import Encoding, encoding_from_plain, learn_encoding
 from engram.data.labelled.examples import Examples
-from engram.data.labelled.reading import MADE, ReadingSettings, read_examples
+from engram.data.labelled.reading import MADE, read_examples
+from engram.data.settings import ReadingSettings
 from engram.data.tables.roles import with_roles
 from engram.errors import DataError
 from engram.models.many_to_many import State
 from engram.records import Report, ReportTable
 from engram.tasks.examples import (
-    GROUPS,
-    ExampleSettings,
     Part,
     answers,
     joined_data,
@@ -30,17 +29,13 @@ from engram.tasks.examples import (
     read_split,
     source,
 )
+from engram.tasks.outlines.classify import OUTLINE
+from engram.tasks.outlines.classify import ClassifySettings as ClassifySettings
 from engram.tasks.probe import Probe
 from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import known_encoding
-from engram.training.losses import LabelSmoothing, cross_entropy
+from engram.training.losses import cross_entropy
 from engram.training.source import Objective
-
-NAME = "classify"
-
-
-class ClassifySettings(ExampleSettings, LabelSmoothing):
-    """Everything that can be set for training a classifier."""
 
 
 @dataclass(frozen=True)
@@ -244,15 +239,7 @@ def _read_part(trained: Trained, judging: ReadingSettings) -> Part:
 
 
 TASK = Task(
-    name=NAME,
-    summary="one label for each text or series",
-    settings=ClassifySettings,
-    groups=GROUPS | {"labels": LabelSmoothing},
-    help=(
-        "  engram train classify --data reviews.csv --run-dir runs/reviews\n"
-        "  engram train classify --data letters/ --test-data others/ --pooling attention\n"
-        "  engram train classify --data gestures_TRAIN.ts --test-data gestures_TEST.ts"
-    ),
+    outline=OUTLINE,
     unit="steps",
     read=read,
     build=_build,

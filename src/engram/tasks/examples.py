@@ -6,85 +6,31 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from engram.cells import make_cell
 from engram.data.arrays.sequences import Sequences
-from engram.data.augmentation.series import SeriesAugmentation, augment_series
-from engram.data.augmentation.tokens import TokenAugmentation, TokenNoise
+from engram.data.augmentation.series import augment_series
+from engram.data.augmentation.tokens import TokenNoise
 from engram.data.batching.batch import SequenceBatch
-from engram.data.batching.buckets import Buckets, BucketSettings, in_order
+from engram.data.batching.buckets import Buckets, in_order
 from engram.data.batching.padding import padded
 from engram.data.batching.seeds import seed_of
-from engram.data.labelled.encoding import Encoding, EncodingSettings, TextEncoding
+from engram.data.labelled.encoding import Encoding, TextEncoding
 from engram.data.labelled.examples import Examples, split
-from engram.data.labelled.reading import Found, ReadingSettings, read_examples
+from engram.data.labelled.reading import Found, read_examples
+from engram.data.settings import (
+    BucketSettings,
+    SeriesAugmentation,
+    TokenAugmentation,
+)
 from engram.data.tables.roles import with_roles
 from engram.errors import ConfigError
-from engram.models.many_to_one import ManyToOne, ManyToOneSettings
-from engram.settings import Settings
+from engram.models.many_to_one import ManyToOne
+from engram.models.settings import ManyToOneSettings
+from engram.tasks.outlines.examples import PartSettings
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.task import Data
-from engram.tasks.transfer import StartSettings
 from engram.training.evaluation import mean_loss
-from engram.training.penalties import obstacles
-from engram.training.settings import TrainingSettings
-
-
-class SplitSettings(Settings):
-    """What is held out of the data."""
-
-    valid: float = Field(
-        0.1, ge=0.0, lt=1.0, description="share of the examples, drawn by the seed, to validate"
-    )
-    test: float = Field(0.0, ge=0.0, lt=1.0, description="share of the examples to test once")
-    valid_data: list[str] = Field([], description="files to validate on, in place of a share")
-    test_data: list[str] = Field([], description="files to test on, in place of a share")
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        faults = super().contradictions()
-        for part in ("valid", "test"):
-            files, share = getattr(self, f"{part}_data"), getattr(self, part)
-            if files and part in self.model_fields_set and share:
-                faults.append(
-                    f"{part}={share} takes a share of --data, and {part}_data names files; give one"
-                )
-        return faults
-
-
-class PartSettings(SplitSettings, ReadingSettings):
-    """Which data are read, and what is held out of them."""
-
-
-class ExampleSettings(
-    PartSettings,
-    StartSettings,
-    EncodingSettings,
-    TokenAugmentation,
-    SeriesAugmentation,
-    BucketSettings,
-    ManyToOneSettings,
-    TrainingSettings,
-):
-    """Everything that can be set for training a model with one answer for each sequence."""
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        return super().contradictions() + obstacles(make_cell(self.cell), self)
-
-
-GROUPS: dict[str, type[Settings]] = {
-    "data": PartSettings,
-    "start": StartSettings,
-    "inputs": EncodingSettings,
-    "augmentation of texts": TokenAugmentation,
-    "augmentation of values": SeriesAugmentation,
-    "batches": BucketSettings,
-    "model": ManyToOneSettings,
-    "training": TrainingSettings,
-}
 
 
 @dataclass(frozen=True)

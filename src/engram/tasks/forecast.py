@@ -12,83 +12,29 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from engram.cells import make_cell
-from engram.data.panels.outlook import Outlook, OutlookSettings, ends_of, learn_outlook
+from engram.data.panels.outlook import Outlook, learn_outlook
 from engram.data.panels.panel import Panel
-from engram.data.panels.reading import MADE, PanelSettings, read_panels
+from engram.data.panels.reading import MADE, read_panels
 from engram.data.panels.windows import WindowBatch, windows
+from engram.data.settings import OutlookSettings, PanelSettings, ends_of
 from engram.data.tables.roles import with_roles
 from engram.errors import DataError
 from engram.models.many_to_many import State
-from engram.models.multi_horizon import MultiHorizon, MultiHorizonSettings
+from engram.models.multi_horizon import MultiHorizon
 from engram.records import Report
-from engram.settings import Settings
 from engram.tasks import backtest
 from engram.tasks.backtest import Backtest
+from engram.tasks.outlines.forecast import OUTLINE, stride_of
+from engram.tasks.outlines.forecast import ForecastSettings as ForecastSettings
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.task import Data, Task, Trained
 from engram.training.evaluation import mean_loss
 from engram.training.losses import pinball
-from engram.training.penalties import obstacles
-from engram.training.settings import TrainingSettings
 from engram.training.source import Objective
 
-NAME = "forecast"
 _LEAST_BATCHES = 10  # of an epoch; one short series would make a batch of three windows else
 _READ = 1_000_000  # steps in which such columns are looked for
 _ALIKE = 0.9999  # correlation with the target from which a column is taken for it
-
-
-class BacktestSettings(Settings):
-    """What is held out: the end of each series, forecast from several origins."""
-
-    origins: int = Field(5, ge=0, description="origins to test from, each further on; 0 for none")
-    valid_origins: int = Field(
-        2, ge=0, description="as many before those, whose forecasts choose the best weights"
-    )
-    stride: int | None = Field(
-        None, ge=1, description="steps from an origin to the next; default half the horizon"
-    )
-
-
-class WindowSettings(Settings):
-    """How series are cut for training."""
-
-    window: int = Field(96, ge=2, description="steps of a window, each of them an origin")
-    batch: int = Field(16, ge=1, description="windows of a batch")
-
-
-def stride_of(stride: int | None, horizon: int) -> int:
-    """Steps from an origin to the next: half the horizon where they are not said."""
-    return stride or max(1, horizon // 2)
-
-
-class ForecastSettings(
-    PanelSettings,
-    OutlookSettings,
-    BacktestSettings,
-    WindowSettings,
-    MultiHorizonSettings,
-    TrainingSettings,
-):
-    """Everything that can be set for training a forecaster."""
-
-    epochs: int = Field(
-        50, ge=1, description="passes over the training part, of 10 batches or more each"
-    )
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        return super().contradictions() + obstacles(make_cell(self.cell), self)
-
-    @property
-    def step(self) -> int:
-        """Steps from an origin to the next."""
-        return stride_of(self.stride, self.horizon)
-
-    def held(self, origins: int) -> int:
-        """Steps that so many origins take."""
-        return self.horizon + (origins - 1) * self.step if origins else 0
 
 
 @dataclass(frozen=True)
@@ -234,7 +180,9 @@ def part_loss(model: nn.Module, settings: ForecastSettings, data: Data) -> float
         terms = outputs.shape[-1] * int((~targets.isnan()).sum())
         return cost_of(outputs, targets, outlook, "sum"), terms
 
-    return mean_loss(model, _validation(Trained(NAME, model, outlook, settings), data), loss)
+    return mean_loss(
+        model, _validation(Trained(OUTLINE.name, model, outlook, settings), data), loss
+    )
 
 
 def widen(trained: Trained, data: Data) -> None:
@@ -472,22 +420,7 @@ def _objective(_: ForecastSettings, data: Data) -> Objective:
 
 
 TASK = Task(
-    name=NAME,
-    summary="the next steps of series, with prediction intervals",
-    settings=ForecastSettings,
-    groups={
-        "data": PanelSettings,
-        "what is forecast": OutlookSettings,
-        "held out": BacktestSettings,
-        "windows": WindowSettings,
-        "model": MultiHorizonSettings,
-        "training": TrainingSettings,
-    },
-    help=(
-        "  engram train forecast --data sales.csv --horizon 12 --run-dir runs/sales\n"
-        "  engram train forecast --data load.parquet --series site --time hour --known holiday\n"
-        "  engram predict runs/sales --data sales.csv --out next.csv"
-    ),
+    outline=OUTLINE,
     unit="steps",
     loss_unit="of the spread",
     read=read,

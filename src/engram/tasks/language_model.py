@@ -12,8 +12,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from engram.cells import make_cell
-from engram.data.augmentation.tokens import TokenAugmentation, TokenNoise
+from engram.data.augmentation.tokens import TokenNoise
 from engram.data.batching.lanes import Lanes, evaluation_windows
 from engram.data.labelled.encoding import TextEncoding
 from engram.data.text.documents import STDLIB, read_text
@@ -21,74 +20,23 @@ from engram.data.text.pieces import Pieces, pieces_of
 from engram.data.text.token_streams import characters_of, digest_of, token_stream
 from engram.data.text.tokens import END, Ids, Tokenizer, fit_tokenizer, tokenizer_from_plain
 from engram.errors import ConfigError, DataError
-from engram.models.many_to_many import ManyToMany, ModelSettings
+from engram.models.many_to_many import ManyToMany
+from engram.models.settings import ModelSettings
 from engram.records import Report
 from engram.settings import Settings
+from engram.tasks.outlines.language_model import OUTLINE, SamplingSettings
+from engram.tasks.outlines.language_model import LanguageModelSettings as LanguageModelSettings
 from engram.tasks.probe import CONTEXTS, ROWS, Probe, Single, choose_targets
-from engram.tasks.sampling import SamplingSettings, stream_sample
+from engram.tasks.sampling import stream_sample
 from engram.tasks.task import Data, Task, Trained
-from engram.tasks.transfer import Start, StartSettings, read_start
+from engram.tasks.transfer import Start, read_start
 from engram.training import parallel
 from engram.training.evaluation import stream_loss
-from engram.training.losses import LabelSmoothing, cross_entropy
-from engram.training.penalties import obstacles
-from engram.training.settings import TrainingSettings
+from engram.training.losses import cross_entropy
 from engram.training.source import Objective
-from engram.training.truncation import TruncationSettings, window_loss
+from engram.training.truncation import window_loss
 
-NAME = "language-model"
-
-
-class TextSettings(Settings):
-    """Which text is read, and how it becomes tokens."""
-
-    data: list[str] = Field(
-        ["stdlib"],
-        min_length=1,
-        description="files, folders and globs; 'stdlib' is Python's own library on this machine",
-    )
-    encoding: str = Field("utf-8", description="encoding of the files")
-    errors: Literal["strict", "replace", "ignore"] = Field(
-        "strict", description="what to do with bytes that are not text in that encoding"
-    )
-    max_characters: int | None = Field(None, ge=1, description="read no more than this")
-    tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
-        "characters", description="what the model reads and writes one at a time"
-    )
-    vocabulary: int = Field(10_000, ge=2, description="most entries of words or bpe")
-    valid: float = Field(
-        0.05, ge=0.0, lt=1.0, description="share of the text, after the training part, to validate"
-    )
-    test: float = Field(
-        0.05, ge=0.0, lt=1.0, description="share of the text, at its end, to test once"
-    )
-
-
-class LanguageModelSettings(
-    TextSettings,
-    StartSettings,
-    TokenAugmentation,
-    ModelSettings,
-    TruncationSettings,
-    LabelSmoothing,
-    TrainingSettings,
-):
-    """Everything that can be set for training a language model."""
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        faults = super().contradictions() + obstacles(make_cell(self.cell), self)
-        if self.omega and any(self.zoneout.values()):
-            faults.append(
-                "omega follows the only path from step to step of an Elman network, and zoneout "
-                "adds another; leave out one of them"
-            )
-        if self.patience is not None and self.valid == 0.0:
-            faults.append(
-                f"patience={self.patience} waits for the validation part, and valid=0 leaves "
-                "none; give a share with --valid, or leave out --patience"
-            )
-        return faults
+NAME = OUTLINE.name
 
 
 @dataclass(frozen=True)
@@ -390,23 +338,7 @@ def _loss(model: nn.Module, _: LanguageModelSettings, data: Data) -> float:
 
 
 TASK = Task(
-    name=NAME,
-    summary="predict the next character, byte, word or token of text",
-    settings=LanguageModelSettings,
-    groups={
-        "text": TextSettings,
-        "start": StartSettings,
-        "augmentation": TokenAugmentation,
-        "model": ModelSettings,
-        "truncation": TruncationSettings,
-        "training": TrainingSettings,
-        "labels": LabelSmoothing,
-    },
-    help=(
-        "  engram train language-model --data notes.txt --run-dir runs/notes\n"
-        "  engram train language-model --data src/ 'docs/**/*.md' --cell gru --layers 2\n"
-        "  torchrun --nproc-per-node 2 -m engram train language-model --data notes.txt"
-    ),
+    outline=OUTLINE,
     unit="tokens",
     loss_unit="nats per token",
     read=read,

@@ -7,74 +7,19 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from pydantic import Field
 
-from engram.cells import make_cell
 from engram.data.arrays.sequences import Sequences
-from engram.data.batching.buckets import BucketSettings
 from engram.data.builtin.dates import date_pairs
 from engram.data.labelled.examples import taken
 from engram.data.labelled.pairs import Pairs, read_pairs
 from engram.data.text.tokens import Tokenizer, fit_tokenizer, tokenizer_from_plain
 from engram.errors import DataError
-from engram.models.decoding import DecodingSettings
-from engram.models.encoder_decoder import EncoderDecoderSettings
-from engram.settings import Settings
+from engram.tasks.outlines.translate import PairSettings
+from engram.tasks.outlines.translate import TranslateSettings as TranslateSettings
 from engram.tasks.task import Data
-from engram.tasks.writing import (
-    HeldOutSettings,
-    TeacherSettings,
-    TokenSettings,
-    encoded,
-)
-from engram.training.losses import LabelSmoothing
-from engram.training.penalties import obstacles
-from engram.training.settings import TrainingSettings
+from engram.tasks.writing import encoded
 
 DATES = "dates"
-
-
-class PairSettings(Settings):
-    """Which pairs of texts are read."""
-
-    data: list[str] = Field(
-        min_length=1,
-        description="a file with a tab in each line, or two files whose lines belong together; "
-        "'dates' makes dates of many languages and their ISO form (a file of that name is ./dates)",
-    )
-    columns: list[str] = Field(
-        ["1", "2"],
-        description="of one file: which column is read, and which is written, by number or by a "
-        "name in its first line",
-        json_schema_extra={"metavar": "COLUMN"},
-    )
-    encoding: str = Field("utf-8", description="encoding of the files")
-    errors: str = Field(
-        "strict", description="bytes that are not text in it: strict, replace or ignore"
-    )
-
-
-class PairPartSettings(HeldOutSettings, PairSettings):
-    """Which pairs are read, and what is held out of them."""
-
-    made: int = Field(50_000, ge=1, description="how many 'dates' to train on")
-
-
-class TranslateSettings(
-    PairPartSettings,
-    TokenSettings,
-    BucketSettings,
-    EncoderDecoderSettings,
-    TeacherSettings,
-    DecodingSettings,
-    TrainingSettings,
-    LabelSmoothing,
-):
-    """Everything that can be set for training a translator."""
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        return super().contradictions() + obstacles(make_cell(self.cell), self)
 
 
 @dataclass(frozen=True)

@@ -16,51 +16,22 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from engram.cells import make_cell
 from engram.data.arrays.sequences import Sequences
 from engram.data.batching.batch import StepBatch
-from engram.data.batching.buckets import Buckets, BucketSettings, in_order
+from engram.data.batching.buckets import Buckets, in_order
 from engram.data.batching.padding import padded
+from engram.data.settings import BucketSettings
 from engram.data.sound.piano_rolls import COLUMNS, KEYS, LOWEST, read_piano_rolls, transposed
 from engram.errors import DataError
 from engram.models.aligned import Aligned
 from engram.models.many_to_many import State
-from engram.models.settings import RecurrentSettings
 from engram.records import Report
-from engram.settings import Settings
+from engram.tasks.outlines.polyphonic import OUTLINE, PolyphonicSettings, RollSettings
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.task import Data, Task, Trained
 from engram.training.evaluation import mean_loss
 from engram.training.losses import binary_cross_entropy
-from engram.training.penalties import obstacles
-from engram.training.settings import TrainingSettings
 from engram.training.source import Objective
-
-NAME = "polyphonic"
-
-
-class RollSettings(Settings):
-    """Which pieces are read."""
-
-    data: str = Field(description="a .mat or .json file of piano rolls with its parts")
-
-
-class TranspositionSettings(Settings):
-    """How pieces are changed in training."""
-
-    transpose: int = Field(
-        0, ge=0, le=12, description="move each piece by up to so many keys, another way each epoch"
-    )
-
-
-class PolyphonicSettings(
-    RollSettings, TranspositionSettings, BucketSettings, RecurrentSettings, TrainingSettings
-):
-    """Everything that can be set for training on piano rolls."""
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        return super().contradictions() + obstacles(make_cell(self.cell), self)
 
 
 @dataclass(frozen=True)
@@ -237,20 +208,7 @@ def _objective(_: PolyphonicSettings, __: Data) -> Objective:
 
 
 TASK = Task(
-    name=NAME,
-    summary="which keys sound next in polyphonic music",
-    settings=PolyphonicSettings,
-    groups={
-        "data": RollSettings,
-        "augmentation": TranspositionSettings,
-        "batches": BucketSettings,
-        "model": RecurrentSettings,
-        "training": TrainingSettings,
-    },
-    help=(
-        "  engram train polyphonic --data JSB_Chorales.mat --config chorales --run-dir runs/jsb\n"
-        "  engram eval runs/jsb --data Nottingham.mat"
-    ),
+    outline=OUTLINE,
     unit="steps",
     read=read,
     build=_build,

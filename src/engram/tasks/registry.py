@@ -1,7 +1,11 @@
-"""The tasks by name."""
+"""The tasks by name: their outlines at once, their code on first use."""
+
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from engram.errors import ConfigError, did_you_mean
-from engram.tasks import (
+from engram.tasks.outlines import (
     caption,
     classify,
     forecast,
@@ -12,28 +16,70 @@ from engram.tasks import (
     tag,
     translate,
 )
-from engram.tasks.task import Task
+from engram.tasks.outlines.outline import Outline
 
-_TASKS = (
-    language_model.TASK,
-    classify.TASK,
-    regress.TASK,
-    tag.TASK,
-    forecast.TASK,
-    polyphonic.TASK,
-    translate.TASK,
-    caption.TASK,
-    synthetic.TASK,
+if TYPE_CHECKING:
+    from engram.tasks.task import Task
+
+_MODULES = (
+    language_model,
+    classify,
+    regress,
+    tag,
+    forecast,
+    polyphonic,
+    translate,
+    caption,
+    synthetic,
 )
-TASKS: dict[str, Task] = {task.name: task for task in _TASKS}
+OUTLINES: dict[str, Outline] = {module.OUTLINE.name: module.OUTLINE for module in _MODULES}
 
 
-def task_by_name(name: str) -> Task:
+class _Tasks(Mapping[str, "Task"]):
+    """The tasks of `OUTLINES`; a task's module, ``engram.tasks.NAME``, loads when it is taken."""
+
+    def __getitem__(self, name: str) -> "Task":
+        module = OUTLINES[name].name.replace("-", "_")
+        task: Task = importlib.import_module(f"engram.tasks.{module}").TASK
+        return task
+
+    def __contains__(self, name: object) -> bool:
+        return name in OUTLINES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(OUTLINES)
+
+    def __len__(self) -> int:
+        return len(OUTLINES)
+
+
+TASKS: Mapping[str, "Task"] = _Tasks()
+
+
+def require_task(name: str) -> None:
+    """See that a task of this name is there.
+
+    Raises:
+        ConfigError: Where not.
+    """
+    if name not in OUTLINES:
+        raise ConfigError(f"'{name}' is not a task: {did_you_mean(name, OUTLINES)}")
+
+
+def outline_by_name(name: str) -> Outline:
+    """The outline of a task, without its code.
+
+    Raises:
+        ConfigError: For another name.
+    """
+    require_task(name)
+    return OUTLINES[name]
+
+
+def task_by_name(name: str) -> "Task":
     """The task of a name in `TASKS`.
 
     Raises:
         ConfigError: For another name.
     """
-    if name not in TASKS:
-        raise ConfigError(f"'{name}' is not a task: {did_you_mean(name, TASKS)}")
-    return TASKS[name]
+    return TASKS[outline_by_name(name).name]

@@ -3,26 +3,23 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from engram.data.arrays.scaling import Scaling
 from engram.data.batching.batch import SequenceBatch
 from engram.data.labelled.encoding import Encoding, encoding_from_plain, learn_encoding
 from engram.data.labelled.examples import Examples
-from engram.data.labelled.reading import ReadingSettings, read_examples
+from engram.data.labelled.reading import read_examples
+from engram.data.settings import ReadingSettings
 from engram.data.tables.roles import with_roles
 from engram.errors import DataError
 from engram.models.many_to_many import State
 from engram.records import Report
-from engram.settings import Settings
 from engram.tasks.examples import (
-    GROUPS,
-    ExampleSettings,
     Part,
     answers,
     joined_data,
@@ -32,26 +29,13 @@ from engram.tasks.examples import (
     read_split,
     source,
 )
+from engram.tasks.outlines.regress import OUTLINE
+from engram.tasks.outlines.regress import RegressSettings as RegressSettings
 from engram.tasks.probe import Probe
 from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import known_encoding
 from engram.training.losses import cost_by_name
 from engram.training.source import Objective
-
-NAME = "regress"
-
-
-class CostSettings(Settings):
-    """What training lowers."""
-
-    cost: Literal["mean-squared", "absolute", "huber"] = Field(
-        "mean-squared",
-        description="of the scaled targets; absolute and huber heed outliers less",
-    )
-
-
-class RegressSettings(ExampleSettings, CostSettings):
-    """Everything that can be set for training a model of numbers."""
 
 
 @dataclass(frozen=True)
@@ -226,15 +210,7 @@ def _loss(model: nn.Module, settings: RegressSettings, data: Data) -> float:
 
 
 TASK = Task(
-    name=NAME,
-    summary="one number for each text or series",
-    settings=RegressSettings,
-    groups=GROUPS | {"cost": CostSettings},
-    help=(
-        "  engram train regress --data ratings.csv --target stars --run-dir runs/ratings\n"
-        "  engram train regress --data wear.parquet --series tool --time minute --target life\n"
-        "  engram train regress --data oxygen_TRAIN.ts --test-data oxygen_TEST.ts"
-    ),
+    outline=OUTLINE,
     unit="steps",
     loss_unit="of the scaled targets",
     read=read,

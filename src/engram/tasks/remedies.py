@@ -10,6 +10,7 @@ from typing import Literal
 
 from engram.cells import Cell
 from engram.layers.initial import obstacles
+from engram.tasks.registry import OUTLINES
 from engram.training.penalties.omega import omega_obstacle
 
 Purpose = Literal["vanishing", "exploding", "overfitting", "forgetting"]
@@ -33,7 +34,8 @@ class Remedy:
         name: What the field calls it.
         purpose: What it is for, first of all.
         settings: The settings that control it, the one that turns it on first; with ``=value``
-            where a certain value does.
+            where a certain value does; none where it is a class of its own.
+        use: The flags that turn it on at a usual strength, or the Python that makes it.
         equation: LaTeX.
         paper: Its source.
         summary: What it does, in a line.
@@ -43,6 +45,7 @@ class Remedy:
     name: str
     purpose: Purpose
     settings: tuple[str, ...]
+    use: str
     equation: str
     paper: str
     summary: str
@@ -52,6 +55,23 @@ class Remedy:
     def fields(self) -> list[str]:
         """The names of its settings."""
         return [setting.partition("=")[0] for setting in self.settings]
+
+    @property
+    def tasks(self) -> list[str]:
+        """The names of the tasks that have all of its settings."""
+        return [
+            outline.name
+            for outline in OUTLINES.values()
+            if self.settings and set(self.fields) <= set(outline.settings.model_fields)
+        ]
+
+    @property
+    def command(self) -> str:
+        """What applies it: a command, TASK standing for any task, or Python."""
+        tasks = self.tasks
+        if not tasks:
+            return self.use
+        return f"engram train {'TASK' if len(tasks) == len(OUTLINES) else tasks[0]} {self.use}"
 
 
 def _init(name: str) -> Callable[[Cell], bool]:
@@ -76,6 +96,7 @@ REMEDIES = (
         "uniform initialisation",
         "vanishing",
         ("init=uniform", "init_scale"),
+        "--init uniform",
         r"w \sim U(-s, s),\quad s = 1/\sqrt{H}",
         "torch.nn's",
         "draw all weights alike",
@@ -84,6 +105,7 @@ REMEDIES = (
         "normal initialisation",
         "vanishing",
         ("init=normal", "init_scale"),
+        "--init normal --init-scale 0.1",
         r"W, R \sim N(0, s^2),\quad b = 0,\quad s = 0.1",
         "Pascanu, Mikolov, Bengio 2013 (basic tanh)",
         "draw all weights from a normal distribution",
@@ -92,6 +114,7 @@ REMEDIES = (
         "Xavier initialisation",
         "vanishing",
         ("init=xavier", "init_scale"),
+        "--init xavier",
         r"w \sim U(-b, b),\quad b = s\sqrt{6 / (n_{in} + n_{out})},\quad s = 1",
         "Glorot, Bengio 2010",
         "keep variance from layer to layer",
@@ -100,6 +123,7 @@ REMEDIES = (
         "orthogonal initialisation",
         "vanishing",
         ("init=orthogonal", "init_scale"),
+        "--init orthogonal",
         r"R = s\,Q,\quad Q^\top Q = I,\quad s = 1",
         "Saxe, McClelland, Ganguli 2014",
         "begin with recurrent blocks that keep every norm",
@@ -108,6 +132,7 @@ REMEDIES = (
         "identity initialisation (IRNN)",
         "vanishing",
         ("init=identity", "init_scale"),
+        "--cell elman-relu --init identity",
         r"R = s\,I,\quad W \sim N(0, 0.001^2),\quad s = 1",
         "Le, Jaitly, Hinton 2015",
         "begin with units that keep their state",
@@ -117,6 +142,7 @@ REMEDIES = (
         "spectral radius",
         "vanishing",
         ("init=spectral", "init_scale"),
+        "--cell elman --init spectral",
         r"R \leftarrow R\, s / \max_i |\lambda_i(R)|,\quad s = 0.95",
         "Jaeger 2001",
         "begin with states that fade slowly and do not grow",
@@ -126,6 +152,7 @@ REMEDIES = (
         "sparse links (smart tanh)",
         "vanishing",
         ("init=sparse", "init_scale"),
+        "--cell elman --init sparse",
         r"\text{15 links a unit},\quad R \leftarrow R\, s / \max_i |\lambda_i(R)|,\quad s = 0.95",
         "Martens 2010; Pascanu, Mikolov, Bengio 2013",
         "the same with few links a unit",
@@ -135,6 +162,7 @@ REMEDIES = (
         "forget bias",
         "vanishing",
         ("forget_bias",),
+        "--forget-bias 1",
         r"b_f + b'_f = \beta",
         "Gers, Schmidhuber, Cummins 2000; Jozefowicz, Zaremba, Sutskever 2015",
         "begin with gates that keep the state",
@@ -144,6 +172,7 @@ REMEDIES = (
         "chrono initialisation",
         "vanishing",
         ("chrono",),
+        "--chrono 100",
         r"b_f \sim \log U(1, T_{max} - 1),\quad b_i = -b_f",
         "Tallec, Ollivier 2018",
         "begin with units that forget at every time scale up to a longest",
@@ -153,15 +182,57 @@ REMEDIES = (
         "residual layers",
         "vanishing",
         ("residual", "layers"),
+        "--layers 4 --residual",
         r"y^{(l)} = h^{(l)} + y^{(l-1)}",
         "He et al. 2016; Prakash et al. 2016",
         "give gradients a way around each layer but the first",
+    ),
+    # cells and models in which gradients last
+    Remedy(
+        "constant error carousel (LSTM)",
+        "vanishing",
+        ("cell=lstm",),
+        "--cell lstm",
+        r"c_t = f_t \odot c_{t-1} + i_t \odot g_t,\quad "
+        r"\frac{\partial c_t}{\partial c_{t-1}} \approx f_t",
+        "Hochreiter, Schmidhuber 1997; Gers, Schmidhuber, Cummins 2000",
+        "carry a memory from step to step that only gates change",
+    ),
+    Remedy(
+        "gated recurrent unit (GRU)",
+        "vanishing",
+        ("cell=gru",),
+        "--cell gru",
+        r"h_t = z_t \odot h_{t-1} + (1 - z_t) \odot \tilde h_t",
+        "Cho et al. 2014",
+        "let one gate choose for each unit between its state and a new value",
+    ),
+    Remedy(
+        "attention",
+        "vanishing",
+        ("attention=general", "attend", "input_feeding"),
+        "--attention general",
+        r"c_t = \sum_s \alpha_{t,s} h_s,\quad "
+        r"\alpha_t = \text{softmax}(q_t^\top W h)",
+        "Bahdanau, Cho, Bengio 2015; Luong, Pham, Manning 2015",
+        "give gradients a way of one step from each output to each input",
+    ),
+    Remedy(
+        "echo state network",
+        "vanishing",
+        (),
+        "engram.EchoState(units=500, spectral_radius=0.9)",
+        r"h_t = (1 - a)\, h_{t-1} + a \tanh(W x_t + R h_{t-1}),\quad "
+        r"V = Y H^\top (H H^\top + \lambda I)^{-1}",
+        "Jaeger 2001; Lukoševičius 2012",
+        "draw the recurrent weights, leave them as they are, and fit the readout alone",
     ),
     # penalties on the gradient's way
     Remedy(
         "Ω",
         "vanishing",
         ("omega", "omega_schedule"),
+        "--cell elman --omega 4",
         r"\Omega = \sum_k \left( \frac{\left\| \frac{\partial E}{\partial x_{k+1}} "
         r"\frac{\partial x_{k+1}}{\partial x_k} \right\|}"
         r"{\left\| \frac{\partial E}{\partial x_{k+1}} \right\|} - 1 \right)^2",
@@ -173,6 +244,7 @@ REMEDIES = (
         "norm stabiliser",
         "vanishing",
         ("norm_stabilizer",),
+        "--norm-stabilizer 50",
         r"\beta\, \frac{1}{T} \sum_t \left( \|h_t\| - \|h_{t-1}\| \right)^2",
         "Krueger, Memisevic 2016",
         "keep the norm of states from step to step",
@@ -181,6 +253,7 @@ REMEDIES = (
         "soft orthogonality",
         "vanishing",
         ("orthogonal_penalty",),
+        "--orthogonal-penalty 0.1",
         r"\lambda \sum \left\| R^\top R - I \right\|_F^2",
         "Vorontsov et al. 2017",
         "keep recurrent blocks near orthogonal",
@@ -191,6 +264,7 @@ REMEDIES = (
         "clipping by norm",
         "exploding",
         ("clip_norm",),
+        "--clip-norm 1",
         r"g \leftarrow g\, \theta / \|g\| \quad\text{if } \|g\| > \theta",
         "Pascanu, Mikolov, Bengio 2013",
         "bound the step of an update, keep its direction",
@@ -199,6 +273,7 @@ REMEDIES = (
         "clipping by value",
         "exploding",
         ("clip_value",),
+        "--clip-value 0.1",
         r"g_i \leftarrow \min(\max(g_i, -\theta), \theta)",
         "Mikolov 2012",
         "bound every entry of the gradient",
@@ -207,6 +282,7 @@ REMEDIES = (
         "AutoClip",
         "exploding",
         ("clip_percentile",),
+        "--clip-percentile 10",
         r"\theta_t = \text{percentile}_p\left( \|g_1\|, \dots, \|g_t\| \right)",
         "Seetharaman et al. 2020",
         "clip by norm at a limit that the gradients so far set",
@@ -215,6 +291,7 @@ REMEDIES = (
         "unit-wise clipping (AGC)",
         "exploding",
         ("clip_units",),
+        "--clip-units 0.01",
         r"g_i \leftarrow \min\left(1, \lambda \max(\|w_i\|, \epsilon) / \|g_i\|\right) g_i",
         "Brock et al. 2021",
         "bound each unit's gradient by its weights; the head is left out",
@@ -223,6 +300,7 @@ REMEDIES = (
         "truncation",
         "exploding",
         ("steps", "reach"),
+        "--steps 32 --reach 64",
         r"\text{BPTT}(k_2; k_1)",
         "Williams, Peng 1990",
         "let gradients flow back over so many steps",
@@ -231,6 +309,7 @@ REMEDIES = (
         "drawn windows",
         "exploding",
         ("steps_deviation",),
+        "--steps-deviation 5",
         r"k_1 \sim N(\bar k, \sigma^2)\ \text{or}\ N(\bar k / 2, \sigma^2)\ (5\,\%),\quad "
         r"\eta \leftarrow \eta\, k_1 / \bar k",
         "Merity, Keskar, Socher 2018 (AWD-LSTM)",
@@ -240,6 +319,7 @@ REMEDIES = (
         "spectral penalty",
         "exploding",
         ("spectral_penalty", "spectral_bound"),
+        "--spectral-penalty 0.1",
         r"\lambda \sum \max\left(0, \sigma_{max}(R) - s\right)^2",
         "Yoshida, Miyato 2017",
         "keep recurrent blocks from stretching what passes",
@@ -250,6 +330,7 @@ REMEDIES = (
         "dropout",
         "overfitting",
         ("dropout", "dropout_input"),
+        "--dropout 0.3",
         r"h \leftarrow m \odot h / (1 - p),\quad m_i \sim \text{Bernoulli}(1 - p)",
         "Srivastava et al. 2014; Zaremba et al. 2014",
         "drop outputs of layers and of the embedding",
@@ -258,6 +339,7 @@ REMEDIES = (
         "variational dropout",
         "overfitting",
         ("variational", "dropout", "dropout_input"),
+        "--dropout 0.3 --variational",
         r"h_t \leftarrow m \odot h_t / (1 - p) \text{ with one } m \text{ for all } t",
         "Gal, Ghahramani 2016",
         "drop the same outputs at all steps",
@@ -266,6 +348,7 @@ REMEDIES = (
         "embedding dropout",
         "overfitting",
         ("dropout_embedding",),
+        "--dropout-embedding 0.1",
         r"E_v \leftarrow m_v E_v / (1 - p),\quad m_v \sim \text{Bernoulli}(1 - p)",
         "Gal, Ghahramani 2016",
         "drop whole tokens, the same ones at all steps",
@@ -274,6 +357,7 @@ REMEDIES = (
         "weight drop",
         "overfitting",
         ("weight_drop",),
+        "--weight-drop 0.5",
         r"R \leftarrow M \odot R / (1 - p),\quad M_{ij} \sim \text{Bernoulli}(1 - p)",
         "Wan et al. 2013; Merity, Keskar, Socher 2018",
         "drop recurrent weights, the same ones at all steps",
@@ -283,6 +367,7 @@ REMEDIES = (
         "zoneout",
         "overfitting",
         ("zoneout",),
+        "--zoneout h=0.1",
         r"s_t = d_t \odot s_{t-1} + (1 - d_t) \odot \tilde s_t,\quad "
         r"d_{t,i} \sim \text{Bernoulli}(p_s)",
         "Krueger et al. 2017",
@@ -292,6 +377,7 @@ REMEDIES = (
         "recurrent dropout",
         "overfitting",
         ("recurrent_dropout",),
+        "--recurrent-dropout 0.2",
         r"c_t = f_t \odot c_{t-1} + i_t \odot d_t \odot g_t / (1 - p),\quad "
         r"d_{t,i} \sim \text{Bernoulli}(1 - p)",
         "Semeniuta, Severyn, Barth 2016",
@@ -302,6 +388,7 @@ REMEDIES = (
         "L2 (ridge)",
         "overfitting",
         ("l2", "regularise"),
+        "--l2 1e-5",
         r"\tfrac{1}{2} \lambda \sum w^2",
         "Hoerl, Kennard 1970",
         "keep weights of some kinds small",
@@ -310,6 +397,7 @@ REMEDIES = (
         "L1 (lasso)",
         "overfitting",
         ("l1", "regularise"),
+        "--l1 1e-5",
         r"\lambda \sum |w|",
         "Tibshirani 1996",
         "keep weights of some kinds near zero",
@@ -318,6 +406,7 @@ REMEDIES = (
         "elastic net",
         "overfitting",
         ("l1", "l2", "regularise"),
+        "--l1 1e-5 --l2 1e-5",
         r"\lambda_1 \sum |w| + \tfrac{1}{2} \lambda_2 \sum w^2",
         "Zou, Hastie 2005",
         "both at once",
@@ -326,6 +415,7 @@ REMEDIES = (
         "weight decay",
         "overfitting",
         ("weight_decay", "regularise"),
+        "--weight-decay 0.01",
         r"w \leftarrow (1 - \eta \lambda)\, w",
         "Loshchilov, Hutter 2019",
         "let weights of some kinds shrink that nothing holds up, in every optimiser alike",
@@ -334,6 +424,7 @@ REMEDIES = (
         "dropped tokens",
         "overfitting",
         ("drop_tokens",),
+        "--drop-tokens 0.1",
         r"x_t \leftarrow \text{unknown with probability } p",
         "Bowman et al. 2016",
         "read some tokens as unknown ones",
@@ -342,14 +433,97 @@ REMEDIES = (
         "replaced tokens",
         "overfitting",
         ("replace_tokens",),
+        "--replace-tokens 0.1",
         r"x_t \leftarrow v \sim \text{frequencies, with probability } p",
         "Xie et al. 2017",
         "read some tokens as others",
     ),
     Remedy(
+        "flipped images",
+        "overfitting",
+        ("flip", "flip_vertical"),
+        "--flip",
+        r"x_{c,i,j} \leftarrow x_{c,i,J-1-j} \text{ with probability } 1/2",
+        "Krizhevsky, Sutskever, Hinton 2012",
+        "mirror every other image",
+    ),
+    Remedy(
+        "rotated images",
+        "overfitting",
+        ("rotate", "fill"),
+        "--rotate 15",
+        r"x(p) \leftarrow x(Q_\theta p),\quad \theta \sim U(-\theta_{max}, \theta_{max})",
+        "Simard, Steinkraus, Platt 2003",
+        "turn each image about its middle, another way each epoch",
+    ),
+    Remedy(
+        "zoomed images",
+        "overfitting",
+        ("zoom", "fill"),
+        "--zoom 1.2",
+        r"x(p) \leftarrow x(p / z),\quad \log z \sim U(-\log z_{max}, \log z_{max})",
+        "Simard, Steinkraus, Platt 2003",
+        "let each image grow or shrink about its middle",
+    ),
+    Remedy(
+        "jittered series",
+        "overfitting",
+        ("jitter",),
+        "--jitter 0.1",
+        r"x_t \leftarrow x_t + \sigma s\, z_t,\quad z_t \sim N(0, 1)",
+        "Um et al. 2017",
+        "add noise to each value",
+    ),
+    Remedy(
+        "scaled series",
+        "overfitting",
+        ("scale",),
+        "--scale 0.1",
+        r"x_t \leftarrow e^{\sigma z} x_t,\quad z \sim N(0, 1)",
+        "Um et al. 2017",
+        "multiply each series by a factor",
+    ),
+    Remedy(
+        "warped time",
+        "overfitting",
+        ("warp",),
+        "--warp 0.5",
+        r"x_t \leftarrow x_{\tau(t)} \text{ with } \tau \text{ increasing and smooth}",
+        "Um et al. 2017",
+        "let time run faster here and slower there",
+    ),
+    Remedy(
+        "cropped series",
+        "overfitting",
+        ("crop",),
+        "--crop 0.8",
+        r"x \leftarrow (x_s, \dots, x_{s+n-1}),\quad n \ge p\,T",
+        "Um et al. 2017",
+        "read a stretch of each series, from a random start",
+    ),
+    Remedy(
+        "transposed pieces",
+        "overfitting",
+        ("transpose",),
+        "--transpose 3",
+        r"x_{t,k} \leftarrow x_{t,k-s},\quad s \sim U\{-n, \dots, n\}",
+        "Boulanger-Lewandowski, Bengio, Vincent 2012",
+        "move each piece of music by some keys, another way each epoch",
+    ),
+    Remedy(
+        "scheduled sampling",
+        "overfitting",
+        ("scheduled_sampling",),
+        "--scheduled-sampling 0.25",
+        r"y_{t-1} \leftarrow \hat y_{t-1} \sim p \text{ with a probability that rises}",
+        "Bengio et al. 2015",
+        "let the decoder read some of its own tokens in training",
+    ),
+    Remedy(
         "activation regularisation (AR)",
         "overfitting",
         ("activation_penalty",),
+        "--activation-penalty 2",
         r"\alpha\, \text{mean} \left( (m \odot h_t)^2 \right)",
         "Merity, McCann, Socher 2017",
         "keep what the head reads small",
@@ -358,6 +532,7 @@ REMEDIES = (
         "temporal activation regularisation (TAR)",
         "overfitting",
         ("temporal_penalty",),
+        "--temporal-penalty 1",
         r"\beta\, \text{mean} \left( (h_{t+1} - h_t)^2 \right)",
         "Merity, McCann, Socher 2017",
         "let states change slowly",
@@ -366,6 +541,7 @@ REMEDIES = (
         "label smoothing",
         "overfitting",
         ("label_smoothing",),
+        "--label-smoothing 0.1",
         r"q = (1 - \epsilon)\, \text{onehot}(y) + \epsilon / V",
         "Szegedy et al. 2016",
         "do not ask to be ever surer; validation and test stay unsmoothed",
@@ -374,6 +550,7 @@ REMEDIES = (
         "exponential average of weights",
         "overfitting",
         ("averaging=ema", "averaging_decay", "averaging_from"),
+        "--averaging ema",
         r"\bar w \leftarrow d\, \bar w + (1 - d)\, w",
         "Polyak, Juditsky 1992; torch.optim.swa_utils",
         "evaluate and keep a recent average of weights",
@@ -382,6 +559,7 @@ REMEDIES = (
         "mean of weights",
         "overfitting",
         ("averaging=mean", "averaging_from"),
+        "--averaging mean --averaging-from 1000",
         r"\bar w = \frac{1}{n} \sum_{u=1}^{n} w_u",
         "Polyak, Juditsky 1992; Izmailov et al. 2018",
         "evaluate and keep the mean of weights over updates",
@@ -390,6 +568,7 @@ REMEDIES = (
         "early stopping",
         "overfitting",
         ("patience",),
+        "--patience 5",
         r"\text{stop when } \min E_{valid} \text{ is } n \text{ evaluations old}",
         "Prechelt 1998",
         "stop when validation gets no better, and keep the best weights",
@@ -399,6 +578,7 @@ REMEDIES = (
         "freezing",
         "forgetting",
         ("freeze",),
+        "--freeze frontal",
         r"\eta_r = 0 \quad\text{for regions } r",
         "Yosinski et al. 2014",
         "keep the weights of some regions as they are, to the last bit",
@@ -407,6 +587,7 @@ REMEDIES = (
         "rates by region",
         "forgetting",
         ("rates",),
+        "--rates temporal=0.1",
         r"\eta_r = f_r\, \eta",
         "Howard, Ruder 2018",
         "let some regions change more slowly",
@@ -415,6 +596,7 @@ REMEDIES = (
         "discriminative rates",
         "forgetting",
         ("rate_decay",),
+        "--rate-decay 2.6",
         r"\eta_{r-1} = \eta_r / 2.6",
         "Howard, Ruder 2018",
         "let regions change the more slowly the nearer to the input they lie",
@@ -423,6 +605,7 @@ REMEDIES = (
         "gradual unfreezing",
         "forgetting",
         ("unfreeze_every",),
+        "--unfreeze-every 200",
         r"\eta_r = 0 \quad\text{until update } n\,(R - r)",
         "Howard, Ruder 2018",
         "begin with the region next to the output, and add the others one after the other",

@@ -1,15 +1,15 @@
 """The page on remedies, written from their definitions."""
 
 from engram.cells import CELLS, make_cell
-from engram.tasks.language_model import LanguageModelSettings
+from engram.tasks.registry import OUTLINES
 from engram.tasks.remedies import PURPOSES, REMEDIES, Remedy
 
 _HEAD = """# Remedies
 
-What helps a recurrent network to remember, and not to overfit. Each is one setting of
-`engram train`, and a flag by the same name (`--clip-norm 1`, `--omega 4`); what does not go
-together, or is not defined for the cell, is refused with the reason before anything is read. This
-page is written from the definitions in `engram.tasks.remedies`; `engram info --remedies` lists
+What helps a recurrent network to remember, and not to overfit. Each is a setting of `engram train`
+and a flag by the same name (`--clip-norm 1`, `--omega 4`), shown at a usual strength; what does not
+go together, or is not defined for the cell, is refused with the reason before anything is read.
+This page is written from the definitions in `engram.tasks.remedies`; `engram info --remedies` lists
 them.
 
 W and b belong to the input, R and b' to the recurrent matrix, H is the number of hidden units. A
@@ -38,21 +38,28 @@ def cells_of(remedy: Remedy) -> str:
 
 
 def _section(remedy: Remedy) -> str:
-    shown = ", ".join(f"`{setting}` ({_default(setting)})" for setting in remedy.settings)
+    facts = {
+        "Use": f"`{remedy.command}`",
+        "Settings": ", ".join(f"`{each}` ({_default(remedy, each)})" for each in remedy.settings),
+        "Tasks": "every task" if len(remedy.tasks) == len(OUTLINES) else ", ".join(remedy.tasks),
+        "Defined for": cells_of(remedy) if remedy.settings else "",
+        "Source": remedy.paper,
+    }
+    lines = "\n".join(f"- {name}: {fact}" for name, fact in facts.items() if fact)
     return f"""### {remedy.name}
 
 {remedy.summary[:1].upper()}{remedy.summary[1:]}.
 
 $${remedy.equation}$$
 
-- Settings: {shown}
-- Defined for: {cells_of(remedy)}
-- Source: {remedy.paper}
+{lines}
 """
 
 
-def _default(setting: str) -> str:
-    value = LanguageModelSettings.model_fields[setting.partition("=")[0]].default
+def _default(remedy: Remedy, setting: str) -> str:
+    """The default of a setting, in the first task that has it."""
+    fields = OUTLINES[remedy.tasks[0]].settings.model_fields
+    value = fields[setting.partition("=")[0]].default
     if isinstance(value, list | dict):
         value = ", ".join(value) or None
     return f"default {'none' if value is None else value}"

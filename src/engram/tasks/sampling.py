@@ -3,32 +3,13 @@
 from collections.abc import Iterator
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from engram.data.text.tokens import END, UNKNOWN_TEXT
 from engram.errors import ConfigError, DataError
 from engram.models.decoding import check_sampling, probabilities
 from engram.models.evaluating import evaluating
-from engram.settings import Settings
 from engram.tasks.task import Trained
-
-
-class SamplingSettings(Settings):
-    """How text is written."""
-
-    length: int = Field(400, ge=1, description="most tokens to write")
-    temperature: float = Field(
-        0.8, ge=0.0, description="scores are divided by it; 0 is greedy decoding"
-    )
-    top_k: int | None = Field(None, ge=1, description="draw among the N most likely only")
-    top_p: float | None = Field(
-        None,
-        gt=0.0,
-        le=1.0,
-        description="draw among the most likely that together have this probability",
-    )
-    seed: int = Field(0, ge=0, lt=1 << 63, description="the same seed gives the same text")
 
 
 def stream_sample(

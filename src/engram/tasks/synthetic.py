@@ -9,47 +9,24 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from engram.cells import make_cell
 from engram.data.batching.seeds import seed_of
 from engram.errors import DataError
 from engram.models.aligned import Aligned
 from engram.models.evaluating import evaluating
 from engram.models.many_to_many import State
-from engram.models.settings import RecurrentSettings
 from engram.records import Report
 from engram.settings import Settings
+from engram.tasks.outlines.synthetic import OUTLINE, ProblemSettings, SyntheticSettings
 from engram.tasks.probe import CONTEXTS, ROWS, Probe, Single
 from engram.tasks.problems import PROBLEMS
-from engram.tasks.problems.problem import Draw, Examples, Problem, ProblemSettings
+from engram.tasks.problems.problem import Draw, Examples, Problem
 from engram.tasks.task import Data, Task, Trained
 from engram.training.evaluation import mean_loss
-from engram.training.penalties import obstacles
-from engram.training.settings import TrainingSettings
 from engram.training.source import Objective
 
-NAME = "synthetic"
 # What is drawn for what, so that no part holds examples of another.
 _TRAIN, _VALID, _TEST, _FRESH = range(4)
 _STEPS_AT_ONCE = 100_000  # of all sequences that are answered side by side, but for one alone
-
-
-class DrawSettings(Settings):
-    """How many sequences are drawn."""
-
-    batch: int = Field(32, ge=1, description="sequences of a batch, new ones for each update")
-    epoch_updates: int = Field(100, ge=1, description="updates that count as an epoch")
-    valid_sequences: int = Field(
-        500, ge=1, description="sequences whose loss chooses the best weights"
-    )
-    test_sequences: int = Field(2560, ge=1, description="sequences of the test")
-
-
-class SyntheticSettings(ProblemSettings, DrawSettings, RecurrentSettings, TrainingSettings):
-    """Everything that can be set for training on a synthetic problem."""
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        return super().contradictions() + obstacles(make_cell(self.cell), self)
 
 
 @dataclass(frozen=True)
@@ -260,24 +237,9 @@ def _objective(settings: SyntheticSettings, _: Data) -> Objective:
 
 
 TASK = Task(
-    name=NAME,
-    summary="problems that test memory, made on the fly",
-    settings=SyntheticSettings,
-    groups={
-        "problem": ProblemSettings,
-        "sequences": DrawSettings,
-        "model": RecurrentSettings,
-        "training": TrainingSettings,
-    },
-    help=(
-        "  engram train synthetic --config adding --run-dir runs/adding\n"
-        "  engram train synthetic --problem copy --length 100 --hidden 128 --chrono 150\n"
-        "  engram eval runs/adding --length 200\n"
-        "  engram predict runs/adding"
-    ),
+    outline=OUTLINE,
     unit="steps",
     loss_unit="(nats, or squared error)",
-    names="problem",
     read=read,
     build=lambda settings, sizes: Aligned(sizes.inputs, sizes.outputs, settings),
     source=_source,

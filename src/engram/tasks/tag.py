@@ -10,66 +10,32 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from engram.cells import make_cell
 from engram.data.arrays.sequences import Sequences
 from engram.data.batching.batch import StepBatch
-from engram.data.batching.buckets import Buckets, BucketSettings, in_order
+from engram.data.batching.buckets import Buckets, in_order
 from engram.data.batching.lanes import IGNORED
 from engram.data.batching.padding import padded
-from engram.data.labelled.encoding import (
-    Missing,
-    ValueEncoding,
-    encoding_from_plain,
-    learn_value_encoding,
-)
+from engram.data.labelled.encoding import ValueEncoding, encoding_from_plain, learn_value_encoding
 from engram.data.labelled.examples import Examples
-from engram.data.tagging.tag_files import TagReadingSettings, read_tagged
+from engram.data.settings import BucketSettings, TagReadingSettings
+from engram.data.tagging.tag_files import read_tagged
 from engram.data.tagging.tagged import Lists, Tagged, split
 from engram.data.tagging.word_features import WordEncoding, sentences_of
 from engram.errors import DataError
 from engram.models.many_to_many import State
-from engram.models.tagger import Tagger, TaggerSettings
+from engram.models.tagger import Tagger
 from engram.records import Report, ReportTable
 from engram.settings import Settings
-from engram.tasks.examples import SplitSettings
+from engram.tasks.outlines.tag import OUTLINE
+from engram.tasks.outlines.tag import TagSettings as TagSettings
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.spans import are_spans, compare
 from engram.tasks.task import Data, Task, Trained
 from engram.training.evaluation import mean_loss
-from engram.training.losses import LabelSmoothing, cross_entropy
-from engram.training.penalties import obstacles
-from engram.training.settings import TrainingSettings
+from engram.training.losses import cross_entropy
 from engram.training.source import Objective
 
-NAME = "tag"
 _SHOWN = 30  # tags of which a report shows the confusion
-
-
-class PartSettings(SplitSettings, TagReadingSettings):
-    """Which data are read, and what is held out of them."""
-
-
-class InputSettings(Settings):
-    """How words and values become numbers."""
-
-    vocabulary: int = Field(50_000, ge=1, description="words: most that have a vector of their own")
-    least: int = Field(
-        2, ge=1, description="words: times that one has to be there for a vector of its own"
-    )
-    scaling: bool = Field(True, description="values: bring each column to mean 0 and deviation 1")
-    missing: Missing = Field(
-        "refuse", description="values that are missing: refuse, impute or mask"
-    )
-
-
-class TagSettings(
-    PartSettings, InputSettings, BucketSettings, TaggerSettings, LabelSmoothing, TrainingSettings
-):
-    """Everything that can be set for training a tagger."""
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        return super().contradictions() + obstacles(make_cell(self.cell), self)
 
 
 class AskingSettings(Settings):
@@ -386,22 +352,7 @@ def _in_order(part: Part, settings: Any) -> Iterator[StepBatch]:
 
 
 TASK = Task(
-    name=NAME,
-    summary="a tag for each word of a sentence, or each step of a series",
-    settings=TagSettings,
-    groups={
-        "data": PartSettings,
-        "inputs": InputSettings,
-        "batches": BucketSettings,
-        "model": TaggerSettings,
-        "labels": LabelSmoothing,
-        "training": TrainingSettings,
-    },
-    help=(
-        "  engram train tag --data train.conll --valid-data dev.conll --run-dir runs/names\n"
-        "  engram train tag --data en_ewt-ud-train.conllu --tags upos\n"
-        "  engram train tag --data steps.jsonl --words values --tags tags"
-    ),
+    outline=OUTLINE,
     unit="steps",
     read=read,
     build=_build,

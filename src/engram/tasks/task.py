@@ -3,7 +3,7 @@
 `fitting` trains, saves and loads any of them; the command line knows them by `registry`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from torch import nn
 
 from engram.records import Report
 from engram.settings import Settings
+from engram.tasks.outlines.outline import Outline
 from engram.tasks.probe import Probe
 from engram.training.source import Objective, Source
 
@@ -65,11 +66,7 @@ class Task:
     """One task.
 
     Attributes:
-        name: As it is typed.
-        summary: What it does, in a line.
-        settings: Everything that can be set for its training.
-        groups: The same by heading, for flags.
-        help: Commands to start from, a line each.
+        outline: What it is called, what it does and what can be set.
         unit: What counts in its speed, such as ``"steps"``.
         loss_unit: What its loss is measured in.
         read: ``read(settings)``: all data that the settings name.
@@ -92,15 +89,10 @@ class Task:
             where nothing is.
         makes: Names in ``data`` that mean examples made on this machine; a file of such a name is
             given as ``./NAME``.
-        names: The setting that says what is trained on.
         diagnosed: Whether what the model remembers is measured at the end of each training.
     """
 
-    name: str
-    summary: str
-    settings: type[Settings]
-    groups: Mapping[str, type[Settings]]
-    help: str
+    outline: Outline
     unit: str
     read: Callable[[Any], Data]
     build: Callable[[Any, Any], nn.Module]
@@ -119,8 +111,22 @@ class Task:
     loss_unit: str = "nats"
     finish: Callable[[Trained, Data], None] | None = None
     makes: tuple[str, ...] = ()
-    names: str = "data"
     diagnosed: bool = False
+
+    @property
+    def name(self) -> str:
+        """As it is typed."""
+        return self.outline.name
+
+    @property
+    def settings(self) -> type[Settings]:
+        """Everything that can be set for its training."""
+        return self.outline.settings
+
+    @property
+    def names(self) -> str:
+        """The setting that says what is trained on."""
+        return self.outline.names
 
     @property
     def reads(self) -> bool:

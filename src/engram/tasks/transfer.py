@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from engram.data.labelled.encoding import Encoding, TextEncoding, encoding_from_plain
@@ -16,32 +15,11 @@ from engram.errors import ConfigError, DataError, RunError
 from engram.models.regions import places
 from engram.models.storage import CONFIG, load_description, read_weights
 from engram.settings import Settings
+from engram.tasks.outlines.start import OWN, RATE_SHARE, SHAPE, StartSettings
 from engram.tasks.task import Trained
 from engram.training.groups import tuning_of
 from engram.training.run_folder import RunFolder
 from engram.training.settings import TrainingSettings
-
-RATE_SHARE = 0.5
-"""The default rate, as a share of the first training's: weights that are good already move less."""
-
-OWN = ("freeze", "rates", "rate_decay", "unfreeze_every")
-"""Settings that belong to one training, and go back to their defaults."""
-
-# What the weights of recurrent layers have decided.
-SHAPE = ("cell", "hidden", "layers", "residual", "learn_initial_state")
-
-FIXED = (*SHAPE, "embedding", "tied", "init", "init_scale", "forget_bias", "chrono")
-"""Settings that trained weights have decided."""
-
-
-class StartSettings(Settings):
-    """Whether training starts from a trained model."""
-
-    start: str | None = Field(
-        None,
-        description="run or model folder whose encoding and weights the training starts from, such "
-        "as one of a language model; the head is re-initialised if the outputs differ",
-    )
 
 
 @dataclass(frozen=True)

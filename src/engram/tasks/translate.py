@@ -12,31 +12,23 @@ from torch import Tensor, nn
 
 from engram.data.arrays.sequences import Sequences
 from engram.data.batching.batch import Batch
-from engram.data.batching.buckets import Buckets, BucketSettings, in_order
+from engram.data.batching.buckets import Buckets, in_order
 from engram.data.batching.padding import padded
 from engram.data.labelled.pairs import read_lines
+from engram.data.settings import BucketSettings
 from engram.data.text.tokens import Tokenizer
 from engram.errors import ConfigError
-from engram.models.decoding import DecodingSettings, Hypothesis
-from engram.models.encoder_decoder import EncoderDecoder, EncoderDecoderSettings
+from engram.models.decoding import Hypothesis
+from engram.models.encoder_decoder import EncoderDecoder
+from engram.models.settings import EncoderDecoderSettings
 from engram.records import Report
-from engram.tasks.pairs import (
-    DATES,
-    PairPartSettings,
-    PairSettings,
-    Part,
-    TranslateSettings,
-    Vocabularies,
-    read,
-    read_judged,
-)
+from engram.tasks.outlines.translate import OUTLINE, PairSettings, TranslateSettings
+from engram.tasks.pairs import DATES, Part, Vocabularies, read, read_judged
 from engram.tasks.probe import Probe
 from engram.tasks.task import Data, Task, Trained
 from engram.tasks.writing import (
     AskingSettings,
     Targets,
-    TeacherSettings,
-    TokenSettings,
     drawn_in,
     encoded,
     judged,
@@ -46,11 +38,7 @@ from engram.tasks.writing import (
     targets_of,
     written,
 )
-from engram.training.losses import LabelSmoothing
-from engram.training.settings import TrainingSettings
 from engram.training.source import Objective
-
-NAME = "translate"
 
 
 @dataclass(frozen=True)
@@ -237,24 +225,7 @@ def _loss(model: nn.Module, settings: TranslateSettings, data: Data) -> float:
 
 
 TASK = Task(
-    name=NAME,
-    summary="write a text for a text: translation, spelling, dates to one form",
-    settings=TranslateSettings,
-    groups={
-        "data": PairPartSettings,
-        "texts": TokenSettings,
-        "batches": BucketSettings,
-        "model": EncoderDecoderSettings,
-        "teaching": TeacherSettings,
-        "decoding": DecodingSettings,
-        "training": TrainingSettings,
-        "labels": LabelSmoothing,
-    },
-    help=(
-        "  engram train translate --config dates --run-dir runs/dates\n"
-        "  engram train translate --data pairs.tsv --tokens words --run-dir runs/pairs\n"
-        "  engram train translate --data text.de text.en --tokens bpe --attention additive"
-    ),
+    outline=OUTLINE,
     unit="tokens",
     read=read,
     build=_build,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,13 +13,8 @@ from engram.data.arrays.sequences import Sequences
 from engram.data.batching.lanes import IGNORED
 from engram.data.batching.padding import padded
 from engram.data.text.tokens import END, Tokenizer
-from engram.models.decoding import (
-    DecodingSettings,
-    Hypothesis,
-    beam_search,
-    check_sampling,
-    sample,
-)
+from engram.models.decoding import Hypothesis, beam_search, check_sampling, sample
+from engram.models.settings import DecodingSettings
 from engram.records import Report, ReportTable
 from engram.settings import Settings
 from engram.tasks.probe import Probe, Single, choose_targets
@@ -27,47 +22,6 @@ from engram.training.evaluation import mean_loss
 from engram.training.losses import cross_entropy
 
 _SHOWN = 8  # wrong outputs that a report shows
-
-
-class TokenSettings(Settings):
-    """How texts become tokens."""
-
-    tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
-        "characters", description="what the model reads and writes one at a time"
-    )
-    vocabulary: int = Field(10_000, ge=2, description="most entries of words or bpe")
-
-
-class HeldOutSettings(Settings):
-    """What is held out of the data."""
-
-    valid: float = Field(
-        0.05, ge=0.0, lt=1.0, description="share of the examples, drawn by the seed, to validate"
-    )
-    test: float = Field(0.05, ge=0.0, lt=1.0, description="share of the examples to test once")
-    valid_data: list[str] = Field([], description="files to validate on, in place of a share")
-    test_data: list[str] = Field([], description="files to test on, in place of a share")
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        faults = super().contradictions()
-        if self.valid + self.test >= 1.0:
-            faults.append(
-                f"valid={self.valid} and test={self.test} leave nothing to train on; lower them"
-            )
-        return faults
-
-
-class TeacherSettings(Settings):
-    """What the decoder reads in training."""
-
-    scheduled_sampling: float = Field(
-        0.0,
-        ge=0.0,
-        le=1.0,
-        description="share of previous tokens that the model draws itself, in the last epoch; it "
-        "rises from 0 in the first (step by step, so slower)",
-    )
 
 
 class AskingSettings(Settings):

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from engram.errors import ConfigError
-from engram.models.regions import KINDS, ORDER, ROLES, Place, places
+from engram.models.region_names import KINDS, ORDER, ROLES
+from engram.models.regions import Place, places
 from engram.training.settings import TrainingSettings
 
 

@@ -17,13 +17,11 @@ do not fit are a ConfigError, and a mean over nothing, which would be NaN, is a 
 import math
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from engram.data.batching.lanes import IGNORED
 from engram.errors import ConfigError, did_you_mean
-from engram.settings import Settings
 from engram.training.masking import (
     Cost,
     Lengths,
@@ -33,17 +31,6 @@ from engram.training.masking import (
     require_some,
     what_counts,
 )
-
-
-class LabelSmoothing(Settings):
-    """How sure a model is asked to be of its targets; see `cross_entropy`."""
-
-    label_smoothing: float = Field(
-        0.0,
-        ge=0.0,
-        lt=1.0,
-        description="share of the target's probability that is spread over all classes in training",
-    )
 
 
 def cross_entropy(

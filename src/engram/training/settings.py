@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from engram.errors import did_you_mean
-from engram.models.regions import KINDS, MATRICES, ORDER, ROLES
+from engram.models.region_names import KINDS, MATRICES, ORDER, ROLES
 from engram.settings import Factors, Names, Settings
 
 
@@ -166,3 +166,48 @@ class TrainingSettings(Settings):
                 "more than a weight has off it; keep it under 1"
             )
         return faults
+
+
+class TruncationSettings(Settings):
+    """How one long stream is trained on: in lanes, by windows of so many steps."""
+
+    lanes: int = Field(32, ge=1, description="rows of a batch, each going on where it stopped")
+    steps: int = Field(64, ge=1, description="steps between updates (k1 of truncation)")
+    reach: int | None = Field(
+        None, ge=1, description="steps a gradient flows back (k2 of truncation); default --steps"
+    )
+    steps_deviation: float = Field(
+        0.0,
+        ge=0.0,
+        description="draw each window's length anew around --steps, with this deviation, and scale "
+        "the rate by it; 5 is usual",
+    )
+    shift: bool = Field(True, description="start each epoch at another place in the text")
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        from engram.data.batching.lanes import LEAST_STEPS
+
+        faults = super().contradictions()
+        if self.steps_deviation and self.steps <= LEAST_STEPS:
+            faults.append(
+                f"steps_deviation={self.steps_deviation} draws windows of {LEAST_STEPS} steps or "
+                f"more, and steps={self.steps} leaves nothing to draw; raise --steps"
+            )
+        return faults
+
+    @property
+    def k2(self) -> int:
+        """Steps that a gradient flows back."""
+        return self.reach or self.steps
+
+
+class LabelSmoothing(Settings):
+    """How sure a model is asked to be of its targets; see `cross_entropy`."""
+
+    label_smoothing: float = Field(
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        description="share of the target's probability that is spread over all classes in training",
+    )

@@ -3,45 +3,11 @@
 import itertools
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from engram.data.batching.lanes import LEAST_STEPS, Window
+from engram.data.batching.lanes import Window
 from engram.models.many_to_many import State, detached
-from engram.settings import Settings
 from engram.training.losses import cross_entropy
-
-
-class TruncationSettings(Settings):
-    """How one long stream is trained on: in lanes, by windows of so many steps."""
-
-    lanes: int = Field(32, ge=1, description="rows of a batch, each going on where it stopped")
-    steps: int = Field(64, ge=1, description="steps between updates (k1 of truncation)")
-    reach: int | None = Field(
-        None, ge=1, description="steps a gradient flows back (k2 of truncation); default --steps"
-    )
-    steps_deviation: float = Field(
-        0.0,
-        ge=0.0,
-        description="draw each window's length anew around --steps, with this deviation, and scale "
-        "the rate by it; 5 is usual",
-    )
-    shift: bool = Field(True, description="start each epoch at another place in the text")
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        faults = super().contradictions()
-        if self.steps_deviation and self.steps <= LEAST_STEPS:
-            faults.append(
-                f"steps_deviation={self.steps_deviation} draws windows of {LEAST_STEPS} steps or "
-                f"more, and steps={self.steps} leaves nothing to draw; raise --steps"
-            )
-        return faults
-
-    @property
-    def k2(self) -> int:
-        """Steps that a gradient flows back."""
-        return self.reach or self.steps
 
 
 def window_loss(

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engram.data.labelled.pairs import read_lines, read_pairs
-from engram.data.text import documents as reading
+from engram.data.text.documents import documents as reading
 from engram.errors import DataError, EngramError
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from engram.data.text import documents as reading
-from engram.data.text import pieces
+from engram.data.text.documents import documents as reading
+from engram.data.text.documents import pieces
 from engram.data.text.pieces import Pieces
 from engram.data.text.tokens import END, TOKENIZERS, fit_tokenizer
 from engram.errors import DataError

@@ -1,28 +1,12 @@
 """Images flipped, rotated and zoomed."""
 
 import math
-from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
+from engram.data.settings import ImageAugmentation
 from engram.errors import ConfigError
-from engram.settings import Settings
-
-
-class ImageAugmentation(Settings):
-    """How images are changed in training."""
-
-    flip: bool = Field(False, description="mirror every other image, left to right")
-    flip_vertical: bool = Field(False, description="mirror every other image, top to bottom")
-    rotate: float = Field(
-        0.0, ge=0.0, le=180.0, description="most degrees an image is turned, either way"
-    )
-    zoom: float = Field(1.0, ge=1.0, description="most that an image grows or shrinks, as a factor")
-    fill: Literal["edge", "black"] = Field(
-        "edge", description="what comes in from outside an image: its edge goes on, or black"
-    )
 
 
 def augment_images(

@@ -4,30 +4,12 @@ import math
 from collections.abc import Sequence
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
+from engram.data.settings import SeriesAugmentation
 from engram.errors import ConfigError
-from engram.settings import Settings
 
 _WAVES = 4
-
-
-class SeriesAugmentation(Settings):
-    """How series are changed in training; Um et al. 2017 compare such changes on sensor data."""
-
-    jitter: float = Field(
-        0.0, ge=0.0, description="noise added to each value, in standard deviations of its series"
-    )
-    scale: float = Field(
-        0.0, ge=0.0, description="spread of the factor on a series, as a deviation of its logarithm"
-    )
-    warp: float = Field(
-        0.0, ge=0.0, description="spread of the speed of time, as a deviation of its logarithm"
-    )
-    crop: float = Field(
-        1.0, gt=0.0, le=1.0, description="least share of a series that is kept, from a random start"
-    )
 
 
 def augment_series(

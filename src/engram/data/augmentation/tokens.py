@@ -5,25 +5,13 @@ from typing import Self
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from engram.data.arrays.spool import stretches
 from engram.data.augmentation.seeding import generator_for
+from engram.data.settings import TokenAugmentation
 from engram.data.text.tokens import END, Ids, Tokenizer
 from engram.errors import ConfigError
-from engram.settings import Settings
-
-
-class TokenAugmentation(Settings):
-    """How the tokens that are read in training differ from the text."""
-
-    drop_tokens: float = Field(
-        0.0, ge=0.0, lt=1.0, description="share of tokens read as unknown in training"
-    )
-    replace_tokens: float = Field(
-        0.0, ge=0.0, lt=1.0, description="share of tokens read as others, by their frequency"
-    )
 
 
 @dataclass(frozen=True)

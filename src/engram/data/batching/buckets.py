@@ -6,23 +6,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from pydantic import Field
 
+from engram.data.settings import BucketSettings
 from engram.errors import DataError
-from engram.settings import Settings
 
 _POOL = (
     50  # batches whose sequences are sorted together: like lengths, and yet another mix each time
 )
-
-
-class BucketSettings(Settings):
-    """How sequences are put together in batches."""
-
-    batch: int = Field(32, ge=1, description="most sequences of a batch")
-    batch_steps: int = Field(
-        20_000, ge=1, description="most steps of a batch, padding included; long ones go alone"
-    )
 
 
 @dataclass(frozen=True)

@@ -2,41 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
-from pydantic import Field
 
 from engram.data.arrays.scaling import Scaling
 from engram.data.arrays.sequences import Sequences
 from engram.data.arrays.spool import Spool, let_go, stretches
 from engram.data.labelled.examples import Examples
+from engram.data.settings import EncodingSettings, Missing
 from engram.data.text.tokens import Ids, Tokenizer, fit_tokenizer, tokenizer_from_plain
 from engram.errors import DataError
-from engram.settings import Settings
-
-Missing = Literal["refuse", "mask", "impute"]
-
-
-class EncodingSettings(Settings):
-    """How texts and values become numbers."""
-
-    tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
-        "words", description="texts: what the model reads one at a time"
-    )
-    vocabulary: int = Field(20_000, ge=2, description="texts: most entries of words or bpe")
-    lowercase: bool = Field(False, description="texts: read capitals as small letters")
-    max_steps: int | None = Field(
-        None, ge=1, description="leave out what a sequence holds after so many steps"
-    )
-    scaling: bool = Field(
-        True, description="values: bring each column to mean 0 and deviation 1, as in training"
-    )
-    missing: Missing = Field(
-        "refuse",
-        description="values that are missing: refuse them; impute the column's mean; or mask: the "
-        "same, and a column of 0 and 1 that says so",
-    )
 
 
 @dataclass(frozen=True)

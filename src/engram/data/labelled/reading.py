@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from engram.data.arrays import places
 from engram.data.arrays.sequences import Sequences
@@ -20,12 +19,12 @@ from engram.data.labelled.lines import read_labelled_lines
 from engram.data.labelled.tables import examples_of
 from engram.data.labelled.ts_files import read_ts
 from engram.data.paths import expanded
+from engram.data.settings import ReadingSettings
 from engram.data.tables.roles import Roles, find_roles
 from engram.data.tables.table import SUFFIXES, read_table
 from engram.data.text.texts import Texts
 from engram.errors import DataError
 from engram.files import cannot
-from engram.settings import Names, Settings
 
 
 def _digits() -> Examples:
@@ -43,35 +42,6 @@ def _reviews() -> Examples:
 
 # Examples that are made on this machine, by the name that stands in place of a path.
 MADE: dict[str, Callable[[], Examples]] = {"digits": _digits, "reviews": _reviews}
-KINDS = ", ".join(
-    [*sorted(SUFFIXES), ".ts", "a folder of folders, one a class", ".txt (label text)"]
-)
-
-
-class ReadingSettings(Settings):
-    """Which data are read, and what their columns are for."""
-
-    data: list[str] = Field(
-        min_length=1,
-        description=f"files, globs, a folder: {KINDS}; or {', '.join(MADE)}, made here",
-    )
-    encoding: str = Field("utf-8", description="encoding of text files")
-    target: str | None = Field(
-        None, description="tables: column that is asked for; default by its name, or the last"
-    )
-    text: str | None = Field(None, description="tables: column of texts; default the longest ones")
-    values: Names = Field(
-        [],
-        description="tables: columns of numbers; default all that have no other role",
-        json_schema_extra={"metavar": "COLUMN"},
-    )
-    series: str | None = Field(
-        None, description="tables: column that says which series a row belongs to"
-    )
-    time: str | None = Field(None, description="tables: column that orders the rows of a series")
-    wide: bool = Field(
-        False, description="tables: each row is a series, and its columns of numbers the steps"
-    )
 
 
 @dataclass(frozen=True)

@@ -8,63 +8,15 @@ far it usually is.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
-from pydantic import Field
 
 from engram.data.arrays.scaling import Scaling
 from engram.data.panels.frequency import Frequency
 from engram.data.panels.panel import Panel
+from engram.data.settings import OutlookSettings, Transform
 from engram.errors import DataError
-from engram.settings import Settings
-
-Transform = Literal["none", "log", "sqrt"]
-Reference = Literal["zero", "last", "season"]
-
-
-class OutlookSettings(Settings):
-    """What is forecast, and how series become numbers."""
-
-    horizon: int = Field(12, ge=1, le=1000, description="steps that are forecast at once")
-    season: int | None = Field(
-        None, ge=1, description="steps after which things repeat; default by the frequency"
-    )
-    transform: Transform = Field(
-        "none", description="of values: log where changes are shares, sqrt for counts"
-    )
-    reference: Reference = Field(
-        "last",
-        description="what the model corrects: nothing (zero), the last value, or the last season",
-    )
-    intervals: list[float] = Field(
-        [0.8],
-        description="prediction intervals, as shares of what falls into them",
-        json_schema_extra={"metavar": "SHARE"},
-    )
-    calendar: bool = Field(True, description="let the model see the place in year, week and day")
-    missing: Literal["refuse", "mask", "impute"] = Field(
-        "refuse",
-        description="values that are missing: impute takes the last one, mask tells the model too",
-    )
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        faults = super().contradictions()
-        for share in self.intervals:
-            if not 0.0 < share < 1.0:
-                faults.append(f"intervals has {share:g}; each is a share over 0 and under 1")
-        return faults
-
-    @property
-    def quantiles(self) -> list[float]:
-        """The median, and the ends of all intervals, in their order."""
-        return sorted({0.5, *(end for share in self.intervals for end in ends_of(share))})
-
-
-def ends_of(share: float) -> tuple[float, float]:
-    """The quantiles between which a share of all values lies."""
-    return round((1 - share) / 2, 6), round((1 + share) / 2, 6)
 
 
 @dataclass(frozen=True)

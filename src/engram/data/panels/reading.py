@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from engram.data.arrays.sequences import Sequences
 from engram.data.builtin.sunspots import sunspots
@@ -13,8 +12,8 @@ from engram.data.panels.frequency import Frequency
 from engram.data.panels.panel import Panel
 from engram.data.panels.tables import find_panel_roles, read_panel
 from engram.data.paths import expanded
-from engram.data.tables.table import SUFFIXES, read_table
-from engram.settings import Names, Settings
+from engram.data.settings import PanelSettings
+from engram.data.tables.table import read_table
 
 
 def _sunspots() -> Panel:
@@ -26,39 +25,6 @@ def _sunspots() -> Panel:
 
 MADE = {"sunspots": _sunspots}
 """Series that are here already, by the name that stands in place of a path."""
-
-
-class PanelSettings(Settings):
-    """Which series are read, and what columns are for."""
-
-    data: list[str] = Field(
-        min_length=1,
-        description=f"tables ({', '.join(sorted(SUFFIXES))}), globs; or {', '.join(MADE)}, which "
-        "comes with a library",
-    )
-    encoding: str = Field("utf-8", description="encoding of text files")
-    target: Names = Field(
-        [],
-        description="columns that are forecast, each a series; default by name, or all of numbers",
-        json_schema_extra={"metavar": "COLUMN"},
-    )
-    series: str | None = Field(None, description="column that says which series a row belongs to")
-    time: str | None = Field(None, description="column that orders the steps of a series")
-    past: Names = Field(
-        [],
-        description="columns of numbers that help, and are known up to now",
-        json_schema_extra={"metavar": "COLUMN"},
-    )
-    known: Names = Field(
-        [],
-        description="columns of numbers that help, and are known ahead, such as prices",
-        json_schema_extra={"metavar": "COLUMN"},
-    )
-    gaps: Literal["keep", "fill"] = Field(
-        "keep",
-        description="steps that are left out: take the next one as following, or fill in missing "
-        "values",
-    )
 
 
 @dataclass(frozen=True)

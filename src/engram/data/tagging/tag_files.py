@@ -12,40 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from engram.data.arrays.places import Places
 from engram.data.arrays.sequences import Sequences
+from engram.data.settings import TagReadingSettings
 from engram.data.tables import cells
 from engram.data.tables.table import SUFFIXES, Table, not_text, read_table
 from engram.data.tagging.tagged import Lists, Tagged, together
 from engram.errors import DataError, did_you_mean
 from engram.files import cannot
-from engram.settings import Settings
 
 CONLL_U = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 WORDS = ("words", "tokens", "text", "values", "x", "inputs")
 TAGS = ("tags", "ner_tags", "labels", "pos_tags", "upos", "y", "targets")
 _LISTS = ("parquet", "jsonl")
 _BEGIN = "-DOCSTART-"
-
-
-class TagReadingSettings(Settings):
-    """Which sequences are read."""
-
-    data: list[str] = Field(
-        min_length=1,
-        description="files and globs: CoNLL columns, CoNLL-U, or .jsonl and .parquet with lists",
-    )
-    encoding: str = Field("utf-8", description="encoding of text files")
-    words: str | None = Field(
-        None,
-        description="column of words or values, by name, or by number in CoNLL columns; default "
-        "the first, or FORM, or its name",
-    )
-    tags: str | None = Field(
-        None, description="column of tags, likewise; default the last, or UPOS, or its name"
-    )
 
 
 def read_tagged(paths: Sequence[str], settings: TagReadingSettings, *, answered: bool) -> Tagged:

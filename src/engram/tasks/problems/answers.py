@@ -15,7 +15,8 @@ from engram.data.builtin.synthetic import (
     wrong_orders,
     wrong_sums,
 )
-from engram.tasks.problems.problem import Draw, Examples, Problem, ProblemSettings
+from engram.tasks.outlines.synthetic import ProblemSettings
+from engram.tasks.problems.problem import Draw, Examples, Problem
 from engram.training.losses import binary_cross_entropy, cross_entropy, mean_squared
 
 _INFORMED = 3  # first steps of the latch, which tell the class

@@ -2,91 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from engram.data.batching.batch import Batch
 from engram.data.batching.lanes import IGNORED
-from engram.settings import Settings
-
-LENGTHS: dict[str, int | None] = {
-    "adding": 100,
-    "copy": 50,
-    "temporal-order": 50,
-    "latch": 50,
-    "reber": None,
-    "dyck": 40,
-    "mackey-glass": 300,
-    "narma10": 300,
-}
-# Settings that some problems alone have.
-_OWN = {
-    "symbols": ("temporal-order",),
-    "noise": ("latch",),
-    "kinds": ("dyck",),
-    "depth": ("dyck",),
-    "tau": ("mackey-glass",),
-    "ahead": ("mackey-glass",),
-    "warm_up": ("mackey-glass", "narma10"),
-}
-
-
-class ProblemSettings(Settings):
-    """Which problem, and how hard."""
-
-    problem: Literal[
-        "adding",
-        "copy",
-        "temporal-order",
-        "latch",
-        "reber",
-        "dyck",
-        "mackey-glass",
-        "narma10",
-    ] = Field(description="what is to be learnt")
-    length: int | None = Field(
-        None,
-        ge=1,
-        description="steps of a sequence; of copy, those to be waited; default the problem's own",
-    )
-    symbols: int = Field(2, ge=2, le=3, description="temporal-order: symbols whose order counts")
-    noise: float = Field(0.2, ge=0.0, description="latch: deviation of the noise")
-    kinds: int = Field(2, ge=1, le=26, description="dyck: kinds of brackets")
-    depth: int = Field(4, ge=1, description="dyck: brackets open at a time, at most")
-    tau: int = Field(17, ge=1, description="mackey-glass: delay of its equation")
-    ahead: int = Field(84, ge=1, description="mackey-glass: how many steps ahead is predicted")
-    warm_up: int = Field(
-        50, ge=0, description="mackey-glass, narma10: first steps, whose predictions do not count"
-    )
-
-    @property
-    def steps(self) -> int:
-        """The length, or the problem's own; 0 where sequences are as long as they come."""
-        return self.length or LENGTHS[self.problem] or 0
-
-    def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
-        faults = super().contradictions()
-        if self.length is not None and LENGTHS[self.problem] is None:
-            faults.append(
-                f"length={self.length} is given, and strings of {self.problem} are as long as its "
-                "grammar makes them; leave it out"
-            )
-        for name, problems in _OWN.items():
-            value = getattr(self, name)
-            if value != type(self).model_fields[name].default and self.problem not in problems:
-                faults.append(
-                    f"{name}={value} is of {' and '.join(problems)}, and the problem is "
-                    f"{self.problem}; leave it out"
-                )
-        if self.problem in _OWN["warm_up"] and self.warm_up >= self.steps:
-            faults.append(
-                f"warm_up={self.warm_up} leaves nothing of {self.steps} steps; give more --length"
-            )
-        return faults
+from engram.tasks.outlines.synthetic import ProblemSettings
 
 
 @dataclass(frozen=True)

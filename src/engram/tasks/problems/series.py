@@ -9,7 +9,8 @@ from torch import Tensor
 
 from engram.data.builtin.mackey_glass import mackey_glass
 from engram.data.builtin.synthetic import narma10, nrmse
-from engram.tasks.problems.problem import Draw, Examples, Problem, ProblemSettings
+from engram.tasks.outlines.synthetic import ProblemSettings
+from engram.tasks.problems.problem import Draw, Examples, Problem
 from engram.training.losses import mean_squared
 
 # About the mean and the deviation of what a network reads and says, which training is at ease with;

@@ -20,7 +20,8 @@ from engram.data.builtin.synthetic import (
 from engram.data.builtin.synthetic.copy import LENGTH
 from engram.data.builtin.synthetic.copy import SYMBOLS as COPIED
 from engram.data.builtin.synthetic.reber import SYMBOLS
-from engram.tasks.problems.problem import Draw, Examples, Problem, ProblemSettings
+from engram.tasks.outlines.synthetic import ProblemSettings
+from engram.tasks.problems.problem import Draw, Examples, Problem
 from engram.training.losses import cross_entropy
 
 

@@ -1,0 +1,104 @@
+"""Captioning, as it is typed and set."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from engram.data.settings import BucketSettings, ImageAugmentation
+from engram.models.settings import CaptionerSettings, DecodingSettings
+from engram.settings import Settings
+from engram.tasks.outlines.outline import Outline
+from engram.tasks.outlines.penalty_faults import penalty_faults
+from engram.tasks.outlines.texts import HeldOutSettings, TeacherSettings, TokenSettings
+from engram.training.settings import LabelSmoothing, TrainingSettings
+
+Kind = Literal["images", "classes", "numbers"]
+
+
+class CaptionsSettings(Settings):
+    """Which captions are read, and what they are about."""
+
+    data: list[str] = Field(
+        min_length=1,
+        max_length=1,
+        description="a folder of images with a table of captions, or the table (CSV, TSV, JSON, "
+        "JSON Lines); 'scenes' draws shapes (a folder of that name is ./scenes)",
+    )
+    columns: list[str] = Field(
+        [],
+        description="names of the column of captions, and of what they are about; default guessed",
+        json_schema_extra={"metavar": "COLUMN"},
+    )
+    broken: Literal["refuse", "skip"] = Field(
+        "refuse", description="what is done with an image that cannot be read"
+    )
+    encoding: str = Field("utf-8", description="encoding of the table")
+    errors: str = Field(
+        "strict", description="bytes that are not text in it: strict, replace or ignore"
+    )
+
+
+class CaptionPartSettings(HeldOutSettings, CaptionsSettings):
+    """Which captions are read, and what is held out of them."""
+
+    about: Kind = Field(
+        "images", description="what captions are about: files of images, one class, or numbers"
+    )
+    height: int = Field(32, ge=1, description="height that images are brought to, in pixels")
+    width: int = Field(32, ge=1, description="width that images are brought to, in pixels")
+    grey: bool = Field(False, description="read images without colours")
+    made: int = Field(50_000, ge=1, description="how many 'scenes' to train on")
+
+
+class CaptionSettings(
+    CaptionPartSettings,
+    TokenSettings,
+    ImageAugmentation,
+    BucketSettings,
+    CaptionerSettings,
+    TeacherSettings,
+    DecodingSettings,
+    TrainingSettings,
+    LabelSmoothing,
+):
+    """Everything that can be set for training a captioner."""
+
+    tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
+        "words", description="what the model writes one at a time"
+    )
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        faults = super().contradictions() + penalty_faults(self)
+        if self.about != "images" and self.attention != "none":
+            faults.append(
+                f"about={self.about} leaves no places to look at, and attention={self.attention} "
+                "looks over places of an image; set --attention none"
+            )
+        for name, field in ImageAugmentation.model_fields.items():
+            if self.about != "images" and getattr(self, name) != field.default:
+                faults.append(f"{name} changes images, and about={self.about}; leave it out")
+        return faults
+
+
+OUTLINE = Outline(
+    name="caption",
+    summary="write a sentence about an image, a class or a vector",
+    settings=CaptionSettings,
+    groups={
+        "data": CaptionPartSettings,
+        "augmentation of images": ImageAugmentation,
+        "texts": TokenSettings,
+        "batches": BucketSettings,
+        "model": CaptionerSettings,
+        "teaching": TeacherSettings,
+        "decoding": DecodingSettings,
+        "training": TrainingSettings,
+        "labels": LabelSmoothing,
+    },
+    help=(
+        "  engram train caption --config scenes --run-dir runs/scenes\n"
+        "  engram train caption --data photos/ --height 64 --width 64 --run-dir runs/photos\n"
+        "  engram train caption --data sounds.csv --about classes --attention none"
+    ),
+)

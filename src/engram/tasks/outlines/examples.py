@@ -1,0 +1,71 @@
+"""Settings that tasks with one answer for each text or series share."""
+
+from pydantic import Field
+
+from engram.data.settings import (
+    BucketSettings,
+    EncodingSettings,
+    ReadingSettings,
+    SeriesAugmentation,
+    TokenAugmentation,
+)
+from engram.models.settings import ManyToOneSettings
+from engram.settings import Settings
+from engram.tasks.outlines.penalty_faults import penalty_faults
+from engram.tasks.outlines.start import StartSettings
+from engram.training.settings import TrainingSettings
+
+
+class SplitSettings(Settings):
+    """What is held out of the data."""
+
+    valid: float = Field(
+        0.1, ge=0.0, lt=1.0, description="share of the examples, drawn by the seed, to validate"
+    )
+    test: float = Field(0.0, ge=0.0, lt=1.0, description="share of the examples to test once")
+    valid_data: list[str] = Field([], description="files to validate on, in place of a share")
+    test_data: list[str] = Field([], description="files to test on, in place of a share")
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        faults = super().contradictions()
+        for part in ("valid", "test"):
+            files, share = getattr(self, f"{part}_data"), getattr(self, part)
+            if files and part in self.model_fields_set and share:
+                faults.append(
+                    f"{part}={share} takes a share of --data, and {part}_data names files; give one"
+                )
+        return faults
+
+
+class PartSettings(SplitSettings, ReadingSettings):
+    """Which data are read, and what is held out of them."""
+
+
+class ExampleSettings(
+    PartSettings,
+    StartSettings,
+    EncodingSettings,
+    TokenAugmentation,
+    SeriesAugmentation,
+    BucketSettings,
+    ManyToOneSettings,
+    TrainingSettings,
+):
+    """Everything that can be set for training a model with one answer for each sequence."""
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        return super().contradictions() + penalty_faults(self)
+
+
+GROUPS: dict[str, type[Settings]] = {
+    "data": PartSettings,
+    "start": StartSettings,
+    "inputs": EncodingSettings,
+    "augmentation of texts": TokenAugmentation,
+    "augmentation of values": SeriesAugmentation,
+    "batches": BucketSettings,
+    "model": ManyToOneSettings,
+    "training": TrainingSettings,
+}

@@ -1,0 +1,103 @@
+"""Language modelling, as it is typed and set."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from engram.data.settings import TokenAugmentation
+from engram.models.settings import ModelSettings
+from engram.settings import Settings
+from engram.tasks.outlines.outline import Outline
+from engram.tasks.outlines.penalty_faults import penalty_faults
+from engram.tasks.outlines.start import StartSettings
+from engram.training.settings import LabelSmoothing, TrainingSettings, TruncationSettings
+
+
+class TextSettings(Settings):
+    """Which text is read, and how it becomes tokens."""
+
+    data: list[str] = Field(
+        ["stdlib"],
+        min_length=1,
+        description="files, folders and globs; 'stdlib' is Python's own library on this machine",
+    )
+    encoding: str = Field("utf-8", description="encoding of the files")
+    errors: Literal["strict", "replace", "ignore"] = Field(
+        "strict", description="what to do with bytes that are not text in that encoding"
+    )
+    max_characters: int | None = Field(None, ge=1, description="read no more than this")
+    tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
+        "characters", description="what the model reads and writes one at a time"
+    )
+    vocabulary: int = Field(10_000, ge=2, description="most entries of words or bpe")
+    valid: float = Field(
+        0.05, ge=0.0, lt=1.0, description="share of the text, after the training part, to validate"
+    )
+    test: float = Field(
+        0.05, ge=0.0, lt=1.0, description="share of the text, at its end, to test once"
+    )
+
+
+class LanguageModelSettings(
+    TextSettings,
+    StartSettings,
+    TokenAugmentation,
+    ModelSettings,
+    TruncationSettings,
+    LabelSmoothing,
+    TrainingSettings,
+):
+    """Everything that can be set for training a language model."""
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        faults = super().contradictions() + penalty_faults(self)
+        if self.omega and any(self.zoneout.values()):
+            faults.append(
+                "omega follows the only path from step to step of an Elman network, and zoneout "
+                "adds another; leave out one of them"
+            )
+        if self.patience is not None and self.valid == 0.0:
+            faults.append(
+                f"patience={self.patience} waits for the validation part, and valid=0 leaves "
+                "none; give a share with --valid, or leave out --patience"
+            )
+        return faults
+
+
+class SamplingSettings(Settings):
+    """How text is written."""
+
+    length: int = Field(400, ge=1, description="most tokens to write")
+    temperature: float = Field(
+        0.8, ge=0.0, description="scores are divided by it; 0 is greedy decoding"
+    )
+    top_k: int | None = Field(None, ge=1, description="draw among the N most likely only")
+    top_p: float | None = Field(
+        None,
+        gt=0.0,
+        le=1.0,
+        description="draw among the most likely that together have this probability",
+    )
+    seed: int = Field(0, ge=0, lt=1 << 63, description="the same seed gives the same text")
+
+
+OUTLINE = Outline(
+    name="language-model",
+    summary="predict the next character, byte, word or token of text",
+    settings=LanguageModelSettings,
+    groups={
+        "text": TextSettings,
+        "start": StartSettings,
+        "augmentation": TokenAugmentation,
+        "model": ModelSettings,
+        "truncation": TruncationSettings,
+        "training": TrainingSettings,
+        "labels": LabelSmoothing,
+    },
+    help=(
+        "  engram train language-model --data notes.txt --run-dir runs/notes\n"
+        "  engram train language-model --data src/ 'docs/**/*.md' --cell gru --layers 2\n"
+        "  torchrun --nproc-per-node 2 -m engram train language-model --data notes.txt"
+    ),
+)

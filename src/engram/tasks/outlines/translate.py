@@ -1,0 +1,76 @@
+"""Translation, as it is typed and set."""
+
+from pydantic import Field
+
+from engram.data.settings import BucketSettings
+from engram.models.settings import DecodingSettings, EncoderDecoderSettings
+from engram.settings import Settings
+from engram.tasks.outlines.outline import Outline
+from engram.tasks.outlines.penalty_faults import penalty_faults
+from engram.tasks.outlines.texts import HeldOutSettings, TeacherSettings, TokenSettings
+from engram.training.settings import LabelSmoothing, TrainingSettings
+
+
+class PairSettings(Settings):
+    """Which pairs of texts are read."""
+
+    data: list[str] = Field(
+        min_length=1,
+        description="a file with a tab in each line, or two files whose lines belong together; "
+        "'dates' makes dates of many languages and their ISO form (a file of that name is ./dates)",
+    )
+    columns: list[str] = Field(
+        ["1", "2"],
+        description="of one file: which column is read, and which is written, by number or by a "
+        "name in its first line",
+        json_schema_extra={"metavar": "COLUMN"},
+    )
+    encoding: str = Field("utf-8", description="encoding of the files")
+    errors: str = Field(
+        "strict", description="bytes that are not text in it: strict, replace or ignore"
+    )
+
+
+class PairPartSettings(HeldOutSettings, PairSettings):
+    """Which pairs are read, and what is held out of them."""
+
+    made: int = Field(50_000, ge=1, description="how many 'dates' to train on")
+
+
+class TranslateSettings(
+    PairPartSettings,
+    TokenSettings,
+    BucketSettings,
+    EncoderDecoderSettings,
+    TeacherSettings,
+    DecodingSettings,
+    TrainingSettings,
+    LabelSmoothing,
+):
+    """Everything that can be set for training a translator."""
+
+    def contradictions(self) -> list[str]:
+        """What does not go together, a sentence each."""
+        return super().contradictions() + penalty_faults(self)
+
+
+OUTLINE = Outline(
+    name="translate",
+    summary="write a text for a text: translation, spelling, dates to one form",
+    settings=TranslateSettings,
+    groups={
+        "data": PairPartSettings,
+        "texts": TokenSettings,
+        "batches": BucketSettings,
+        "model": EncoderDecoderSettings,
+        "teaching": TeacherSettings,
+        "decoding": DecodingSettings,
+        "training": TrainingSettings,
+        "labels": LabelSmoothing,
+    },
+    help=(
+        "  engram train translate --config dates --run-dir runs/dates\n"
+        "  engram train translate --data pairs.tsv --tokens words --run-dir runs/pairs\n"
+        "  engram train translate --data text.de text.en --tokens bpe --attention additive"
+    ),
+)

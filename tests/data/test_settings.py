@@ -1,0 +1,16 @@
+"""Settings of data say what the readers read, though they do not load them."""
+
+import pytest
+
+from engram.data import panel_reading, reading
+from engram.data.settings import PanelSettings, ReadingSettings
+from engram.data.tables.table import SUFFIXES
+
+
+@pytest.mark.parametrize(
+    ("settings", "made"),
+    [(ReadingSettings, reading.MADE), (PanelSettings, panel_reading.MADE)],
+)
+def test_every_suffix_and_every_made_set_is_named(settings, made):
+    said = settings.model_fields["data"].description
+    assert all(name in said for name in (*SUFFIXES, *made))
