@@ -333,7 +333,7 @@ def test_resume_measures_what_is_missing(trained, run, capsys):
         ("model/model.safetensors", None, "holds no weights yet"),
         ("model/config.json", b"{", "config.json is damaged"),
         ("model/config.json", None, "holds no model (config.json is missing)"),
-        ("model/preprocess.json", b"{}", "the stored tokenizer is damaged"),
+        ("model/preprocess.json", b"{}", "preprocess.json was changed"),
     ],
 )
 def test_damaged_model(run, name, content, text, capsys):

@@ -5,8 +5,10 @@ A process that begins afresh takes seconds to load torch, which is not what is t
 
 import multiprocessing
 import os
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from engram.cli.main import main
 
@@ -31,12 +33,12 @@ def engram(*arguments: object, printed: Path) -> BaseProcess:
     Returns:
         The process: it has a ``pid`` and an ``exitcode``, and can be waited for and killed.
     """
-    return _started(main, [*map(str, arguments)], printed)
+    return started(main, [*map(str, arguments)], printed)
 
 
 def python(code: str, printed: Path) -> BaseProcess:
     """Start code that may import torch and Engram; what it prints goes into a file."""
-    return _started(_execute, code, printed)
+    return started(_execute, code, printed)
 
 
 def ended_well(process: BaseProcess, printed: Path, seconds: float = 60) -> str:
@@ -49,7 +51,8 @@ def ended_well(process: BaseProcess, printed: Path, seconds: float = 60) -> str:
     return said
 
 
-def _started(work, argument, printed: Path) -> BaseProcess:
+def started(work: Callable[[Any], int | None], argument: Any, printed: Path) -> BaseProcess:
+    """Start a function with its argument; what it prints goes into a file."""
     printed.write_bytes(b"")
     process = _CONTEXT.Process(target=_work, args=(work, argument, str(printed)))
     process.start()

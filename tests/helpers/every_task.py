@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from engram.cli.main import main
+
 _WORDS = ["red", "green", "blue", "old", "new", "big"]
 _SMALL = ["--hidden", "6", "--threads", "1", "--log-every", "2", "--checkpoint-every", "3"]
 
@@ -54,3 +56,13 @@ def commands(folder: Path) -> dict[str, list[str]]:
 def _lines(path: Path, head: str | None, rows, separator: str = ",") -> None:
     lines = [separator.join(map(str, row)) for row in rows]
     path.write_text("\n".join([*([head] if head else []), *lines]) + "\n")
+
+
+def fine_tuning(commands: dict[str, list[str]], folder: Path) -> list[str]:
+    """Train a language model, and give the command that fine-tunes it to classify."""
+    run = folder / "start"
+    if main([*commands["language-model"], "--run-dir", str(run)]) != 0:
+        raise AssertionError("the language model was not trained")
+    flags = [flag for flag in commands["classify"][2:] if flag not in ("--tokens", "words")]
+    size = flags.index("--hidden")
+    return ["finetune", str(run), "--task", "classify", *flags[:size], *flags[size + 2 :]]

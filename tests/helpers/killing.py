@@ -1,27 +1,37 @@
-"""Commands in a child that is killed with SIGKILL at a file operation, or at a moment.
+"""Trainings that are killed with SIGKILL at a file operation or at a moment, and then resumed."""
 
-Children are forks, so that torch is imported once; the parent must not have trained anything.
-"""
-
-import contextlib
-import io
 import mmap
 import os
 import signal
 import sys
 import threading
-import time
-import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from engram.cli.main import main
+from helpers.children import started
+
+CLOCK = {"timings.jsonl", "environment.json", ".lock"}
+"""What depends on when and where something happened."""
 
 _EVENTS = {"os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.truncate"}
-_CLOCK = {"timings.jsonl"}  # what depends on when something happened
-_NOT_OURS = {".lock", "environment.json"}
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended.
+
+    Attributes:
+        status: Its exit status; -9 where it was killed.
+        operations: File operations in the run folder that it began.
+        printed: All that it said.
+    """
+
+    status: int | None
+    operations: int
+    printed: str
 
 
 def run(
@@ -30,7 +40,8 @@ def run(
     *,
     operation: int | None = None,
     seconds: float | None = None,
-) -> tuple[int, int, str]:
+    limit: float = 120,
+) -> Ended:
     """Run a command in a child.
 
     Args:
@@ -38,46 +49,36 @@ def run(
         folder: Where file operations are counted.
         operation: Kill the child before this one of them, from 0.
         seconds: Kill the child after so long.
-
-    Returns:
-        The exit status, which is -9 where the child was killed; how many operations it began; and
-        what it printed.
+        limit: Seconds after which it is killed because it hangs.
     """
-    shared = mmap.mmap(-1, 1 << 16)
-    child = os.fork()
-    if child == 0:
-        status = 70
-        try:
-            status = _in_child(argv, folder, operation, shared)
-        except BaseException:
-            shared[8 : 8 + 60_000] = traceback.format_exc().encode()[-60_000:].ljust(60_000)
-        finally:
-            os._exit(status)
-    if seconds is not None:
-        time.sleep(seconds)
-        os.kill(child, signal.SIGKILL)
-    _, raw = os.waitpid(child, 0)
-    status = os.waitstatus_to_exitcode(raw)
-    printed = shared[8 : 8 + 60_000].rstrip(b"\0 ").decode(errors="replace")
-    return status, int.from_bytes(shared[:8], "little"), printed
+    printed, counter = folder.with_suffix(".printed"), folder.with_suffix(".count")
+    counter.write_bytes(bytes(8))
+    process = started(_counted, (list(argv), str(folder), str(counter), operation), printed)
+    process.join(limit if seconds is None else seconds)
+    hangs = seconds is None and process.exitcode is None
+    process.kill()
+    process.join()
+    count = int.from_bytes(counter.read_bytes(), "little")
+    said = printed.read_text(errors="replace")
+    return Ended(None if hangs else process.exitcode, count, said)
 
 
-def _in_child(argv: Sequence[str], folder: Path, operation: int | None, shared: mmap.mmap) -> int:
-    torch.set_num_threads(1)
+def _counted(given: tuple[list[str], str, str, int | None]) -> int:
+    argv, folder, counter, operation = given
+    with open(counter, "r+b") as file:
+        shared = mmap.mmap(file.fileno(), 8)
     count = 0
-    root = str(folder)
 
     def begun(path: object) -> None:
         nonlocal count
-        if threading.current_thread() is threading.main_thread() and str(path).startswith(root):
+        if threading.current_thread() is threading.main_thread() and str(path).startswith(folder):
             if count == operation:
                 os.kill(os.getpid(), signal.SIGKILL)
             count += 1
-            shared[:8] = count.to_bytes(8, "little")
+            shared[:] = count.to_bytes(8, "little")
 
     def watch(event: str, arguments: tuple) -> None:
-        writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-        if event in _EVENTS or (event == "open" and arguments[2] & writes):
+        if event in _EVENTS or (event == "open" and arguments[2] & _WRITES):
             begun(arguments[0])
 
     fsync = os.fsync
@@ -88,27 +89,25 @@ def _in_child(argv: Sequence[str], folder: Path, operation: int | None, shared: 
 
     os.fsync = watched_fsync
     sys.addaudithook(watch)
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        try:
-            status = main(list(argv))
-        except SystemExit as end:
-            status = int(end.code or 0)
-    text = printed.getvalue().encode()[-60_000:]
-    shared[8 : 8 + len(text)] = text
-    return status
+    return main(argv)
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Everything in a run folder that does not depend on the clock."""
+    """All files of a run that do not depend on the clock, nor on the command that was typed."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in _CLOCK | _NOT_OURS
+        if path.is_file() and path.name not in CLOCK | {"command.txt"}
     }
 
 
-def differences(
+def different(one: Path, other: Path) -> list[str]:
+    """The names of files that differ."""
+    first, second = content(one), content(other)
+    return [name for name in sorted(first | second) if first.get(name) != second.get(name)]
+
+
+def faults_of_a_kill(
     train: Callable[[Path], list[str]],
     whole: Path,
     killed: Path,
@@ -125,16 +124,13 @@ def differences(
         operation, seconds: As `run` has them.
 
     Returns:
-        Names of files that differ, or what went wrong; empty where all is well.
+        What went wrong; empty where all is well.
     """
-    status, _, printed = run(train(killed), killed, operation=operation, seconds=seconds)
-    if status not in (0, -signal.SIGKILL):
-        return [f"killed training: {status} {printed[-400:]}"]
+    ended = run(train(killed), killed, operation=operation, seconds=seconds)
+    if ended.status not in (0, -signal.SIGKILL):
+        return [f"the training ended with {ended.status}: {ended.printed[-400:]}"]
     begun = (killed / "config.yaml").exists()
-    status, _, printed = run(["resume", str(killed)] if begun else train(killed), killed)
-    if status != 0:
-        return [f"after the kill: {status} {printed[-400:]}"]
-    one, other = content(whole), content(killed)
-    # what was typed names the folder
-    one.pop("command.txt"), other.pop("command.txt", None)
-    return [name for name in sorted(one | other) if one.get(name) != other.get(name)]
+    ended = run(["resume", str(killed)] if begun else train(killed), killed)
+    if ended.status != 0:
+        return [f"going on ended with {ended.status}: {ended.printed[-400:]}"]
+    return different(whole, killed)

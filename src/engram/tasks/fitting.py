@@ -163,19 +163,17 @@ def initial_model(task: Task, trained: Trained, run: RunFolder) -> nn.Module:
     Raises:
         ConfigError, RunError: As `begin`.
     """
-    settings = _with_own_start(trained.settings, run)
-    model = build(task, settings, trained.preprocess)
-    named = getattr(settings, "start", None)
+    model = build(task, trained.settings, trained.preprocess)
+    named = _own_start(trained.settings, run) or getattr(trained.settings, "start", None)
     if named is not None:
         adopt(read_start(named), model, trained.preprocess.plain())
     return model
 
 
-def _with_own_start(settings: Any, run: RunFolder) -> Any:
-    """Settings that start from the run's own copy of a trained model, where it has one."""
-    if getattr(settings, "start", None) is None or not has_weights(run.start):
-        return settings
-    return settings.model_copy(update={"start": str(run.start)})
+def _own_start(settings: Any, run: RunFolder) -> str | None:
+    """The run's own copy of the trained model that it started from, where it has one."""
+    named = getattr(settings, "start", None)
+    return str(run.start) if named is not None and has_weights(run.start) else None
 
 
 def _require_same(run: RunFolder, checkpoint: Checkpoint, settings: Any, data: Data) -> None:
@@ -257,12 +255,13 @@ def train_run(
         ConfigError, DataError, RunError, NumericsError: As `fit` and the task's ``read``.
     """
     named = getattr(settings, "start", None)
-    if create is None:
-        settings = _with_own_start(settings, run)
+    own = _own_start(settings, run) if create is None else None
+    # what is written names the start that was typed, so that equal runs are equal files
+    reading = settings if own is None else settings.model_copy(update={"start": own})
     with ExitStack() as until_the_end:
         with parallel.process_group():
             first = parallel.rank() == 0
-            data = task.read(settings)
+            data = task.read(reading)
             if create is not None:
                 prepare(task, settings, data)  # its faults come before a folder is made or replaced
             if create is not None and first:
@@ -278,6 +277,7 @@ def train_run(
                 run=run,
                 reporter=reporter if first else None,
                 resume=create is None,
+                start=None if own is None else read_start(own),
             )
         if not first:
             return None
