@@ -2,11 +2,13 @@
 
 import json
 import random
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from helpers import killing
 
 VALUES: list[Any] = [
     None,
@@ -25,26 +27,6 @@ VALUES: list[Any] = [
     {"a": {"b": []}},
     [[[[]]]],
 ]
-
-
-def damaged(run: Path, draw: random.Random, count: int) -> Iterator[str]:
-    """Change one thing in the folder, say what, and put it back after each step of the iteration.
-
-    Args:
-        run: A run folder.
-        draw: What is changed, and how.
-        count: How many times.
-    """
-    files = sorted(path for path in run.rglob("*") if path.is_file() and path.name != ".lock")
-    for _ in range(count):
-        path = draw.choice(files)
-        before = path.read_bytes()
-        how = _change(path, draw)
-        try:
-            yield f"{path.relative_to(run)}: {how}"
-        finally:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(before)
 
 
 def _change(path: Path, draw: random.Random) -> str:
@@ -105,3 +87,66 @@ def _change_value(value: Any, draw: random.Random) -> str:
         new = draw.choice(VALUES)
         value[key] = new
         return f"{names} = {str(new)[:20]}"
+
+
+def faults_of_damage(
+    whole: Path, partial: Path, data: list[str], draw: random.Random, count: int
+) -> list[str]:
+    """Damage copies of two runs, use them, and say what ended as nothing may end.
+
+    A damaged run is either refused in one sentence, or used as if it were whole: no traceback, no
+    hang, no figure and no weight that changed without a word.
+
+    Args:
+        whole: A run that is finished.
+        partial: The same one, killed on its way.
+        data: Flags of ``engram eval`` that name its data.
+        draw: What is damaged, and how.
+        count: How often, of each of the two.
+    """
+    figures = killing.run(["eval", str(whole), *data], whole, limit=60)
+    assert figures.status == 0, figures.printed
+    faults = []
+    copy = whole.with_name("damaged")
+    for source, command in ((whole, ["eval"]), (whole, ["info"]), (partial, ["resume"])):
+        for _ in range(count):
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(source, copy)
+            how = _damage(copy, draw)
+            flags = data if command == ["eval"] else []
+            ended = killing.run([*command, str(copy), *flags], copy, limit=60)
+            fault = _fault(ended, command[0], figures, whole, copy, how)
+            if fault:
+                faults.append(f"{command[0]} after {how}: {fault}")
+    return faults
+
+
+def _fault(
+    ended: killing.Ended, command: str, figures: killing.Ended, whole: Path, copy: Path, how: str
+) -> str:
+    if ended.status is None:
+        return "it hangs"
+    if ended.status not in (0, 1, 2) or "Traceback" in ended.printed:
+        return f"status {ended.status}, {ended.printed[-600:]}"
+    if ended.status != 0:
+        said = ended.printed.strip().splitlines()
+        return "" if said and said[-1].startswith("engram: ") else f"said {said[-3:]}"
+    if command == "eval" and ended.printed != figures.printed:
+        return f"other figures: {ended.printed[-600:]}"
+    if command == "resume" and "finished" not in ended.printed:
+        return f"it did not finish: {ended.printed[-600:]}"
+    if command == "resume":
+        damaged = how.partition(":")[0]
+        changed = [name for name in killing.different(whole, copy) if name != damaged]
+        if "metrics.jsonl was changed" in ended.printed or "are missing" in ended.printed:
+            # checkpoints know the metrics, and it was told that these are not what they were
+            changed = [name for name in changed if not name.startswith("checkpoints/")]
+        if changed:
+            return f"{changed} are other than they were, and it said {ended.printed[-600:]}"
+    return ""
+
+
+def _damage(run: Path, draw: random.Random) -> str:
+    files = [path for path in sorted(run.rglob("*")) if path.is_file() and path.name != ".lock"]
+    path = draw.choice(files)
+    return f"{path.relative_to(run)}: {_change(path, draw)}"
