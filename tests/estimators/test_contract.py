@@ -397,6 +397,21 @@ def test_labels_keep_their_type(name, kind, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("name", ["SequenceClassifier", "SequenceTagger"])
+def test_a_model_folder_of_a_run_has_labels_as_text(name, models, folders, tmp_path):
+    """As the command line writes it, which knows texts alone; there "11" is before "3"."""
+    model, case = models[name], CASES[name]
+    folder = shutil.copytree(folders[name], tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    del config["estimator"]
+    (folder / "config.json").write_text(json.dumps(config))
+    again = type(model).load(folder)
+    assert again.classes_.tolist() == sorted(str(label) for label in model.classes_.tolist())
+    for found, wanted in zip(again.predict(case.X), model.predict(case.X), strict=True):
+        assert np.array_equal(np.asarray(found), np.asarray(wanted).astype(str))
+    assert again.n_iter_ is None
+
+
 @pytest.mark.parametrize("other", CASES)
 @every
 def test_a_folder_of_another_estimator_is_refused_by_name(name, other, folders):

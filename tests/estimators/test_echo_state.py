@@ -1,5 +1,7 @@
 """EchoState: scikit-learn's manners, every kind of target, running on by itself."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -181,6 +183,26 @@ def test_save_and_load(fitted, series, tmp_path):
         loaded.partial_fit(series[:100], series[:100])
     with pytest.raises(RunError, match="holds no model"):
         engram.EchoState.load(tmp_path)
+
+
+def test_a_folder_of_an_earlier_version_is_read(tmp_path):
+    x, frequency = _waves(10, 30)
+    model = engram.EchoState(target="class", units=20, density=0.5).fit(x, frequency > 0.2)
+    model.save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    sizes = json.loads((tmp_path / "preprocess.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config["parameters"]))
+    (tmp_path / "preprocess.json").write_text(json.dumps(sizes | {"classes": [False, True]}))
+    again = engram.EchoState.load(tmp_path)
+    assert again.classes_.tolist() == [False, True]
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+def test_later_targets_have_as_many_outputs():
+    x = _waves(2, 60)[0]
+    model = engram.EchoState(**SMALL).fit(x, x)
+    with pytest.raises(DataError, match="y has 2 outputs; this was fitted on 1"):
+        model.partial_fit(x, np.repeat(x, 2, axis=2))
 
 
 def test_classes_are_saved(tmp_path):
