@@ -298,12 +298,16 @@ def test_a_reporter_is_told(name):
         def begin(self, plan):
             self.heard.append("begin")
 
+        def update(self, update, loss):
+            self.heard.append(update)
+
         def end(self, outcome):
             self.heard.append(outcome.updates)
 
     told = Told()
     model = CASES[name].fitted(reporter=told)
-    assert told.heard == ["prepared", "begin", model.n_iter_]
+    updates = [] if name == "EchoState" else range(1, model.n_iter_ + 1)
+    assert told.heard == ["prepared", "begin", *updates, model.n_iter_]
 
 
 # warnings
@@ -511,6 +515,8 @@ WRONG = {
     "complex numbers": SERIES + 1j,
     "bytes": b"text",
     "nothing": [],
+    "a number past all": [[10**400, 1.0], [2.0, 3.0]],
+    "a number past float32": np.full((2, 9), 1e300),
     "dates": np.array(["2024-01-01"] * 12, dtype="datetime64[D]"),
 }
 TABLES = {
