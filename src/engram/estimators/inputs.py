@@ -75,10 +75,10 @@ def numbers(values: Any, name: str, takes: str, dtype: type = np.float64) -> np.
             what = "texts" if texts or array.dtype.kind in "SUT" else f"{array.dtype}"
             raise DataError(f"{name} holds {what}; it takes numbers: {takes}")
         with np.errstate(over="ignore"):
-            made = array.astype(dtype)
+            made: np.ndarray = array.astype(dtype)
+    except DataError:
+        raise
     except (TypeError, ValueError, OverflowError, RuntimeError) as fault:
-        if isinstance(fault, DataError):
-            raise
         kind = type(values).__name__
         raise DataError(f"{name} is {kind} ({fault}); it takes numbers: {takes}") from None
     if np.isinf(made).any():
