@@ -1,7 +1,5 @@
 import numpy as np
 import pytest
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 
 import engram
 from engram.errors import ConfigError, DataError
@@ -79,13 +77,6 @@ def test_save_and_load(fitted, tmp_path):
     again = engram.Captioner.load(tmp_path)
     images, _ = _images(12)
     assert again.predict(images).tolist() == fitted.predict(images).tolist()
-
-
-def test_manners():
-    model = engram.Captioner(filters=(4, 8), grey=True)
-    assert clone(model).get_params() == model.get_params()
-    with pytest.raises(NotFittedError):
-        model.predict(np.zeros((1, 8, 8), np.uint8))
 
 
 @pytest.mark.parametrize(

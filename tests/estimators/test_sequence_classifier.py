@@ -44,6 +44,9 @@ def test_ragged_lists_and_labels_of_any_kind():
     again, wanted = _waves(60, 1)
     assert model.score(again, wanted) > 0.9
     assert model.predict_proba(again).shape == (60, 2)
+    numbered = clone(model).fit(series, np.array([3, 11])[y])  # whose names sort the other way
+    assert numbered.classes_.tolist() == [3, 11]
+    assert numbered.score(again, np.array([3, 11])[wanted]) > 0.9
     named = clone(model).fit(series, np.array(["slow", "fast"])[y])
     assert named.classes_.tolist() == ["fast", "slow"]
     np.testing.assert_array_equal(

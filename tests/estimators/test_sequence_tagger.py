@@ -56,6 +56,7 @@ def test_series_of_any_lengths():
     others, wanted = _series(30, 1)
     assert model.score(others, wanted) >= 0.9
     assert model.n_features_in_ == 2
+    assert model.classes_.tolist() == [-1, 0, 1]
     found = model.predict(others)
     assert [len(each) for each in found] == [len(each) for each in others]
     assert set(np.concatenate(found)) <= {-1, 0, 1}

@@ -1,6 +1,6 @@
 """What all estimators have: parameters as scikit-learn has them, a seed, a folder of their own."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral
@@ -17,7 +17,7 @@ RandomState = int | np.random.RandomState | None
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Estimator(BaseEstimator):
+class Estimator(ABC, BaseEstimator):
     """Base of all estimators: dataclasses whose fields are their parameters.
 
     Args:

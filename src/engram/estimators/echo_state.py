@@ -12,13 +12,12 @@ import torch
 from pydantic import Field
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import ClassifierTags, RegressorTags
-from torch import Tensor
 
 from engram.errors import ConfigError, DataError, RunError, did_you_mean
 from engram.estimators.base import Estimator
-from engram.estimators.inputs import in_order, numbers, require_as_many
+from engram.estimators.inputs import require_as_many
 from engram.estimators.sequence_estimator import answers_of, classes_of
-from engram.estimators.series import Series, as_series
+from engram.estimators.series import LABELS, TARGETS, Series, as_series, targets_of
 from engram.estimators.stored import KEY, Classes, Fitted, require_kind
 from engram.layers.reservoir import Reservoir
 from engram.models.echo_state import EchoStateNetwork
@@ -32,14 +31,11 @@ from engram.models.storage import (
 from engram.records import Result
 from engram.settings import Settings
 from engram.training.loop import Outcome
-from engram.training.readout import ReadoutFit, check_warm_up, driven, padded
+from engram.training.readout import ReadoutFit, check_warm_up, ends_of, outputs_of, padded
 from engram.training.reporting import Plan, Prepared, Reporter
 from engram.training.run_folder import RunFolder
 
-TARGETS = ("steps", "sequence", "class")
 _DTYPES = {"float64": torch.float64, "float32": torch.float32}
-_LABELS = "a class for each series, (N,)"
-_NUMBERS = "numbers for each series, (N,) or (N, O)"
 
 
 class _Sizes(Settings):
@@ -132,7 +128,9 @@ class EchoState(Estimator):
             run = None
             if self.run_dir is not None:
                 command = ["engram.EchoState.fit"]
-                run = RunFolder.create(Path(self.run_dir), {"task": "echo-state"}, command)
+                run = RunFolder.create(
+                    Path(self.run_dir), {"task": "echo-state"} | self._parameters(), command
+                )
                 until_the_end.enter_context(run.held())
             told.begin(Plan(1, 0, 1, steps))
             self._learn(series, y, None, None)
@@ -168,24 +166,29 @@ class EchoState(Estimator):
         """Add series to those that were learnt, or begin with them."""
         known = self.classes_ if fit is not None and self.target == "class" else None
         if self.target == "class" and known is None:
-            labels = answers_of(y if classes is None else classes, "y", _LABELS)
+            labels = answers_of(y if classes is None else classes, "y", LABELS)
             known = classes_of(labels)[0].array()
         if fit is not None:
             self._check_features(series)
-        targets, flat = self._targets(series, y, known)
+        targets, flat = targets_of(self.target, series, y, known)
+        outputs = targets[0].shape[1]
         if fit is None:
             seed = self._draw_seed()
             features = series.arrays[0].shape[1]
-            network = self._network(features, targets[0].shape[1], seed)
+            network = self._network(features, outputs, seed)
             ridge = None if self.ridge == "auto" else float(self.ridge)
             fit = ReadoutFit(network, self.warm_up, ridge)
         else:
             seed = self.seed_
+            if outputs != self._sizes.outputs:
+                raise DataError(
+                    f"y has {outputs} outputs; this was fitted on {self._sizes.outputs}"
+                )
         fit.add(series.arrays, targets)
         ridge = fit.solve()
         sizes = _Sizes(
             features=series.arrays[0].shape[1],
-            outputs=targets[0].shape[1],
+            outputs=outputs,
             flat=flat,
             ridge=ridge,
         )
@@ -214,7 +217,7 @@ class EchoState(Estimator):
         self._require_fitted()
         series = as_series(X, "X")
         self._check_features(series)
-        arrays = self._outputs(series)
+        arrays = outputs_of(self.module_, series.arrays)
         if self.target == "steps":
             return series.like(arrays, self._flat)
         stacked = np.concatenate(arrays)
@@ -226,17 +229,17 @@ class EchoState(Estimator):
         """Share of classes that are right, or R², for steps after the warm-up; higher is better."""
         self._require_fitted()
         if self.target == "class":
-            found, labels = self.predict(X), answers_of(y, "y", _LABELS)
+            found, labels = self.predict(X), answers_of(y, "y", LABELS)
             require_as_many(found, labels, "series", "classes")
             return float(accuracy_score(labels, found))
         series = as_series(X, "X")
         self._check_features(series)
-        targets, _ = self._targets(series, y, None)
+        targets, _ = targets_of(self.target, series, y)
         skipped = 0
         if self.target == "steps":
             check_warm_up(series.arrays, self.warm_up)
             skipped = self.warm_up
-        pairs = zip(targets, self._outputs(series), strict=True)
+        pairs = zip(targets, outputs_of(self.module_, series.arrays), strict=True)
         true, found = zip(*((a[skipped:], b[skipped:]) for a, b in pairs), strict=True)
         return float(r2_score(np.concatenate(true), np.concatenate(found)))
 
@@ -265,7 +268,8 @@ class EchoState(Estimator):
                 known = []
             else:
                 self._check_features(series)
-                state, output = self._ends(series, y)
+                targets = None if y is None else targets_of(self.target, series, y)[0]
+                state, output = ends_of(network, series.arrays, targets)
                 # without targets, the last output of the series is the first that is new
                 known = [] if self.feedback else [output]
             ahead = None
@@ -293,8 +297,7 @@ class EchoState(Estimator):
             RunError: Where it cannot be written.
         """
         self._require_fitted()
-        parameters = {name: _plain(value) for name, value in self.get_params().items()}
-        parameters |= {"random_state": self.seed_, "run_dir": None}
+        parameters = self._parameters() | {"random_state": self.seed_}
         classes = Classes.of(self.classes_) if self.target == "class" else None
         fitted = Fitted(n_iter=self.n_iter_, classes=classes)
         config = {KEY: fitted.plain(), "parameters": parameters}
@@ -366,6 +369,14 @@ class EchoState(Estimator):
         if faults:
             raise ConfigError(f"EchoState: {'; '.join(faults)}")
 
+    def _parameters(self) -> dict[str, Any]:
+        """All parameters but where they draw and write, as JSON holds them."""
+        values = {
+            name: value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+            for name, value in self.get_params().items()
+        }
+        return {n: value for n, value in values.items() if n not in ("random_state", "run_dir")}
+
     def _network(self, features: int, outputs: int, seed: int) -> EchoStateNetwork:
         reservoir = Reservoir(
             features,
@@ -388,60 +399,6 @@ class EchoState(Estimator):
         if found != self.n_features_in_:
             raise DataError(f"X has {found} features; this was fitted on {self.n_features_in_}")
 
-    def _targets(
-        self, series: Series, y: Any, classes: np.ndarray | None
-    ) -> tuple[list[np.ndarray], bool]:
-        """Targets of each series, ``(T_i, O)`` or ``(1, O)``; and whether they had no axis O."""
-        flat = False
-        if self.target == "steps":
-            # one number a step for an array of series: no axis for them
-            flat = series.kind == "array" and np.ndim(in_order(y, "y", "series")) == 2
-            given = as_series(numbers(y, "y", "(N, T)")[..., None] if flat else y, "y")
-            lengths = [[len(array) for array in each.arrays] for each in (given, series)]
-            if lengths[0] != lengths[1]:
-                raise DataError(
-                    f"y has {_shortened(lengths[0])} steps and X {_shortened(lengths[1])}; "
-                    "target='steps' takes a target for each step of each series"
-                )
-            targets, flat = given.arrays, flat or given.flat
-        elif self.target == "class":
-            assert classes is not None
-            labels = answers_of(y, "y", _LABELS)
-            unknown = sorted(set(labels.tolist()) - set(classes.tolist()))
-            if unknown:
-                raise DataError(f"y holds the class {unknown[0]!r}, which was not announced")
-            targets = list((labels[:, None] == classes).astype(np.float64)[:, None])
-        else:
-            values = numbers(y, "y", _NUMBERS)
-            if values.ndim not in (1, 2) or np.isnan(values).any():
-                raise DataError(f"y has shape {values.shape} or holds NaN; it takes {_NUMBERS}")
-            flat = values.ndim == 1
-            targets = list(values.reshape(len(values), 1, -1))
-        if len(targets) != len(series.arrays):
-            raise DataError(f"y has {len(targets)} targets for {len(series.arrays)} series")
-        return targets, flat
-
-    def _outputs(self, series: Series) -> list[np.ndarray]:
-        """Of each series: ``(T_i, O)``, or ``(1, O)`` for a whole one."""
-        found: list[list[Tensor]] = [[] for _ in series.arrays]
-        with torch.no_grad():
-            if self.feedback:
-                x, _ = padded(series.arrays, _DTYPES[self.dtype])
-                outputs, _ = self.module_(x)
-                for place in range(len(found)):
-                    found[place].append(outputs[:, place])
-            else:
-                for piece in driven(self.module_, series.arrays):
-                    outputs = self.module_.readout(piece.features)
-                    for row, place in enumerate(piece.places):
-                        steps = outputs[:, row] if self.target == "steps" else outputs[row][None]
-                        found[place].append(steps)
-        counts = [len(a) if self.target == "steps" else 1 for a in series.arrays]
-        return [
-            torch.cat(pieces)[:count].double().numpy()
-            for pieces, count in zip(found, counts, strict=True)
-        ]
-
     def _check_generation(self, steps: int, X: Any, y: Any, inputs: Any) -> None:
         if not isinstance(steps, int) or steps < 1:
             raise ConfigError(f"steps is {steps!r}; it takes a whole number from 1")
@@ -460,29 +417,3 @@ class EchoState(Estimator):
                 f"outputs are fed back as inputs, and there are {outputs} outputs and "
                 f"{self.n_features_in_} inputs; fit on y = the next step of X, or use feedback=True"
             )
-
-    def _ends(self, series: Series, y: Any) -> tuple[Tensor, Tensor]:
-        """The state after each series ``(N, units)``, and the last output of each ``(N, O)``."""
-        targets = None if y is None else self._targets(series, y, None)[0]
-        count, network = len(series.arrays), self.module_
-        states = network.end_state.new_empty(count, self.units)
-        outputs = network.end_output.new_empty(count, network.readout.out_features)
-        for piece in driven(network, series.arrays, targets):
-            for row, place in enumerate(piece.places):
-                states[place] = piece.state[row]
-                step = len(series.arrays[place]) - 1 - piece.start
-                if step < len(piece.features):
-                    outputs[place] = network.readout(piece.features[step, row])
-        if targets is not None:
-            outputs = torch.stack([torch.from_numpy(own[-1]) for own in targets]).to(outputs)
-        return states, outputs
-
-
-def _shortened(lengths: list[int]) -> str:
-    shown = ", ".join(str(length) for length in lengths[:3])
-    return f"{shown}, …" if len(lengths) > 3 else shown
-
-
-def _plain(value: Any) -> Any:
-    """A parameter as JSON holds it."""
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

@@ -44,7 +44,7 @@ def _advice(values: Any, name: str) -> str | None:
     if isinstance(values, str | bytes):
         return f"put a single text into a list, [{name}]"
     if isinstance(values, Set):
-        return f"a set has no order, give sorted({name})"
+        return "a set has no order, give a list"
     if isinstance(values, Iterator):
         return f"give list({name})"
     if isinstance(values, np.ma.MaskedArray):
@@ -75,16 +75,17 @@ def numbers(values: Any, name: str, takes: str, dtype: type = np.float64) -> np.
             what = "texts" if texts or array.dtype.kind in "SUT" else f"{array.dtype}"
             raise DataError(f"{name} holds {what}; it takes numbers: {takes}")
         with np.errstate(over="ignore"):
-            array = array.astype(dtype)
-    except (TypeError, ValueError, RuntimeError) as fault:
-        if isinstance(fault, DataError):
-            raise
+            made: np.ndarray = array.astype(dtype)
+    except DataError:
+        raise
+    except (TypeError, ValueError, OverflowError, RuntimeError) as fault:
         kind = type(values).__name__
         raise DataError(f"{name} is {kind} ({fault}); it takes numbers: {takes}") from None
-    if np.isinf(array).any():
-        place = tuple(int(axis) for axis in np.argwhere(np.isinf(array))[0])
-        raise DataError(f"{name}{list(place)} is infinity (inf); give finite values")
-    return array
+    if np.isinf(made).any():
+        place = tuple(int(axis) for axis in np.argwhere(np.isinf(made))[0])
+        most = f"at most {np.finfo(dtype).max:.2g}"
+        raise DataError(f"{name}{list(place)} is {array[place]} (inf); give finite values, {most}")
+    return made
 
 
 def arrays(values: Any, name: str, takes: str, dtype: type = np.float64) -> list[np.ndarray] | None:

@@ -1,5 +1,6 @@
 """What estimators of sequences share: texts or series in, and the labels of classes."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,7 +71,7 @@ class ManyToOneEstimator(SequenceEstimator):
     dropout_head: float = 0.0
 
 
-class HasClasses:
+class HasClasses(ABC):
     """What estimators of labels add: ``classes_``, with the type that labels had.
 
     A model knows its classes by their names as text, which sort in another way.
@@ -93,9 +94,9 @@ class HasClasses:
         kept: Fitted = super()._fitted()  # type: ignore[misc]
         return kept.model_copy(update={"classes": Classes.of(self.classes_)})
 
+    @abstractmethod
     def _class_names(self, trained: Trained) -> list[str]:
         """The classes in the order of the model's outputs."""
-        raise NotImplementedError
 
 
 def sequences_of(X: Any) -> list[str] | Sequences:

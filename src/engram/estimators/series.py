@@ -7,8 +7,12 @@ import numpy as np
 
 from engram.errors import DataError
 from engram.estimators.inputs import arrays as arrays_of
-from engram.estimators.inputs import numbers
+from engram.estimators.inputs import in_order, numbers
+from engram.estimators.sequence_estimator import answers_of
 
+TARGETS = ("steps", "sequence", "class")
+LABELS = "a class for each series, (N,)"
+_NUMBERS = "numbers for each series, (N,) or (N, O)"
 _TAKES = "(T, I) for one series, (N, T, I) for many, or a list of (T, I)"
 
 
@@ -72,6 +76,55 @@ def as_series(values: Any, name: str) -> Series:
                 f"{arrays[0].shape[1]}; all series take the same"
             )
     return Series(arrays, kind, flat)
+
+
+def targets_of(
+    target: str, series: Series, y: Any, classes: np.ndarray | None = None
+) -> tuple[list[np.ndarray], bool]:
+    """Targets of each series, ``(T_i, O)`` or ``(1, O)``; and whether they had no axis O.
+
+    Args:
+        target: What they are, of `TARGETS`.
+        series: What they belong to.
+        y: As they were given.
+        classes: All of them, for classes.
+
+    Raises:
+        DataError: For what are no such targets, and not as many.
+    """
+    flat = False
+    if target == "steps":
+        # one number a step for an array of series: no axis for them
+        flat = series.kind == "array" and np.ndim(in_order(y, "y", "series")) == 2
+        given = as_series(numbers(y, "y", "(N, T)")[..., None] if flat else y, "y")
+        lengths = [[len(array) for array in each.arrays] for each in (given, series)]
+        if lengths[0] != lengths[1]:
+            raise DataError(
+                f"y has {_shortened(lengths[0])} steps and X {_shortened(lengths[1])}; "
+                "target='steps' takes a target for each step of each series"
+            )
+        targets, flat = given.arrays, flat or given.flat
+    elif target == "class":
+        assert classes is not None
+        labels = answers_of(y, "y", LABELS)
+        unknown = sorted(set(labels.tolist()) - set(classes.tolist()))
+        if unknown:
+            raise DataError(f"y holds the class {unknown[0]!r}, which was not announced")
+        targets = list((labels[:, None] == classes).astype(np.float64)[:, None])
+    else:
+        values = numbers(y, "y", _NUMBERS)
+        if values.ndim not in (1, 2) or np.isnan(values).any():
+            raise DataError(f"y has shape {values.shape} or holds NaN; it takes {_NUMBERS}")
+        flat = values.ndim == 1
+        targets = list(values.reshape(len(values), 1, -1))
+    if len(targets) != len(series.arrays):
+        raise DataError(f"y has {len(targets)} targets for {len(series.arrays)} series")
+    return targets, flat
+
+
+def _shortened(lengths: list[int]) -> str:
+    shown = ", ".join(str(length) for length in lengths[:3])
+    return f"{shown}, …" if len(lengths) > 3 else shown
 
 
 def _without_gaps(array: np.ndarray, name: str) -> np.ndarray:

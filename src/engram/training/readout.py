@@ -80,6 +80,60 @@ def padded(arrays: Sequence[np.ndarray], dtype: torch.dtype) -> tuple[Tensor, Te
     return joined, lengths
 
 
+def outputs_of(network: EchoStateNetwork, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Outputs of each series, float64: ``(T_i, O)``, or ``(1, O)`` for a whole one.
+
+    With feedback, the network's own outputs are fed back, from zeros on.
+
+    Args:
+        network: With a readout that is fitted.
+        arrays: ``(T_i, I)`` each.
+    """
+    found: list[list[Tensor]] = [[] for _ in arrays]
+    each_step = network.summary == "steps"
+    with torch.no_grad():
+        if network.reservoir.feedback_size:
+            x, _ = padded(arrays, network.readout.weight.dtype)
+            outputs, _ = network(x)
+            for place in range(len(found)):
+                found[place].append(outputs[:, place])
+        else:
+            for piece in driven(network, arrays):
+                outputs = network.readout(piece.features)
+                for row, place in enumerate(piece.places):
+                    found[place].append(outputs[:, row] if each_step else outputs[row][None])
+    counts = [len(array) if each_step else 1 for array in arrays]
+    return [
+        torch.cat(pieces)[:count].double().numpy()
+        for pieces, count in zip(found, counts, strict=True)
+    ]
+
+
+def ends_of(
+    network: EchoStateNetwork,
+    arrays: Sequence[np.ndarray],
+    targets: Sequence[np.ndarray] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The state after each series ``(N, units)``, and the last output of each ``(N, O)``.
+
+    Args:
+        network: With an output at each step.
+        arrays: ``(T_i, I)`` each.
+        targets: ``(T_i, O)`` each, in place of outputs; fed back where the reservoir has feedback.
+    """
+    states = network.end_state.new_empty(len(arrays), network.reservoir.units)
+    outputs = network.end_output.new_empty(len(arrays), network.readout.out_features)
+    for piece in driven(network, arrays, targets):
+        for row, place in enumerate(piece.places):
+            states[place] = piece.state[row]
+            step = len(arrays[place]) - 1 - piece.start
+            if step < len(piece.features):
+                outputs[place] = network.readout(piece.features[step, row])
+    if targets is not None:
+        outputs = torch.stack([torch.from_numpy(own[-1]) for own in targets]).to(outputs)
+    return states, outputs
+
+
 class ReadoutFit:
     """Sums over series, from which the readout follows.
 
