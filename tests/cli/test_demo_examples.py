@@ -5,6 +5,8 @@ import pytest
 from engram.cli import demo, demo_dates, tasks
 from engram.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def _short(monkeypatch):

@@ -13,6 +13,8 @@ import os, sys, torch, engram
 from concurrent.futures import ThreadPoolExecutor
 from engram.engine.cpu import team
 from engram.engine.cpu.buffers import buffer
+
+pytestmark = pytest.mark.slow
 """
 
 
