@@ -16,6 +16,7 @@ from engram.training.run_folder import RunFolder
 from helpers import children
 from helpers.every_task import commands
 
+pytestmark = pytest.mark.slow
 TEXT = "".join(f"line {n}: {'ab' * (n % 7)} and {n * n}\n" for n in range(500))
 FLAGS = [
     *("--hidden", "16", "--epochs", "2", "--lanes", "6", "--steps", "10", "--threads", "1"),
@@ -33,8 +34,6 @@ import json, os, sys
 from pathlib import Path
 import torch.distributed as dist
 from engram.cli.main import main
-
-pytestmark = pytest.mark.slow
 
 os.environ |= {{"RANK": "{rank}", "WORLD_SIZE": "2"}}
 # once: a process that leaves a group does not find another

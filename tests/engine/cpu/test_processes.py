@@ -8,13 +8,12 @@ import pytest
 
 from helpers import children
 
+pytestmark = pytest.mark.slow
 PRELUDE = """
 import os, sys, torch, engram
 from concurrent.futures import ThreadPoolExecutor
 from engram.engine.cpu import team
 from engram.engine.cpu.buffers import buffer
-
-pytestmark = pytest.mark.slow
 """
 
 
