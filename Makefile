@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format docs bench bench-quick clean help
+.PHONY: demo test test-quick check format docs bench bench-quick clean help
 
 help:           ## what can be made
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*## */\t/' | expand -t 16
@@ -11,8 +11,14 @@ help:           ## what can be made
 demo: $(VENV)/.user  ## train on Python's own sources, sample, measure memory (minutes)
 	$(BIN)/engram demo
 
-test: $(VENV)/.dev  ## run the tests
-	$(BIN)/pytest -q
+# Two processes of one thread each; a file's tests stay together, so that its fixtures are made once.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+
+test: $(VENV)/.dev  ## run the tests (minutes)
+	$(PYTEST)
+
+test-quick: $(VENV)/.dev  ## run the tests that are not slow, of every part (a minute and a half)
+	$(PYTEST) -m 'not slow'
 
 check: $(VENV)/.dev  ## lint, types, import contracts
 	$(BIN)/ruff format --check src tests benchmarks

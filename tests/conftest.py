@@ -12,9 +12,11 @@ from helpers.abilities import not_tested
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    """Also for fixtures of a module, which are made before those of its first test."""
+def _conditions_of_fixtures() -> None:
+    """For fixtures of a module, which are made before those of its first test."""
     torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = True
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +27,12 @@ def _fixed_conditions() -> Iterator[None]:
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = True
     yield
-    torch.use_deterministic_algorithms(False)
     torch.set_num_threads(threads)
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Files that are slow as a whole come first, so that no process waits for them at the end."""
+    items.sort(key=lambda item: item.getparent(pytest.Module).get_closest_marker("slow") is None)
 
 
 @pytest.hookimpl(trylast=True)

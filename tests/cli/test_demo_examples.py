@@ -6,6 +6,8 @@ from engram.cli import demo, demo_dates
 from engram.cli import train as training
 from engram.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def _short(monkeypatch):

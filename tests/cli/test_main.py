@@ -39,6 +39,7 @@ def test_loads_nothing_heavy(code):
     assert _loaded_by(code) == set()
 
 
+@pytest.mark.slow
 def test_a_layer_loads_torch_and_no_more():
     assert _loaded_by("import engram; engram.LSTM(2, 3)") == {"torch", "numpy"}
 
@@ -171,6 +172,7 @@ def test_text_that_standard_output_cannot_hold(monkeypatch):
     assert out.buffer.getvalue() == b"?? ok ?\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("argv", [["--help"], ["train", "--help"], ["sample", "--help"]], ids=str)
 def test_a_reader_that_went_away(argv):
     reading, writing = os.pipe()

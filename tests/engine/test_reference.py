@@ -164,6 +164,7 @@ ALL_CELLS |= {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "marks", "reverse"),
     covering(list(ALL_CELLS), ["plain", "lengths and reset"], [False, True]),

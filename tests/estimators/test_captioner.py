@@ -34,6 +34,7 @@ def fitted():
     return engram.Captioner(**SMALL).fit(*_images())
 
 
+@pytest.mark.slow
 def test_images(fitted):
     images, captions = _images()
     assert fitted.score(images, captions) >= 0.95
@@ -59,6 +60,7 @@ def test_files(fitted, tmp_path):
     assert fitted.predict([str(path) for path in paths]).tolist() == fitted.predict(images).tolist()
 
 
+@pytest.mark.slow
 def test_classes_and_numbers():
     animals = ["dog", "cat"] * 60
     model = engram.Captioner(hidden=16, features=8, epochs=30, batch=16)

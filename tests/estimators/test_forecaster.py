@@ -64,6 +64,7 @@ def test_series_of_any_lengths():
     assert made._panel.lengths.tolist() == [82, 51]
 
 
+@pytest.mark.slow
 def test_it_learns():
     made = Forecaster(**SMALL | {"epochs": 30, "rate": 1e-2}).fit(waves(2, 76))
     measured = made.backtest(waves(2, 80))

@@ -41,6 +41,7 @@ def test_nothing_is_written_without_run_dir(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_many_short_documents_teach_where_to_end():
     names = ["anna", "bert", "carl", "dora"] * 100
     model = engram.LanguageModel(
@@ -73,6 +74,7 @@ def test_what_fit_takes(X, error, text):
 OTHER = "A lazy DOG sleeps; the fox does not! " * 40
 
 
+@pytest.mark.slow
 def test_finetune_learns_other_texts_and_keeps_what_is_frozen(fitted):
     tuned = engram.LanguageModel(**SMALL, random_state=4).fit(TEXT)
     before = {name: value.clone() for name, value in tuned.module_.layers.state_dict().items()}

@@ -18,6 +18,7 @@ NOT_DEFINED = {
 CHECKED = engram.SequenceClassifier(hidden=8, epochs=15, rate=0.02, batch=8)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("estimator", "check"), checks_of(CHECKED, NOT_DEFINED))
 def test_the_contract_of_scikit_learn(estimator, check):
@@ -38,6 +39,7 @@ def _waves(count, seed=0):
 SMALL = {"hidden": 8, "epochs": 12, "rate": 0.02}
 
 
+@pytest.mark.slow
 def test_ragged_lists_and_labels_of_any_kind():
     series, y = _waves(150)
     model = engram.SequenceClassifier(**SMALL).fit(series, y)

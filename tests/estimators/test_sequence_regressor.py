@@ -17,6 +17,7 @@ NOT_DEFINED = {
 CHECKED = engram.SequenceRegressor(hidden=8, epochs=15, rate=0.02, batch=8)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("estimator", "check"), checks_of(CHECKED, NOT_DEFINED))
 def test_the_contract_of_scikit_learn(estimator, check):
@@ -36,6 +37,7 @@ def _waves(count, seed=0):
 SMALL = {"hidden": 16, "epochs": 20, "rate": 0.02, "batch": 16}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cost", ["mean-squared", "absolute"])
 def test_ragged_lists(cost):
     series, y = _waves(200)
@@ -54,6 +56,7 @@ def test_a_grid_over_ragged_lists():
     assert clone(search.best_estimator_).get_params()["hidden"] == 16
 
 
+@pytest.mark.slow
 def test_texts():
     draw = np.random.default_rng(0)
     texts = [" ".join(draw.choice(["up", "down"], 5)) for _ in range(150)]

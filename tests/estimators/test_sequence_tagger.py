@@ -50,6 +50,7 @@ def test_sentences():
     ]
 
 
+@pytest.mark.slow
 def test_series_of_any_lengths():
     arrays, tags = _series(150)
     model = _tagger(epochs=25).fit(arrays, tags)

@@ -41,7 +41,7 @@ def python(code: str, printed: Path) -> BaseProcess:
     return started(_execute, code, printed)
 
 
-def ended_well(process: BaseProcess, printed: Path, seconds: float = 60) -> str:
+def ended_well(process: BaseProcess, printed: Path, seconds: float = 300) -> str:
     """Wait for a process, see that it ended by itself and well, and give what it printed."""
     process.join(seconds)
     if process.exitcode is None:

@@ -48,6 +48,7 @@ def trained(folder):
     return fitting.fit(TASK, settings, data)[0], data
 
 
+@pytest.mark.slow
 def test_captions_are_learnt(trained):
     model, data = trained
     report = caption.evaluate(model, data.test)
@@ -86,6 +87,7 @@ def test_several_captions_of_an_image(folder):
     assert batch.count == 4
 
 
+@pytest.mark.slow
 def test_classes(tmp_path):
     path = tmp_path / "sounds.csv"
     path.write_text("caption,animal\n" + "the dog says woof,dog\nthe cat says meow,cat\n" * 60)

@@ -44,6 +44,7 @@ def _settings(**changes):
     return classify.ClassifySettings.checked(values | changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [_texts, _series])
 @pytest.mark.parametrize("pooling", ["last", "attention"])
 def test_is_learnt(make, pooling):
@@ -90,6 +91,7 @@ def test_answers_do_not_depend_on_their_neighbours():
     np.testing.assert_allclose(together, alone, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [5, 13, 19])
 def test_interrupted_and_resumed_is_uninterrupted(tmp_path, stop_at):
     changed = {"drop_tokens": 0.1, "replace_tokens": 0.1}

@@ -41,6 +41,7 @@ def _bytes_of(corpus):
     return [[] if part is None else [int(i) for i in part] for part in parts]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokens", ["characters", "bytes", "words", "bpe"])
 @hypothesis_settings(deadline=None, derandomize=True, max_examples=60)
 @given(

@@ -49,6 +49,7 @@ def trained():
     return fitting.fit(forecast.TASK, settings, data)[0], data
 
 
+@pytest.mark.slow
 def test_is_learnt(trained):
     measures = forecast.evaluate(trained[0], trained[1].test).measures
     assert measures["MASE"] < 0.6 * measures["seasonal naive MASE"]
@@ -148,6 +149,7 @@ def test_epochs_cover_all_steps():
     assert not torch.equal(next(iter(source.batches(1))).inputs, batches[0].inputs)
 
 
+@pytest.mark.slow
 def test_what_is_known_ahead_helps():
     draw = np.random.default_rng(0)
     told = draw.normal(size=(300, 1))

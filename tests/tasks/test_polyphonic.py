@@ -35,6 +35,7 @@ def _data(valid=True):
     return polyphonic.make_data(parts, [])
 
 
+@pytest.mark.slow
 def test_is_learnt():
     settings = SETTINGS.model_copy(update={"transpose": 0, "epochs": 40})
     trained, _ = fitting.fit(polyphonic.TASK, settings, _data())

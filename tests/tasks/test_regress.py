@@ -35,6 +35,7 @@ def _settings(**changes):
     return regress.RegressSettings.checked(values | changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [_series, _texts])
 @pytest.mark.parametrize("cost", ["mean-squared", "huber"])
 def test_is_learnt(make, cost):

@@ -117,13 +117,13 @@ def test_the_likeliest(options, prompt):
 @pytest.mark.parametrize(
     ("options", "allowed"),
     [
-        ({"top_k": 2}, {"a", "b"}),
-        ({"top_k": 99}, {"a", "b", "c", "d"}),
-        ({"top_p": 0.45}, {"a"}),
-        ({"top_p": 0.55}, {"a", "b"}),
-        ({"top_p": 1.0}, {"a", "b", "c", "d"}),
-        ({"top_k": 2, "top_p": 0.99}, {"a", "b"}),
-        ({"temperature": 1e300}, {"a", "b", "c", "d"}),
+        ({"top_k": 2}, "ab"),
+        ({"top_k": 99}, "abcd"),
+        ({"top_p": 0.45}, "a"),
+        ({"top_p": 0.55}, "ab"),
+        ({"top_p": 1.0}, "abcd"),
+        ({"top_k": 2, "top_p": 0.99}, "ab"),
+        ({"temperature": 1e300}, "abcd"),
     ],
     ids=str,
 )
@@ -133,7 +133,7 @@ def test_what_is_drawn_among(options, allowed):
     drawn = _text(trained, "a", length=300, **options)
     assert set(drawn) - {END} <= {"a", "b", "c", "d"}
     if options != {"temperature": 1e300}:  # which draws END as often as anything
-        assert set(drawn) == allowed
+        assert set(drawn) == set(allowed)
 
 
 def test_shares_are_the_model_s():

@@ -39,6 +39,7 @@ def settings_of(problem, **values):
     return SyntheticSettings.checked(SMALL | SHORT[problem] | {"problem": problem} | values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_every_problem_is_trained_measured_and_asked(problem):
     settings = settings_of(problem)

@@ -53,6 +53,7 @@ def _settings(**changes):
     return tag.TagSettings.checked(values | changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [_sentences, _steps])
 def test_is_learnt(make):
     settings = _settings(batch=16)

@@ -131,6 +131,7 @@ def test_damaged_preprocessing_is_refused(trained, tmp_path, longest):
         fitting.load(TASK, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [3, 13])
 def test_interrupted_and_resumed_is_uninterrupted(pairs, tmp_path, stop_at):
     values = {"data": [str(pairs / "pairs.tsv")], "hidden": 8, "epochs": 2, "batch": 128}
@@ -140,6 +141,7 @@ def test_interrupted_and_resumed_is_uninterrupted(pairs, tmp_path, stop_at):
     assert_resumed_is_uninterrupted(TASK, settings, data, tmp_path, stop_at)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -14,8 +13,10 @@ from engram.cli.main import main
 from engram.records import Result
 from engram.tasks.registry import TASKS
 from engram.training.run_folder import RunFolder
+from helpers import children
 from helpers.every_task import commands
 
+pytestmark = pytest.mark.slow
 TEXT = "".join(f"line {n}: {'ab' * (n % 7)} and {n * n}\n" for n in range(500))
 FLAGS = [
     *("--hidden", "16", "--epochs", "2", "--lanes", "6", "--steps", "10", "--threads", "1"),
@@ -27,15 +28,21 @@ FLAGS = [
 ]
 
 
-def _run(launcher, *arguments):
-    command = [sys.executable, "-m", *launcher, *map(str, arguments)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+TRAIN_ALL = """
+import json, os, sys
+from pathlib import Path
+import torch.distributed as dist
+from engram.cli.main import main
+
+os.environ |= {{"RANK": "{rank}", "WORLD_SIZE": "2"}}
+# once: a process that leaves a group does not find another
+dist.init_process_group("gloo", "file://{folder}/meeting", rank={rank}, world_size=2)
+for command in json.loads(Path("{folder}/commands.json").read_text()):
+    if main(command) != 0:
+        sys.exit(f"failed: {{command}}")
+dist.destroy_process_group()
+"""
 DROPPING = [
     *("--dropout-input", "0.2", "--weight-drop", "0.1", "--recurrent-dropout", "0.2"),
     *("--zoneout", "h=0.1", "--optimizer", "sgd", "--rate", "0.2", "--seed", "3"),
@@ -70,7 +77,13 @@ def runs(tmp_path_factory):
         assert main([*command, "--run-dir", str(folder / "one" / task)]) == 0
     together = [[*c, "--run-dir", str(folder / "two" / task)] for task, c in flags.items()]
     (folder / "commands.json").write_text(json.dumps(together))
-    _run(TORCHRUN, Path(__file__).parents[1] / "helpers" / "train_all.py", folder / "commands.json")
+    printed = [folder / "printed by 0", folder / "printed by 1"]
+    started = [
+        children.python(TRAIN_ALL.format(rank=rank, folder=folder), path)
+        for rank, path in enumerate(printed)
+    ]
+    for child, path in zip(started, printed, strict=True):
+        children.ended_well(child, path)
     return folder
 
 
@@ -89,14 +102,17 @@ def test_two_processes_are_one_in_every_task(runs, name):
         assert a.loss == pytest.approx(b.loss, rel=1e-3)
 
 
-def test_two_processes_are_one(tmp_path):
+def test_two_processes_are_one(tmp_path, capsys):
     data = tmp_path / "texts"
     data.mkdir()
     for number in range(3):  # documents, so that sequences start in some windows of some rows
         (data / f"{number}.txt").write_text(TEXT[number * 3000 : (number + 1) * 3000])
-    train = ["train", "language-model", "--data", data, *FLAGS, "--run-dir"]
-    _run(["engram"], *train, tmp_path / "one")
-    _run([*TORCHRUN, "-m", "engram"], *train, tmp_path / "two")
+    train = ["train", "language-model", "--data", str(data), *FLAGS, "--run-dir"]
+    assert main([*train, str(tmp_path / "one")]) == 0
+    command = [sys.executable, "-m", *TORCHRUN, "-m", "engram", *train, str(tmp_path / "two")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr
     _assert_same_weights(tmp_path / "one", tmp_path / "two")
     last = [
         json.loads((tmp_path / name / "metrics.jsonl").read_text().splitlines()[-1])["loss"]
@@ -105,4 +121,6 @@ def test_two_processes_are_one(tmp_path):
     assert abs(last[0] - last[1]) < 1e-4
 
     # a run of two goes on as one: here, with nothing left to do
-    assert "finished" in _run(["engram"], "resume", tmp_path / "two")
+    capsys.readouterr()
+    assert main(["resume", str(tmp_path / "two")]) == 0
+    assert "finished" in capsys.readouterr().out

@@ -10,6 +10,8 @@ import pytest
 
 from helpers import children
 
+pytestmark = pytest.mark.slow
+
 TEXT = "".join(f"line {n}: {'ab' * (n % 7)} and {n * n}\n" for n in range(700))
 FLAGS = [
     *("--hidden", "16", "--epochs", "3", "--lanes", "4", "--steps", "10", "--dropout", "0.1"),

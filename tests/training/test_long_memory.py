@@ -17,6 +17,8 @@ from engram.training.optimizers import make_optimizer
 from engram.training.penalties import Penalties
 from engram.training.settings import TrainingSettings
 
+pytestmark = pytest.mark.slow
+
 
 class Reader(nn.Module):
     def __init__(self, cell, inputs, hidden, outputs, **options):

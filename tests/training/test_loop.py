@@ -59,20 +59,28 @@ def _weights(path):
     return (path / "model" / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_learns_a_repeated_sentence():
-    settings = _settings(epochs=30, dropout=0.0, weight_drop=0.0, hidden=32, rate=0.01)
+    settings = _settings(epochs=12, dropout=0.0, weight_drop=0.0, hidden=32, rate=0.02)
     corpus = task.make_data(settings, [TEXT])
     trained, outcome = fitting.fit(task.TASK, settings, corpus)
     assert outcome.best_loss < 0.1
     assert task.score(trained, [TEXT]).loss < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam", "adamw"])
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "linear", "exponential"])
 def test_every_optimiser_and_schedule_lowers_the_loss(optimizer, schedule):
     rate = 1.0 if optimizer == "sgd" else 0.005
+    epochs = 2 if schedule == "exponential" else 1  # it changes from epoch to epoch
     settings = _settings(
-        optimizer=optimizer, schedule=schedule, rate=rate, dropout=0.0, weight_drop=0.0
+        optimizer=optimizer,
+        schedule=schedule,
+        rate=rate,
+        epochs=epochs,
+        dropout=0.0,
+        weight_drop=0.0,
     )
     corpus = task.make_data(settings, [TEXT])
     _, outcome = fitting.fit(task.TASK, settings, corpus)
@@ -87,14 +95,20 @@ def test_every_tokenizer_trains(tokens):
     assert math.isfinite(outcome.best_loss)
 
 
-@pytest.mark.parametrize("reach", [None, 25, 3])
-@pytest.mark.parametrize("stop_at", [1, 8, 9, 33, 57])
-def test_interrupted_and_resumed_is_uninterrupted(tmp_path, stop_at, reach):
-    settings = _settings(evaluate_every=13, reach=reach, optimizer="rmsprop")
+@pytest.fixture(scope="module", params=[None, 25, 3], ids="reach {}".format)
+def whole(request, tmp_path_factory):
+    """A run that nothing interrupted, its settings and its corpus."""
+    settings = _settings(evaluate_every=13, reach=request.param, optimizer="rmsprop")
     corpus = task.make_data(settings, [TEXT, TEXT[:333]])
-    whole = _run(tmp_path / "whole", settings)
-    fitting.fit(task.TASK, settings, corpus, run=whole)
+    run = _run(tmp_path_factory.mktemp("runs") / "whole", settings)
+    fitting.fit(task.TASK, settings, corpus, run=run)
+    return run, settings, corpus
 
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop_at", [1, 8, 9, 33, 57])
+def test_interrupted_and_resumed_is_uninterrupted(tmp_path, whole, stop_at):
+    whole, settings, corpus = whole
     parted = _run(tmp_path / "parted", settings)
     _, outcome = fitting.fit(task.TASK, settings, corpus, run=parted, reporter=_StopAt(stop_at))
     assert outcome.interrupted
@@ -145,22 +159,32 @@ REMEDIES = {
 }
 
 
-@pytest.mark.parametrize("name", REMEDIES)
-def test_remedies_go_on_bit_for_bit_and_change_training(tmp_path, name):
-    base = _settings(evaluate_every=13, optimizer="rmsprop")
-    settings = base.model_copy(update=REMEDIES[name])
+@pytest.fixture(scope="module")
+def without(tmp_path_factory):
+    """A run without remedies, its settings and its corpus."""
+    settings = _settings(evaluate_every=13, optimizer="rmsprop")
     corpus = task.make_data(settings, [TEXT, TEXT[:333]])
+    run = _run(tmp_path_factory.mktemp("runs") / "without", settings)
+    fitting.fit(task.TASK, settings, corpus, run=run)
+    return run, settings, corpus
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REMEDIES)
+def test_remedies_go_on_bit_for_bit_and_change_training(tmp_path, without, name):
+    without, base, corpus = without
+    settings = base.model_copy(update=REMEDIES[name])
     runs = {}
-    for kind, chosen in {"without": base, "whole": settings, "parted": settings}.items():
-        run = runs[kind] = _run(tmp_path / kind, chosen)
+    for kind in ("whole", "parted"):
+        run = runs[kind] = _run(tmp_path / kind, settings)
         reporter = _StopAt(33) if kind == "parted" else None
-        _, outcome = fitting.fit(task.TASK, chosen, corpus, run=run, reporter=reporter)
+        _, outcome = fitting.fit(task.TASK, settings, corpus, run=run, reporter=reporter)
     assert outcome.interrupted
     _, outcome = fitting.fit(task.TASK, settings, corpus, run=runs["parted"], resume=True)
     assert not outcome.interrupted
     assert _weights(runs["whole"].path) == _weights(runs["parted"].path)
     assert runs["whole"].metrics.read_bytes() == runs["parted"].metrics.read_bytes()
-    assert _weights(runs["whole"].path) != _weights(runs["without"].path)
+    assert _weights(runs["whole"].path) != _weights(without.path)
 
 
 def test_penalties_are_logged(tmp_path):

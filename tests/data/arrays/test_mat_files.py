@@ -55,6 +55,7 @@ def test_kinds_that_are_not_read_are_left_out(tmp_path):
     assert set(read_mat(path)) == {"x"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed", [False, True])
 @hypothesis_settings(deadline=None, derandomize=True, max_examples=400)
 @given(at=st.integers(0, 2000), gone=st.integers(0, 12), put=st.binary(max_size=12))

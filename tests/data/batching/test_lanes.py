@@ -51,6 +51,7 @@ def test_windows_of_the_two_lengths(k1, k2, lead, counted, starts, advances):
     assert [w.advance for w in windows] == advances
 
 
+@pytest.mark.slow
 @ANY
 @given(
     length=st.integers(7, 200),

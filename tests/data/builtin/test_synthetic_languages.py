@@ -40,6 +40,7 @@ def test_strings_are_of_the_embedded_reber_grammar(seed, count):
     assert torch.equal(legal.any(2), inside[1:])  # something may come until the end
 
 
+@pytest.mark.slow
 def test_both_ways_are_taken_and_legal_successors_are_those_that_come():
     symbols, lengths, legal = embedded_reber(20_000, _generator())
     strings = _strings(symbols, lengths)

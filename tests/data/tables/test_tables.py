@@ -478,6 +478,7 @@ def test_parquet_with_bytes_that_are_no_text(tmp_path, text):
         _read(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [*DAMAGED, ".parquet"])
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

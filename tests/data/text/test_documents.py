@@ -226,6 +226,7 @@ def test_a_disk_that_fails(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
 @hypothesis_settings(deadline=None, derandomize=True, max_examples=300)
 @given(raw=st.binary(max_size=60) | st.text(max_size=30).map(str.encode))
 @example(raw=b"\xef\xbb\xbf")

@@ -67,6 +67,7 @@ def test_other_vectors_are_another_entry(folder):
     assert len(list(folder.glob("*.o"))) == 2
 
 
+@pytest.mark.slow
 def test_two_processes_fill_it_at_once(folder, tmp_path):
     code = f"""
 import os, torch, engram

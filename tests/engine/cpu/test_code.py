@@ -49,6 +49,7 @@ def _arguments(dtype):
     return torch.cat([*parts, small, -small]).to(dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(np.finfo(np.longdouble).nmant < 60, reason="needs a wider long double")
 @pytest.mark.parametrize("target", _targets(), ids=lambda target: f"{target.vector_bits} bits")
 @pytest.mark.parametrize("dtype", FORMATS)
@@ -74,6 +75,7 @@ def test_ends_of_the_line(name, dtype):
     torch.testing.assert_close(ours, OPERATIONS[name](x), equal_nan=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", _targets(), ids=lambda target: f"{target.vector_bits} bits")
 @pytest.mark.parametrize("dtype", FORMATS)
 @pytest.mark.parametrize("name", POINTWISE)

@@ -60,6 +60,7 @@ def _batch_first(tensor):
     return tensor.transpose(0, 1).contiguous().transpose(0, 1)
 
 
+@pytest.mark.slow
 def test_the_operator_is_registered_as_torch_wants_it():
     """What is kept with lengths has undefined rows, which compare as unequal."""
     torch.library.opcheck(torch.ops.engram.run, _arguments("lstm"))
@@ -101,6 +102,7 @@ def _compare(layer, compiled, x, **options):
     torch.testing.assert_close(found, _gradients(layer, layer, x, **options))
 
 
+@pytest.mark.slow
 def test_one_graph_takes_any_size():
     layer = engram.GRU(4, 7, num_layers=2, batch_first=True, dtype=torch.float64)
     compiled = torch.compile(layer, backend="aot_eager", dynamic=True, fullgraph=True)

@@ -140,6 +140,7 @@ def _quietly():
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"lengths": [3, 1]}], ids=["whole", "lengths"])
 @pytest.mark.parametrize("kind", [engram.LSTM, engram.GRU])
 def test_second_gradients_equal_finite_differences(kind, options):

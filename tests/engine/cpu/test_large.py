@@ -41,6 +41,7 @@ def test_gates_that_stream_past_the_caches_are_the_same(name, marks, dtype, monk
     assert any("streaming" in made.name for made in kernels.made) == kernels.target.is_x86
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("most", "name", "marks"), covering([0, 10**9], ["lstm", "lstm-layer-norm"], list(MARKS))
 )

@@ -31,6 +31,7 @@ def _gradients(layer, x, **options):
     return output.detach(), *found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"lengths": torch.tensor([6, 2, 4])}], ids=str)
 @pytest.mark.parametrize("kind", [engram.LSTM, engram.GRU, engram.RNN])
 def test_in_a_graph_of_torch_compile(kind, options):

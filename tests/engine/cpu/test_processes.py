@@ -8,6 +8,7 @@ import pytest
 
 from helpers import children
 
+pytestmark = pytest.mark.slow
 PRELUDE = """
 import os, sys, torch, engram
 from concurrent.futures import ThreadPoolExecutor

@@ -52,6 +52,7 @@ def _looped(weights, x, state):
     return reference.run(Leaky(), x, weights, {"h": state}).output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
 @pytest.mark.parametrize("kernel", ["gathering", "broadcasting", "broadcasting large"])
 @pytest.mark.parametrize("threads", [1, 2])

@@ -82,6 +82,7 @@ with torch.no_grad():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_in_a_process_that_was_forked_off(tmp_path):
     printed = tmp_path / "printed"
