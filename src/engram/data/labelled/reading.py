@@ -20,8 +20,8 @@ from engram.data.labelled.lines import read_labelled_lines
 from engram.data.labelled.tables import examples_of
 from engram.data.labelled.ts_files import read_ts
 from engram.data.paths import expanded
+from engram.data.tables.reading import READERS, is_table, read_table
 from engram.data.tables.roles import Roles, find_roles
-from engram.data.tables.table import SUFFIXES, read_table
 from engram.data.text.texts import Texts
 from engram.errors import DataError
 from engram.files import cannot
@@ -44,7 +44,7 @@ def _reviews() -> Examples:
 # Examples that are made on this machine, by the name that stands in place of a path.
 MADE: dict[str, Callable[[], Examples]] = {"digits": _digits, "reviews": _reviews}
 KINDS = ", ".join(
-    [*sorted(SUFFIXES), ".ts", "a folder of folders, one a class", ".txt (label text)"]
+    [*sorted(READERS), ".ts", "a folder of folders, one a class", ".txt (label text)"]
 )
 
 
@@ -115,13 +115,13 @@ def read_examples(
     parts: list[Examples] = []
     about: dict[str, None] = {}
     used: dict[str, Any] = {}
-    warnings: list[str] = []
-    for path in expanded(paths, "files, globs or a folder", MADE):
+    files, warnings = expanded(paths, "files, globs or a folder", MADE)
+    for path in files:
         suffix = path.suffix.lower()
         try:
             if str(path) in MADE and not path.exists():
                 found = MADE[str(path)]()
-            elif suffix in SUFFIXES:
+            elif is_table(path):
                 found, roles, notes = _read_table(path, settings, numbers, answered)
                 warnings += notes
                 about[roles.about()] = None
@@ -129,7 +129,8 @@ def read_examples(
             elif suffix == ".ts":
                 found = read_ts(path, numbers=numbers, answered=answered)
             elif path.is_dir():
-                found = read_class_folders(path, encoding=settings.encoding)
+                found, notes = read_class_folders(path, encoding=settings.encoding)
+                warnings += notes
             else:
                 given = None if answered else labels
                 found = read_labelled_lines(path, encoding=settings.encoding, labels=given)

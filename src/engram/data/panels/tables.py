@@ -11,7 +11,7 @@ from engram.data.arrays.spool import Passing, Spool
 from engram.data.panels.frequency import Frequency
 from engram.data.panels.panel import Panel
 from engram.data.tables import cells
-from engram.data.tables.checked import keys_in, numbered, numbers_in, times_in
+from engram.data.tables.checked import numbered, numbers_in, texts_in, times_in
 from engram.data.tables.roles import SERIES, TIMES, first_named, repeats, require_columns
 from engram.data.tables.steps import Steps
 from engram.data.tables.table import Block, Table
@@ -96,7 +96,7 @@ def find_panel_roles(
     require_columns(table, said)
     free = [name for name in columns if name not in said]
     free = [name for name in free if not _counts_rows(name, first[name])]
-    numeric = [name for name in free if _holds_numbers(first[name])]
+    numeric = [name for name in free if cells.holds_numbers(first[name])]
     if time is None:
         time = first_named(TIMES, free) or next((n for n in free if _is_dated(first[n])), None)
         free = [name for name in free if name != time]
@@ -116,7 +116,7 @@ def find_panel_roles(
             chosen = tuple(numeric if series is None else numeric[-1:])
     if not chosen:
         raise DataError(
-            f"{table.path} has the columns {', '.join(columns)}, and none of numbers to forecast; "
+            f"{table.path} has the columns {table.shown()}, and none of numbers to forecast; "
             "name it with --target"
         )
     used = (*said, *chosen, series, time)
@@ -150,7 +150,9 @@ def read_panel(tables: Sequence[Table], roles: PanelRoles) -> tuple[Panel, list[
         for start, block in numbered(table):
             codes = _codes(table, roles, block, start, keys)
             values = [
-                np.stack([_finite(table, name, block, start) for name in (target, *others)], axis=1)
+                np.stack(
+                    [numbers_in(table, name, block, start) for name in (target, *others)], axis=1
+                )
                 for target in roles.targets
             ]
             times = None
@@ -201,22 +203,11 @@ def _codes(
         own = [keys.setdefault(target, len(keys)) for target in roles.targets]
         return np.tile(np.array(own, dtype=np.int64), rows)
     codes = np.empty((rows, len(roles.targets)), dtype=np.int64)
-    for row, key in enumerate(keys_in(table, roles.series, block, start)):
+    for row, key in enumerate(texts_in(table, roles.series, block, start)):
         for place, target in enumerate(roles.targets):
             name = key if len(roles.targets) == 1 else f"{key} {target}"
             codes[row, place] = keys.setdefault(name, len(keys))
     return codes.reshape(-1)
-
-
-def _finite(table: Table, name: str, block: Block, start: int) -> np.ndarray:
-    found = numbers_in(table, name, block, start)
-    bad = np.flatnonzero(np.isinf(found))
-    if len(bad):
-        raise DataError(
-            f"{table.place(start + int(bad[0]))}: '{name}' is infinite; give a finite number, or "
-            "leave the cell empty"
-        )
-    return found
 
 
 def _trimmed(
@@ -288,17 +279,6 @@ def _counts_rows(name: str, column: Any) -> bool:
         return False
     found, bad = cells.numbers(column)
     return bad is None and bool((np.diff(found) == 1).all()) and found[0] in (0, 1)
-
-
-def _holds_numbers(column: Any) -> bool:
-    """Whether a column is made of numbers; the fault of some cells is told when it is read."""
-    if cells.is_numeric(column):
-        return True
-    # a comma in place of the point is a fault too, and the column one of numbers
-    plain = [c.replace(",", ".") if isinstance(c, str) else c for c in cells.values(column)]
-    found = [cells.number(cell) for cell in plain]
-    there = [number for number in found if number is None or not np.isnan(number)]
-    return bool(there) and sum(number is not None for number in there) > 0.5 * len(there)
 
 
 def _is_dated(column: Any) -> bool:

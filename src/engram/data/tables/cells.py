@@ -22,7 +22,10 @@ def number(cell: Any) -> float | None:
     if cell is None:
         return float("nan")
     if isinstance(cell, int | float):  # bool among them
-        return float(cell)
+        try:
+            return float(cell)
+        except OverflowError:  # as JSON may write it; the text 1e400 is infinite too
+            return float("inf") if cell > 0 else float("-inf")
     if isinstance(cell, str):
         text = cell.strip()
         if text.lower() in MISSING:
@@ -79,6 +82,17 @@ def is_numeric(column: Any) -> bool:
     return bad is None and not np.isnan(found).all()
 
 
+def holds_numbers(column: Any) -> bool:
+    """Whether a column is made of numbers; the fault of some cells is told when it is read."""
+    if is_numeric(column):
+        return True
+    # a comma in place of the point is a fault too, and the column one of numbers
+    plain = [c.replace(",", ".") if isinstance(c, str) else c for c in values(column)]
+    found = [number(cell) for cell in plain]
+    there = [each for each in found if each is None or not np.isnan(each)]
+    return bool(there) and sum(each is not None for each in there) > 0.5 * len(there)
+
+
 def texts(column: Any) -> list[str | None]:
     """A column as texts; None where a value is missing, and numbers as they are written."""
     return [None if cell is None else _text(cell) for cell in values(column)]
@@ -128,6 +142,11 @@ def array(cell: Any, place: str) -> np.ndarray:
 def _text(cell: Any) -> str:
     if isinstance(cell, str):
         return cell
+    if isinstance(cell, bytes):  # Parquet files hold texts as such; what is none becomes NUL
+        try:
+            return cell.decode()
+        except UnicodeDecodeError:
+            return "\0"
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return str(cell)
