@@ -14,7 +14,7 @@ from engram.data.tables import cells
 from engram.data.tables.checked import numbered, numbers_in, texts_in, times_in
 from engram.data.tables.roles import SERIES, TIMES, first_named, repeats, require_columns
 from engram.data.tables.steps import Steps
-from engram.data.tables.table import Block, Table
+from engram.data.tables.table import Block, Table, listed
 from engram.errors import DataError
 
 TARGETS = ("value", "values", "target", "y", "sales", "demand", "count", "load")
@@ -60,7 +60,7 @@ class PanelRoles:
             ("time", self.time),
             ("known up to now", ", ".join(self.past)),
             ("known ahead", ", ".join(self.known)),
-            ("left out", ", ".join(self.left_out)),
+            ("left out", listed(self.left_out)),
         ]
         return "columns: " + "; ".join(f"{role} '{name}'" for role, name in named if name)
 
@@ -94,7 +94,8 @@ def find_panel_roles(
     columns = table.columns
     said = [name for name in (*targets, series, time, *past, *known) if name is not None]
     require_columns(table, said)
-    free = [name for name in columns if name not in said]
+    named_ones = set(said)
+    free = [name for name in columns if name not in named_ones]
     free = [name for name in free if not _counts_rows(name, first[name])]
     numeric = [name for name in free if cells.holds_numbers(first[name])]
     if time is None:
@@ -102,11 +103,13 @@ def find_panel_roles(
         free = [name for name in free if name != time]
     if series is None:
         named = first_named(SERIES, free)
-        texts = [name for name in free if name not in numeric]
+        of_numbers = set(numeric)
+        texts = [name for name in free if name not in of_numbers]
         guesses = [name for name in (named, *texts) if name is not None]
         series = next((name for name in guesses if repeats(first[name])), None)
         free = [name for name in free if name != series]
-    numeric = [name for name in numeric if name in free]
+    still_free = set(free)
+    numeric = [name for name in numeric if name in still_free]
     chosen = tuple(targets)
     if not chosen:
         named = first_named(TARGETS, numeric)
@@ -119,7 +122,7 @@ def find_panel_roles(
             f"{table.path} has the columns {table.shown()}, and none of numbers to forecast; "
             "name it with --target"
         )
-    used = (*said, *chosen, series, time)
+    used = {*said, *chosen, series, time}
     left = tuple(name for name in columns if name not in used)
     return PanelRoles(chosen, series, time, tuple(past), tuple(known), left)
 
