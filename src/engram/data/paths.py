@@ -55,7 +55,8 @@ class Found:
         """
         if exists(given):
             return [Path(given)]
-        paths = [Path(path) for path in sorted(set(self._matches(given)))]
+        matches = self._matches(given) if glob.has_magic(given) else []
+        paths = [Path(path) for path in sorted(set(matches))]
         dead = [path for path in paths if not path.exists()]
         self.dead += dead
         if len(dead) == len(paths):
@@ -112,17 +113,17 @@ class Found:
             yield Path(root), files
 
     def _matches(self, pattern: str) -> Iterator[str]:
-        if not glob.has_magic(pattern):
-            return
         parts = re.split(r"(?:^|/)\*\*(?:/|$)", pattern, maxsplit=1)
         if len(parts) == 1:
             yield from glob.iglob(pattern)
             return
         head, tail = parts
         for start in glob.iglob(head) if head else ["/" if pattern.startswith("/") else ""]:
-            for folder, _ in self._folders(Path(start)):
-                inside = glob.escape(str(folder)) if start or str(folder) != "." else ""
-                yield from self._matches(os.path.join(inside, tail or "*"))
+            for folder, files in self._folders(Path(start)):
+                if tail:
+                    yield from self._matches(os.path.join(glob.escape(str(folder)), tail))
+                else:
+                    yield from (str(folder / name) for name in files if not name.startswith("."))
 
 
 def exists(given: str) -> bool:
@@ -132,6 +133,8 @@ def exists(given: str) -> bool:
         DataError: For a text that cannot be a path.
     """
     try:
+        if "\0" in given:
+            raise ValueError("it holds NUL")
         return Path(given).exists()
     except (OSError, ValueError) as error:  # such as a name of 300 characters, or one with NUL
         said = getattr(error, "strerror", None) or str(error)

@@ -9,7 +9,7 @@ from engram.data.arrays.sequences import Sequences
 from engram.data.arrays.spool import Spool
 from engram.data.labelled.examples import Examples, Targets
 from engram.data.tables import cells
-from engram.data.tables.checked import numbered, numbers_in, texts_in, times_in
+from engram.data.tables.checked import matrix_in, numbered, numbers_in, texts_in, times_in
 from engram.data.tables.roles import Roles
 from engram.data.tables.steps import Steps
 from engram.data.tables.table import Block, Table
@@ -92,8 +92,7 @@ def _cells(table: Table, name: str, blocks: Iterator[tuple[int, Block]]) -> Iter
 def _wide(table: Table, roles: Roles, blocks: Iterator[tuple[int, Block]]) -> Iterator[np.ndarray]:
     """Each row a series ``(T, 1)``; missing values after its last one are no steps of it."""
     for start, block in blocks:
-        columns = [numbers_in(table, name, block, start) for name in roles.values]
-        rows = np.stack(columns, axis=1).astype(np.float32)
+        rows = matrix_in(table, roles.values, block, start).astype(np.float32)
         there = ~np.isnan(rows)
         lengths = rows.shape[1] - there[:, ::-1].argmax(axis=1)
         empty = np.flatnonzero(~there.any(axis=1))
@@ -127,11 +126,11 @@ def _steps(table: Table, roles: Roles, numbers: bool) -> tuple[Examples, list[st
                     f"{table.place(start + place)}: '{roles.target}' is {targets[place]!r}, and "
                     f"{target_of[code]!r} before in series '{key}'; give a series one"
                 )
-        columns = [numbers_in(table, name, block, start) for name in roles.values]
+        values = matrix_in(table, roles.values, block, start)
         times = None
         if roles.time is not None:
             times, dates = times_in(table, roles.time, block, start, dates)
-        steps.extend(codes, np.stack(columns, axis=1), times)
+        steps.extend(codes, values, times)
     inputs, _, order = steps.finish(len(code_of), roles.values)
     if order.twice is not None:
         row, code = order.twice

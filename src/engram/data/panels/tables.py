@@ -11,7 +11,7 @@ from engram.data.arrays.spool import Passing, Spool
 from engram.data.panels.frequency import Frequency
 from engram.data.panels.panel import Panel
 from engram.data.tables import cells
-from engram.data.tables.checked import numbered, numbers_in, texts_in, times_in
+from engram.data.tables.checked import matrix_in, numbered, texts_in, times_in
 from engram.data.tables.roles import SERIES, TIMES, first_named, repeats, require_columns
 from engram.data.tables.steps import Steps
 from engram.data.tables.table import Block, Table, listed
@@ -97,7 +97,8 @@ def find_panel_roles(
     named_ones = set(said)
     free = [name for name in columns if name not in named_ones]
     free = [name for name in free if not _counts_rows(name, first[name])]
-    numeric = [name for name in free if cells.holds_numbers(first[name])]
+    surely = cells.numeric_columns({name: first[name] for name in free})
+    numeric = [name for name in free if name in surely or cells.holds_numbers(first[name])]
     if time is None:
         time = first_named(TIMES, free) or next((n for n in free if _is_dated(first[n])), None)
         free = [name for name in free if name != time]
@@ -152,17 +153,16 @@ def read_panel(tables: Sequence[Table], roles: PanelRoles) -> tuple[Panel, list[
         begins.append(total)
         for start, block in numbered(table):
             codes = _codes(table, roles, block, start, keys)
-            values = [
-                np.stack(
-                    [numbers_in(table, name, block, start) for name in (target, *others)], axis=1
-                )
-                for target in roles.targets
-            ]
+            values = matrix_in(table, roles.targets, block, start)[:, :, None]
+            if others:
+                same = matrix_in(table, others, block, start)[:, None]
+                beside = np.broadcast_to(same, (*values.shape[:2], len(others)))
+                values = np.concatenate([values, beside], axis=2)
             times = None
             if roles.time is not None:
                 own, dates = times_in(table, roles.time, block, start, dates)
                 times = np.repeat(own, len(roles.targets))
-            steps.extend(codes, np.stack(values, axis=1).reshape(codes.size, -1), times)
+            steps.extend(codes, values.reshape(codes.size, -1), times)
             total += codes.size
     sequences, times, order = steps.finish(len(keys), (roles.targets[0], *others))
     if order.twice is not None:
@@ -189,8 +189,9 @@ def read_panel(tables: Sequence[Table], roles: PanelRoles) -> tuple[Panel, list[
 def _require(table: Table, roles: PanelRoles) -> None:
     """See that a table has all columns that are used."""
     used = (*roles.targets, roles.series, roles.time, *roles.past, *roles.known)
+    known = set(table.columns)
     for name in used:
-        if name is not None and name not in table.columns:
+        if name is not None and name not in known:
             raise DataError(
                 f"{table.path} has no column '{name}', and the files before it have; give tables "
                 "with the same columns"

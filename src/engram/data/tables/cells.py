@@ -1,6 +1,7 @@
 """Cells: the values of a column as numbers or texts."""
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -74,6 +75,39 @@ def numbers(column: Any) -> tuple[np.ndarray, int | None]:
             return found, place
         found[place] = value
     return found, None
+
+
+def matrix(columns: Sequence[Any]) -> np.ndarray | None:
+    """Columns as numbers, ``(F, n)`` float64, where arrow reads all of their cells as such at once.
+
+    A call for each of 100,000 columns would take longer than all else. None where arrow does not.
+    """
+    import pyarrow
+
+    if not columns or not all(isinstance(column, pyarrow.Array) for column in columns):
+        return None
+    if any(column.type != columns[0].type for column in columns):
+        return None
+    found = _quick_numbers(pyarrow.concat_arrays(columns))
+    return None if found is None else found.reshape(len(columns), -1)
+
+
+def numeric_columns(block: Mapping[str, Any]) -> set[str]:
+    """The names of the columns for which `is_numeric` holds."""
+
+    def those(names: list[str]) -> Iterator[str]:
+        found = matrix([block[name] for name in names])
+        if found is not None:
+            filled = ~np.isnan(found).all(axis=1)
+            yield from (name for name, there in zip(names, filled, strict=True) if there)
+        elif len(names) > 1:
+            half = len(names) // 2
+            yield from those(names[:half])
+            yield from those(names[half:])
+        elif is_numeric(block[names[0]]):
+            yield names[0]
+
+    return set(those(list(block)))
 
 
 def is_numeric(column: Any) -> bool:

@@ -1,6 +1,6 @@
 """Columns of a block as numbers and times; a fault is told with its file, line and column."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -53,6 +53,14 @@ def numbers_in(
         size = "infinite" if np.isinf(found[place]) else f"{found[place]:g}"
         raise DataError(f"{where} {size}; give a finite number, of up to {_LARGEST:.3g}")
     return found
+
+
+def matrix_in(table: Table, names: Sequence[str], block: Block, start: int) -> np.ndarray:
+    """Several columns as numbers, ``(n, F)`` float64; see `numbers_in`."""
+    found = cells.matrix([block[name] for name in names])
+    if found is not None and not (np.abs(found) > _LARGEST).any():
+        return found.T
+    return np.stack([numbers_in(table, name, block, start) for name in names], axis=1)
 
 
 def texts_in(table: Table, name: str, block: Block, start: int) -> Iterator[str]:
@@ -112,6 +120,6 @@ def refuse_nul(text: str, table: Table, row: int, name: str) -> None:
     """
     if "\0" in text:
         raise DataError(
-            f"{table.place(row)}: '{name}' holds NUL, so it is binary or in another encoding "
-            "(utf-16?); fix it, or name its encoding with --encoding"
+            f"{table.place(row)}: '{name}' holds NUL or bytes that are not UTF-8, so it is "
+            "binary or in another encoding (utf-16?); fix it, or name its encoding with --encoding"
         )

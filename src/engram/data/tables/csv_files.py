@@ -10,7 +10,7 @@ from typing import Any
 
 from engram.data.tables import table
 from engram.data.tables.cells import number
-from engram.data.tables.table import Block, Table
+from engram.data.tables.table import Block, Table, source_of
 from engram.data.text.decoding import lines_of, not_text, opened
 from engram.errors import DataError, did_you_mean
 
@@ -132,14 +132,14 @@ def _batches(
     import pyarrow.csv as arrow
 
     names = [str(place) for place in range(width)]
-    source: Any = path
+    source: Any = source_of(path)
     if errors != "strict":
         source = io.BytesIO(path.read_bytes().decode(encoding, errors).encode())
         encoding = "utf-8"
     size, done = table.BLOCK, 0
     while True:
         seen = 0
-        if source is not path:
+        if source != path:
             source.seek(0)
         try:
             with arrow.open_csv(

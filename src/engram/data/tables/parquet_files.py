@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from engram.data.tables import table
-from engram.data.tables.table import Block, Table
+from engram.data.tables.table import Block, Table, source_of
 from engram.errors import DataError
 
 # What may come of a file: more is refused where it is also out of all proportion to its size.
@@ -22,7 +22,7 @@ def parquet_table(path: Path, encoding: str = "utf-8", errors: str = "strict") -
 
     def opened() -> Any:
         try:
-            return parquet.ParquetFile(path)
+            return parquet.ParquetFile(source_of(path))
         except faults as error:
             raise DataError(f"{path} is not a Parquet file: {_short(error)}; fix it") from None
 
@@ -34,7 +34,11 @@ def parquet_table(path: Path, encoding: str = "utf-8", errors: str = "strict") -
         found = 0
         try:
             first = next(file.iter_batches(batch_size=_TRIED))
-            each = max(1, first.nbytes // max(1, first.num_rows))
+            sizes = [
+                (c.dictionary_decode() if pyarrow.types.is_dictionary(c.type) else c).nbytes
+                for c in first.columns
+            ]
+            each = max(1, sum(sizes) // max(1, first.num_rows))
             _refuse_bombs(path, count, each * count)
             size = max(1, min(table.ROWS, table.BLOCK // each))
             for batch in opened().iter_batches(batch_size=size):

@@ -178,7 +178,7 @@ class _Found:
     def __post_init__(self) -> None:
         named = set(self.said)
         self.free = [name for name in self.table.columns if name not in named]
-        self.numeric = {n for n in self.table.columns if cells.is_numeric(self.first[n])}
+        self.numeric = cells.numeric_columns(self.first)
         self.lists = [n for n in self.table.columns if cells.is_list(self.first[n])]
 
     def take(self, name: str | None) -> str | None:
@@ -287,7 +287,7 @@ def _series_by_target(found: _Found) -> str | None:
     asked = cells.texts(found.first[found.target])
     for whole in (False, True):
         for name in found.free:
-            if (name in found.numeric) is not whole or first_named(TIMES, [name]):
+            if (name in found.numeric) is not whole or _plain(name) in TIMES:
                 continue
             own = cells.texts(found.first[name])
             known = set(own)
@@ -306,8 +306,12 @@ def _stand_together(found: Sequence[str | None], known: set[str | None]) -> bool
 
 def first_named(known: Sequence[str], columns: Sequence[str]) -> str | None:
     """The first column whose name is among the known ones, in the order of these."""
-    plain = {name.strip().lower().replace(" ", "_"): name for name in reversed(columns)}
+    plain = {_plain(name): name for name in reversed(columns)}
     return next((plain[name] for name in known if name in plain), None)
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace(" ", "_")
 
 
 def _mean_length(column: object) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 
 from engram.data.arrays.spool import Spool
 from engram.data.tables import cells
-from engram.data.tables.checked import numbered, numbers_in
+from engram.data.tables.checked import matrix_in, numbered
 from engram.data.tables.table import Table
 from engram.errors import DataError
 
@@ -30,7 +30,6 @@ def series_of(table: Table) -> tuple[tuple[str, ...], np.ndarray, list[str]]:
         )
     values = Spool(np.float32, (len(names),))
     for start, block in numbered(table):
-        columns = [numbers_in(table, name, block, start) for name in names]
-        values.extend(np.stack(columns, axis=1).astype(np.float32))
+        values.extend(matrix_in(table, names, block, start).astype(np.float32))
     kept = set(names)
     return names, values.finish(), [name for name in table.columns if name not in kept]

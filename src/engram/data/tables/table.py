@@ -1,5 +1,6 @@
 """Table: rows with named columns, read block by block."""
 
+import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,15 @@ class Table:
     def shown(self) -> str:
         """The names of its columns, for a message."""
         return listed(self.columns)
+
+
+def source_of(path: Path) -> Any:
+    """What arrow opens a file by: its path, or what it holds where the name is not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return io.BytesIO(path.read_bytes())
+    return path
 
 
 def listed(names: Sequence[str]) -> str:
