@@ -59,6 +59,20 @@ def test_images_become_a_contact_sheet(images, tmp_path, capsys):
         assert blocks == 3
 
 
+def test_more_images_than_are_drawn(images, tmp_path, capsys):
+    for number in range(3, 40):
+        Image.new("L", (8, 8), number).save(images / f"{number}.png")
+    assert _preview(images, "--flip", "--variants", "1", "--out", tmp_path / "sheet.png") == 0
+    assert "the first 6 of 40 images are shown" in capsys.readouterr().out
+
+
+def test_more_columns_than_are_drawn(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    path.write_text("a,b,c,d,e,f\n" + "1,2,3,4,5,\n,,,,,\n2,3,4,5,6,\n" * 9)
+    assert _preview(path, "--jitter", "0.1", "--out", tmp_path / "sheet.png") == 0
+    assert "no numbers, left out: f\nthe first 4 of 5 columns are shown" in capsys.readouterr().out
+
+
 def test_the_same_seed_draws_the_same_sheet(images, tmp_path):
     pictures = []
     for name, seed in (("one", 1), ("again", 1), ("other", 2)):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from engram.cli.preview import KINDS, augmentation_from
@@ -12,9 +13,12 @@ from engram.data.augmentation.images import augment_images
 from engram.data.augmentation.seeding import generator_for
 from engram.data.augmentation.series import augment_series
 from engram.data.augmentation.tokens import TokenNoise
-from engram.data.columns import read_columns
 from engram.data.images.pictures import SUFFIXES, read_image
+from engram.data.paths import Found
 from engram.data.settings import ImageAugmentation, SeriesAugmentation, TokenAugmentation
+from engram.data.tables.reading import is_table, read_table
+from engram.data.tables.series import series_of
+from engram.data.tables.table import listed
 from engram.data.text.documents import read_text
 from engram.data.text.tokens import END, Tokenizer, fit_tokenizer
 from engram.errors import ConfigError, did_you_mean
@@ -60,7 +64,7 @@ def draw_images(
         rows.append(torch.cat([image.unsqueeze(0), changed]))
     if len(files) > _MOST_IMAGES:
         print(f"the first {_MOST_IMAGES} of {len(files):,} images are shown")
-    return image_sheet(rows, [file.name for file in files], f"{what}, seed {seed}")
+    return image_sheet(rows, [file.name for file in files[:_MOST_IMAGES]], f"{what}, seed {seed}")
 
 
 def draw_series(
@@ -69,16 +73,16 @@ def draw_series(
     """Plots of the columns of a table, as a Pillow image."""
     if len(paths) > 1:
         raise ConfigError(f"{len(paths)} tables were named; a preview of series takes one")
-    columns = read_columns(paths[0])
-    if columns.skipped:
-        print(f"no numbers, left out: {', '.join(columns.skipped)}")
-    if len(columns.names) > _MOST_FEATURES:
-        print(f"the first {_MOST_FEATURES} of {len(columns.names)} columns are shown")
-    series = columns.values
+    columns, values, skipped = series_of(read_table(paths[0]))
+    if skipped:
+        print(f"no numbers, left out: {listed(skipped)}")
+    if len(columns) > _MOST_FEATURES:
+        print(f"the first {_MOST_FEATURES} of {len(columns)} columns are shown")
+    series = torch.from_numpy(np.array(values))
     copies = series.unsqueeze(1).repeat(1, variants, 1)
     changed, lengths = augment_series(copies, None, settings, generator_for(seed, 0))
     made = [changed[:length, row] for row, length in enumerate(lengths.tolist())]
-    names = columns.names[:_MOST_FEATURES]
+    names = list(columns[:_MOST_FEATURES])
     return series_sheet(series, made, names, f"{paths[0].name}: {what}, seed {seed}")
 
 
@@ -122,16 +126,16 @@ def _kind(given: str | None, paths: Sequence[Path]) -> str:
         if given not in KINDS:
             raise ConfigError(f"kind '{given}' is not known: {did_you_mean(given, KINDS)}")
         return given
-    suffixes = {file.suffix.lower() for path in paths for file in _files(path)}
-    if suffixes & SUFFIXES:
+    files = [file for path in paths for file in _files(path)]
+    if any(file.suffix.lower() in SUFFIXES for file in files):
         return "images"
-    return "series" if suffixes & {".csv", ".tsv"} else "text"
+    return "series" if any(map(is_table, files)) else "text"
 
 
 def _files(path: Path) -> list[Path]:
     """A file, or all files of a folder in the order of their names."""
     if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.is_file())
+        return sorted(Found().below(path))
     return [path]
 
 

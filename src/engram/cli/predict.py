@@ -3,12 +3,15 @@
 import csv
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from engram.cli.flags import Parser, add_settings, settings_from
-from engram.errors import ConfigError, RunError
+from engram.cli.runs import open_run, require, trained_of
+from engram.data.paths import Found
+from engram.errors import ConfigError, DataError, RunError
 from engram.files import cannot
 
 
@@ -29,7 +32,6 @@ def main(argv: list[str]) -> int:
 
 def predict(folder: Path, argv: list[str]) -> int:
     """Run ``engram predict`` for a run of a task."""
-    from engram.cli.runs import open_run, require, trained_of
 
     run = open_run(folder)
     task, trained = trained_of(run)
@@ -51,13 +53,14 @@ def predict(folder: Path, argv: list[str]) -> int:
     values = vars(given)
     out = values.pop("out")
     asking = settings_from(task.asking, values, None, flags.unknown_faults(unknown))
-    rows = task.predict(trained, asking)
     if out is None:
-        _write_csv(sys.stdout, rows)
+        _write_csv(sys.stdout, task.predict(trained, asking))
         return 0
     path = Path(out)
     if path.suffix not in (".csv", ".jsonl"):
         raise ConfigError(f"--out {path} ends in neither .csv nor .jsonl; name one that does")
+    _refuse_input(path, getattr(asking, "data", []))
+    rows = task.predict(trained, asking)
     try:
         with open(path, "w", encoding="utf-8", newline="") as file:
             count = _write_csv(file, rows) if path.suffix == ".csv" else _write_lines(file, rows)
@@ -65,6 +68,26 @@ def predict(folder: Path, argv: list[str]) -> int:
         raise RunError(cannot("write", path, error)) from error
     print(f"{count:,} answers in {path}")
     return 0
+
+
+def _refuse_input(out: Path, data: Iterable[str]) -> None:
+    """See that answers do not replace what they are asked for, under whatever name or link.
+
+    Raises:
+        ConfigError: Where they would.
+    """
+    if not out.exists():
+        return
+    for given in data:
+        found = Found()
+        with suppress(DataError):  # of names of data that are no paths, and what reading tells
+            paths = found.expanded(given, "files or globs")
+            inside = [each for path in paths if path.is_dir() for each in found.below(path)]
+            if not any(path.samefile(out) for path in [*paths, *inside]):
+                continue
+            raise ConfigError(
+                f"--out {out} is read by --data {given}, and would be replaced; name another file"
+            )
 
 
 def _write_csv(file: TextIO, rows: Iterator[dict[str, Any]]) -> int:

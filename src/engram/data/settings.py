@@ -10,7 +10,7 @@ from pydantic import Field
 from engram.settings import Names, Settings
 
 # Said here, and not made from the tables of readers, which would load them; a test compares.
-TABLES = ".csv, .jsonl, .ndjson, .parquet, .pq, .tab, .tsv"
+TABLES = ".csv, .json, .jsonl, .ndjson, .parquet, .pq, .tab, .tsv"
 
 
 class BucketSettings(Settings):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
@@ -102,7 +102,8 @@ def read(settings: LanguageModelSettings) -> Data:
     )
     skipped = f" ({len(text.skipped)} empty or binary ones left out)" if text.skipped else ""
     known = kept_tokenizer(settings, start)
-    return make_data(settings, text.pieces, f"{text.files}{skipped}", known)
+    data = make_data(settings, text.pieces, f"{text.files}{skipped}", known)
+    return replace(data, warnings=[*data.warnings, *text.notes])
 
 
 def make_data(

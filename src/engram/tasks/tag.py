@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -184,15 +184,17 @@ def read(settings: TagSettings) -> Data:
     Raises:
         DataError: As `make_data` and `read_tagged`.
     """
-    train = read_tagged(settings.data, settings, answered=True)
+    train, notes = read_tagged(settings.data, settings, answered=True)
     held: dict[str, Tagged | None] = {"valid": None, "test": None}
     for name, salt in (("test", 1), ("valid", 2)):
         files, share = getattr(settings, f"{name}_data"), getattr(settings, name)
         if files:
-            held[name] = read_tagged(files, settings, answered=True)
+            held[name], more = read_tagged(files, settings, answered=True)
+            notes += more
         elif share:
             train, held[name] = split(train, share, settings.seed + salt)
-    return make_data(settings, (train, held["valid"], held["test"]))
+    data = make_data(settings, (train, held["valid"], held["test"]))
+    return replace(data, warnings=[*data.warnings, *notes])
 
 
 def batch_of(part: Part, rows: np.ndarray) -> StepBatch:
@@ -283,14 +285,14 @@ def _predict(trained: Trained, asking: AskingSettings) -> Iterator[dict[str, Any
         encoding=asking.encoding,
         words=asking.words or trained.settings.words,
     )
-    return predict(trained, read_tagged(reading.data, reading, answered=False))
+    return predict(trained, read_tagged(reading.data, reading, answered=False)[0])
 
 
 def _read_part(trained: Trained, judging: TagReadingSettings) -> Part:
     own = trained.settings
     columns = {"words": judging.words or own.words, "tags": judging.tags or own.tags}
     reading = judging.model_copy(update=columns)
-    tagged = read_tagged(reading.data, reading, answered=True)
+    tagged, _ = read_tagged(reading.data, reading, answered=True)
     tags: Tags = trained.preprocess
     return tags.part(tagged)
 

@@ -14,8 +14,8 @@ from engram.data.arrays.sequences import Sequences
 from engram.data.batching.batch import Batch
 from engram.data.batching.buckets import Buckets, in_order
 from engram.data.batching.padding import padded
-from engram.data.labelled.pairs import read_lines
 from engram.data.settings import BucketSettings
+from engram.data.text.decoding import lines_of
 from engram.data.text.tokens import Tokenizer
 from engram.errors import ConfigError
 from engram.models.decoding import Hypothesis
@@ -156,7 +156,10 @@ class TranslateAsking(AskingSettings):
 def _predict(trained: Trained, asking: TranslateAsking) -> Iterator[dict[str, Any]]:
     texts = list(asking.text)
     for path in asking.data:
-        texts += [line.strip() for line in read_lines(Path(path), asking.encoding, asking.errors)]
+        texts += [
+            line.strip()
+            for line in lines_of(Path(path), encoding=asking.encoding, errors=asking.errors)
+        ]
     if not texts:
         raise ConfigError("there is nothing to translate; give files with --data, or --text")
     return translate(trained, texts, asking)

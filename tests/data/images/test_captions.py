@@ -107,7 +107,7 @@ def test_broken_images_are_named_and_refused_or_skipped(folder):
     (folder / "red.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     path = _write(folder, "captions.csv", TABLES["captions.csv"])
     message = _refused(path, size=(8, 8))
-    assert message.startswith(f"{path}, line 2: {folder / 'red.png'} is")
+    assert message.startswith(f"{path} line 2: {folder / 'red.png'} is")
     assert message.endswith("; or leave such images out with --broken skip")
     read = read_captions(path, size=(8, 8), broken="skip")
     assert read.texts == [["a grey one"]]
@@ -134,12 +134,11 @@ def test_missing_and_cut_off_images(folder):
     ("name", "content", "options", "message"),
     [
         ("t.txt", "x", {}, "{path} is no table of captions; name a folder, or a file that ends"),
-        ("t.csv", "image,caption\n", {}, "{path} holds no captions; write at least one line"),
-        ("t.csv", "image,caption\na.png\n", {}, "{path}, line 2: has 1 cells, and 2 columns are"),
-        ("t.csv", 'image,caption\na,"b"c\n', {}, "{path}, line 2: ',' expected after '\"'"),
-        ("t.csv", 'image,caption\na,"b\n', {}, "{path}, line 2: unexpected end of data"),
-        ("t.csv", "image,caption\na,\0\n", {}, "{path} holds NUL"),
-        ("t.csv", "a,a\nb,c\n", {}, "{path}, line 1: the column 'a' is there twice; rename one"),
+        ("t.csv", "image,caption\n", {}, "{path} holds a header and no rows"),
+        ("t.csv", "image,caption\na.png\n", {}, "{path} line 2 has 1 cells, and the first has 2"),
+        ("t.csv", 'image,caption\na,"b\n', {}, "{path} line 2 has a quote that is never"),
+        ("t.csv", "image,caption\na,\0\n", {}, "{path} line 2: 'caption' holds NUL"),
+        ("t.csv", "a,a\nb,c\n", {}, "{path} has two columns called 'a'; rename one"),
         ("t.csv", "a,b,c\nd,e,f\n", {}, "{path} has columns a, b, c, and none is called caption"),
         (
             "t.csv",
@@ -154,26 +153,26 @@ def test_missing_and_cut_off_images(folder):
             {"columns": ["captoin"]},
             "{path} has no column 'captoin': did you mean 'caption'?",
         ),
-        ("t.csv", "image,caption\n,b\n", {}, "{path}, line 2: column 'image' is empty; fill it"),
-        ("t.csv", "image,caption\na.png, \n", {}, "{path}, line 2: column 'caption' is ' '; a"),
+        ("t.csv", "image,caption\n,b\n", {}, "{path} line 2: 'image' is empty; fill it"),
+        ("t.csv", "image,caption\na.png, \n", {}, "{path} line 2: 'caption' is ' '; a"),
         (
             "t.csv",
             "x,caption\ntwo,b\n",
             {"kind": "numbers"},
-            "{path}, line 2: column 'x' is 'two'; it takes a finite number",
+            "{path} line 2: 'x' holds 'two', where numbers belong",
         ),
         (
             "t.csv",
             "x,caption\ninf,b\n",
             {"kind": "numbers"},
-            "{path}, line 2: column 'x' is 'inf'; it takes a finite number",
+            "{path} line 2: 'x' is infinite; give a finite number",
         ),
-        ("t.json", "[1]", {}, "{path}, record 1: is a int; it takes names and values"),
-        ("t.json", "3", {}, "{path} holds a int; it takes a list of records, or captions by image"),
-        ("t.json", "{", {}, "{path}: is no JSON (Expecting property name"),
-        ("t.json", '{"a.png": [3]}', {}, "{path}, record 1: column 'caption' is 3; a caption is"),
-        ("t.json", '{"a.png": []}', {}, "{path}, record 1: column 'caption' is None; a caption"),
-        ("t.jsonl", '{"a": 1}\n{\n', {}, "{path}, line 2: is no JSON"),
+        ("t.json", "[1]", {}, "{path} row 1 is a int; it takes names and values"),
+        ("t.json", "3", {}, "{path} holds a int; it takes a list of records"),
+        ("t.json", "{", {}, "{path} is not JSON: Expecting property name"),
+        ("t.json", '{"a.png": [3]}', {}, "{path} row 1: 'caption' is 3; a caption is"),
+        ("t.json", '{"a.png": []}', {}, "{path} row 1: 'caption' is None; a caption"),
+        ("t.jsonl", '{"a": 1}\n{\n', {}, "{path} line 2 is not JSON"),
         (
             "t.json",
             '{"images": [{"id": 1}], "annotations": []}',

@@ -47,7 +47,9 @@ def test_faults(tmp_path):
     text.write_text("no image")
     with pytest.raises(DataError) as fault:
         read_image(text)
-    assert str(fault.value) == f"{text} is no image that can be read; name PNG, JPEG or the like"
+    assert (
+        str(fault.value) == f"{text} is not an image that can be read; name PNG, JPEG or the like"
+    )
     with pytest.raises(DataError, match=r"nothing\.png"):
         read_image(tmp_path / "nothing.png")
     whole = _saved(tmp_path / "whole.png", _pixels(40, 40, 3)).read_bytes()

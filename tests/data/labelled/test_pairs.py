@@ -4,8 +4,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engram.data.labelled.pairs import read_lines, read_pairs
-from engram.data.text.documents import documents as reading
+from engram.data.labelled.pairs import read_pairs
+from engram.data.text.decoding import lines_of
+from engram.data.text.documents import decoding
 from engram.errors import DataError, EngramError
 
 
@@ -35,6 +36,28 @@ def test_columns(tmp_path, columns, expected):
     path = _write(tmp_path, "a.tsv", "de\ten\tid\neins\tone\tx\nzwei\ttwo\ty\n")
     pairs = read_pairs([path], columns=columns)
     assert list(zip(pairs.sources, pairs.targets, strict=True)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", 'de,en\n"eins, ein",one\n,empty\nzwei,two\n'),
+        ("a.jsonl", '{"de": "eins, ein", "en": "one"}\n{"en": "x"}\n{"de": "zwei", "en": "two"}\n'),
+        ("a.json", '[{"de": "eins, ein", "en": "one"}, {"en": "x"}, {"de": "zwei", "en": "two"}]'),
+    ],
+)
+def test_tables_of_other_kinds(tmp_path, name, content):
+    path = _write(tmp_path, name, content)
+    for columns in (["1", "2"], ["de", "en"]):
+        pairs = read_pairs([path], columns=columns)
+        assert (pairs.sources, pairs.targets) == (["eins, ein", "zwei"], ["one", "two"])
+        assert len(pairs.skipped) == 1
+    assert "no column 'fr'" in _refused([path], columns=["de", "fr"])
+
+
+def test_quotes_between_tabs_are_characters(tmp_path):
+    pairs = read_pairs([_write(tmp_path, "a.tsv", '"eins\t"one"\nzwei"\ttwo\n')])
+    assert (pairs.sources, pairs.targets) == (['"eins', 'zwei"'], ['"one"', "two"])
 
 
 def test_marks_and_line_ends_of_windows(tmp_path):
@@ -83,7 +106,7 @@ def test_differing_line_counts_name_the_first_line_without_a_partner(tmp_path):
         (
             "eins\tone\nzwei\n",
             {},
-            "{path}, line 2 ('zwei'): has 1 columns between tabs, and column 2 is asked for; mend "
+            "{path}, line 2 ('zwei'): has 1 columns between tabs, and column 2 is asked for; fix "
             "the line, or give --columns",
         ),
         (
@@ -162,19 +185,19 @@ def test_lines_are_those_of_the_whole_wherever_it_is_cut(tmp_path, content, chun
     path = tmp_path / "a.txt"
     path.write_bytes(content.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "CHUNK", chunk)
+        patch.setattr(decoding, "CHUNK", chunk)
         if not content:
             with pytest.raises(DataError, match="is empty"):
-                list(read_lines(path))
+                list(lines_of(path))
             return
-        found = list(read_lines(path))
+        found = list(lines_of(path))
     assert found == content.replace("\r\n", "\n").removesuffix("\n").split("\n")
 
 
 def test_what_is_wrong_further_on_is_told_when_it_comes(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes(b"fine\n" * 3000 + b"dam\0aged\n")
-    lines = read_lines(path)
+    lines = lines_of(path)
     assert next(lines) == "fine"
     with pytest.raises(DataError, match=r"a\.txt, line 3001: holds NUL"):
         list(lines)

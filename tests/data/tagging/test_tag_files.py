@@ -23,7 +23,7 @@ LINES = '{"tokens": ["John", "left"], "tags": ["B-PER", "O"]}\n{"tokens": ["x"],
 
 def _read(path, *, answered=True, **columns):
     reading = TagReadingSettings(data=[str(path)], **columns)
-    return read_tagged(reading.data, reading, answered=answered)
+    return read_tagged(reading.data, reading, answered=answered)[0]
 
 
 def _file(tmp_path, name, content):
@@ -140,7 +140,7 @@ FAULTS = [
     ("a.conll", "a\tX\nb\t\n", "line 2 has no tag"),
     ("a.conll", "a\tX\n\tX\n", "line 2 has no word"),
     ("a.conll", "a\tX\nb\0\tX\n", "line 2 holds NUL"),
-    ("a.conll", b"a\tX\n\xe9\tX\n", "not text in utf-8"),
+    ("a.conll", b"a\tX\n\xe9\tX\n", "is not utf-8"),
     ("a.jsonl", "", "is empty"),
     ("a.jsonl", '{"tokens": ["a"]}', "no lists of tags among them"),
     ("a.jsonl", '{"tokens": "a", "tags": "b"}', "no lists of words among them"),
@@ -154,7 +154,7 @@ FAULTS = [
         '{"tokens": ["a", 1.5], "tags": ["x", "y"]}',
         "line 1: 'tokens' holds '1.5' in its",
     ),
-    ("a.jsonl", LINES + "{", "line 3 is no JSON"),
+    ("a.jsonl", LINES + "{", "line 3 is not JSON"),
 ]
 
 

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from engram.data.text.documents import documents as reading
-from engram.data.text.documents import pieces
+from engram.data.text.documents import decoding, pieces, read_text
 from engram.data.text.pieces import Pieces
 from engram.data.text.tokens import END, TOKENIZERS, fit_tokenizer
 from engram.errors import DataError
@@ -86,7 +85,7 @@ def test_files_read_in_chunks_are_read_as_a_whole(tmp_path_factory, raw, encodin
 
     def read():
         try:
-            return reading.read_text([path], encoding=encoding, errors=errors).documents
+            return read_text([path], encoding=encoding, errors=errors).documents
         except DataError as fault:
             return str(fault)
 
@@ -94,5 +93,5 @@ def test_files_read_in_chunks_are_read_as_a_whole(tmp_path_factory, raw, encodin
     if "holds NUL" in str(whole):  # is looked for at the beginning, which is no chunk long here
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "CHUNK", chunk)
+        patch.setattr(decoding, "CHUNK", chunk)
         assert read() == whole

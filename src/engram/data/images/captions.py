@@ -1,37 +1,25 @@
 """Captions: images, classes or vectors from a table, and what was written about each."""
 
-import csv
-import io
-import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from engram.data.images.pictures import SUFFIXES, pillow
-from engram.data.text.documents import read_text
-from engram.errors import DataError, did_you_mean
+from engram.data.images.pictures import SUFFIXES, pillow, read_pixels
+from engram.data.tables import cells
+from engram.data.tables.checked import numbered, numbers_in, refuse_nul, texts_in
+from engram.data.tables.json_files import read_value, records_table
+from engram.data.tables.reading import READERS, is_table, read_table
+from engram.data.tables.roles import first_named, require_columns
+from engram.data.tables.table import Block, Table
+from engram.errors import DataError
 from engram.files import cannot
 
-TABLES = (".csv", ".json", ".jsonl", ".tsv")
 _IMAGE_NAMES = ("image", "file", "filename", "file_name", "path", "picture")
 _CAPTION_NAMES = ("caption", "captions", "text", "sentence", "description", "title")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of a table: what is written about, and what was written.
-
-    Attributes:
-        where: File and line, for messages.
-        values: By column.
-    """
-
-    where: str
-    values: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -74,10 +62,9 @@ def read_captions(
 ) -> Captions:
     """Read what is written about, and the captions.
 
-    A table is CSV or TSV with a line of names, JSON with a list of records, JSON Lines, a JSON
-    object of captions by image (a text or a list of texts each), or COCO's JSON with ``images``
-    and ``annotations``. Images are named relative to its folder. An image with several captions
-    has several lines, or a list.
+    A table is any that `read_table` reads, a JSON object of captions by image (a text or a list of
+    texts each), or COCO's JSON with ``images`` and ``annotations``. Images are
+    named relative to its folder. An image with several captions has several lines, or a list.
 
     Args:
         path: The table, or a folder with one table in it beside the images.
@@ -93,24 +80,33 @@ def read_captions(
         ConfigError: Where Pillow is not installed.
         DataError: For a table or image that cannot be used; file, line and column are named.
     """
-    table = _table_of(Path(path))
-    entries = list(_entries(table, encoding, errors))
-    if not entries:
-        raise DataError(f"{table} holds no captions; write at least one line under the names")
-    caption, about = _roles(table, entries, kind, columns)
+    table = _table(_table_of(Path(path)), encoding, errors)
+    first_block = next(table.blocks())
+    caption, about = _roles(table, first_block, kind, columns)
     texts: dict[tuple[Any, ...], list[str]] = {}
-    first: list[str] = []  # where each is first named
-    for entry in entries:
-        key = _about(entry, about, kind)
-        if key not in texts:
-            first.append(entry.where)
-        texts.setdefault(key, []).extend(_captions_of(entry, caption))
+    rows: list[int] = []  # where each is first named
+    for start, block in numbered(table):
+        if kind == "numbers":
+            given: list[Any] = [
+                numbers_in(table, name, block, start, needed=True).tolist() for name in about
+            ]
+        else:
+            given = [[text.strip() for text in texts_in(table, about[0], block, start)]]
+        for place, (key, cell) in enumerate(
+            zip(zip(*given, strict=True), cells.values(block[caption]), strict=True)
+        ):
+            if key not in texts:
+                rows.append(start + place)
+            own = _captions_of(table, start + place, caption, cell)
+            texts.setdefault(key, []).extend(own)
     taken = (*about, caption)
     if kind == "images":
-        named = [(where, name, texts[name,]) for where, (name,) in zip(first, texts, strict=True)]
-        return _with_images(table.parent, named, taken, size, channels, broken)
-    given = [key[0] for key in texts] if kind == "classes" else np.array(list(texts), np.float32)
-    return Captions(given, list(texts.values()), taken)
+        named = [(row, name, texts[name,]) for row, (name,) in zip(rows, texts, strict=True)]
+        return _with_images(table, named, taken, size, channels, broken)
+    keys = list(texts)
+    if kind == "classes":
+        return Captions([str(name) for (name,) in keys], list(texts.values()), taken)
+    return Captions(np.array(keys, np.float32), list(texts.values()), taken)
 
 
 def load_image(path: str | os.PathLike[str], size: tuple[int, int], channels: int) -> np.ndarray:
@@ -120,10 +116,7 @@ def load_image(path: str | os.PathLike[str], size: tuple[int, int], channels: in
         ConfigError: Where Pillow is not installed.
         DataError: For a file that cannot be read or is no image.
     """
-    from engram.data.images.pictures import read_image
-
-    pixels = (read_image(path).numpy() * 255.0).round().astype(np.uint8)
-    return fitted_image(pixels, size, channels)
+    return fitted_image(read_pixels(path), size, channels)
 
 
 def fitted_image(pixels: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:
@@ -138,24 +131,24 @@ def fitted_image(pixels: np.ndarray, size: tuple[int, int], channels: int) -> np
 
 
 def _with_images(
-    folder: Path,
-    named: list[tuple[str, str, list[str]]],
+    table: Table,
+    named: list[tuple[int, str, list[str]]],
     columns: tuple[str, ...],
     size: tuple[int, int],
     channels: int,
     broken: str,
 ) -> Captions:
     images, kept, skipped = [], [], []
-    for where, name, captions in named:
+    for row, name, captions in named:
         try:
-            images.append(load_image(folder / name, size, channels))
+            images.append(load_image(table.path.parent / name, size, channels))
             kept.append(captions)
         except DataError as error:
             if broken == "refuse":
                 raise DataError(
-                    f"{where}: {error}; or leave such images out with --broken skip"
+                    f"{table.place(row)}: {error}; or leave such images out with --broken skip"
                 ) from None
-            skipped.append(f"{where}: {error}")
+            skipped.append(f"{table.name(row)}: {error}")
     if not images:
         raise DataError(f"not one image could be read; the first: {skipped[0]}")
     return Captions(np.stack(images), kept, columns, skipped)
@@ -163,16 +156,16 @@ def _with_images(
 
 def _table_of(path: Path) -> Path:
     if not path.is_dir():
-        if path.suffix.lower() not in TABLES:
+        if not is_table(path):
             raise DataError(
                 f"{path} is no table of captions; name a folder, or a file that ends in "
-                f"{', '.join(TABLES)}"
+                f"{', '.join(sorted(READERS))}"
             )
         if not path.exists():
             raise DataError(f"{path} does not exist; name a table of captions, or its folder")
         return path
     try:
-        found = sorted(f for f in path.iterdir() if f.suffix.lower() in TABLES and f.is_file())
+        found = sorted(f for f in path.iterdir() if is_table(f) and f.is_file())
     except OSError as error:
         raise DataError(cannot("read", path, error)) from error
     if len(found) != 1:
@@ -183,70 +176,16 @@ def _table_of(path: Path) -> Path:
     return found[0]
 
 
-def _entries(table: Path, encoding: str, errors: str) -> Iterator[Entry]:
-    text = read_text([table], encoding=encoding, errors=errors).documents[0]
-    if "\0" in text:
-        before = text.count("\n", 0, text.index("\0"))
-        raise DataError(
-            f"{table}, line {before + 1}: holds NUL, so it is damaged; restore the file"
-        )
-    suffix = table.suffix.lower()
-    if suffix == ".json":
-        yield from _from_json(table, text)
-    elif suffix == ".jsonl":
-        for number, line in enumerate(text.split("\n"), start=1):
-            if line.strip():
-                yield _record(f"{table}, line {number}", _parsed(line, f"{table}, line {number}"))
-    else:
-        yield from _from_csv(table, text, "\t" if suffix == ".tsv" else ",")
-
-
-def _from_csv(table: Path, text: str, separator: str) -> Iterator[Entry]:
-    before = csv.field_size_limit(max(1, len(text)))  # no cell is longer than the file
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-        names: list[str] = []
-        while True:
-            line = reader.line_num + 1
-            try:
-                row = next(reader, None)
-            except csv.Error as error:
-                raise DataError(f"{table}, line {line}: {error}; mend the line") from None
-            if row is None:
-                return
-            if not names:
-                names = [name.strip() for name in row]
-                doubled = sorted({n for n in names if names.count(n) > 1})
-                if doubled:
-                    raise DataError(
-                        f"{table}, line 1: the column '{doubled[0]}' is there twice; rename one"
-                    )
-                continue
-            if not any(cell.strip() for cell in row):
-                continue
-            if len(row) != len(names):
-                raise DataError(
-                    f"{table}, line {line}: has {len(row)} cells, and {len(names)} columns are "
-                    "named in line 1; put a cell that holds a comma in quotes"
-                )
-            yield Entry(f"{table}, line {line}", dict(zip(names, row, strict=True)))
-    finally:
-        csv.field_size_limit(before)
-
-
-def _from_json(table: Path, text: str) -> Iterator[Entry]:
-    value = _parsed(text, str(table))
+def _table(path: Path, encoding: str, errors: str) -> Table:
+    """The file as a table; JSON may also be captions by image, or COCO's."""
+    if path.suffix.lower() != ".json":
+        return read_table(path, encoding=encoding, errors=errors)
+    value = read_value(path, encoding, errors)
     if isinstance(value, dict) and "annotations" in value and "images" in value:
-        value = _coco(table, value)
+        value = _coco(path, value)
     if isinstance(value, dict):
         value = [{"image": name, "caption": captions} for name, captions in value.items()]
-    if not isinstance(value, list):
-        raise DataError(
-            f"{table} holds a {type(value).__name__}; it takes a list of records, or captions by "
-            "image"
-        )
-    for number, record in enumerate(value, start=1):
-        yield _record(f"{table}, record {number}", record)
+    return records_table(path, value)
 
 
 def _coco(table: Path, value: dict[str, Any]) -> list[dict[str, Any]]:
@@ -263,90 +202,51 @@ def _coco(table: Path, value: dict[str, Any]) -> list[dict[str, Any]]:
         ) from None
 
 
-def _parsed(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: is no JSON ({error}); mend it") from None
-
-
-def _record(where: str, value: Any) -> Entry:
-    if not isinstance(value, dict):
-        raise DataError(f"{where}: is a {type(value).__name__}; it takes names and values")
-    return Entry(where, value)
-
-
 def _roles(
-    table: Path, entries: list[Entry], kind: str, columns: Sequence[str]
+    table: Table, first: Block, kind: str, columns: Sequence[str]
 ) -> tuple[str, tuple[str, ...]]:
     """The column of captions, and the columns of what they are about."""
-    names = list(entries[0].values)
-    for name in columns:
-        if name not in names:
-            raise DataError(f"{table} has no column '{name}': {did_you_mean(name, names)}")
-    caption = columns[0] if columns else _guess(names, _CAPTION_NAMES)
+    names = table.columns
+    require_columns(table, columns)
+    caption = columns[0] if columns else first_named(_CAPTION_NAMES, names)
     if caption is None:
         others = [n for n in names if n not in _IMAGE_NAMES]
         caption = others[0] if len(others) == 1 else None
     if caption is None:
         raise DataError(
-            f"{table} has columns {', '.join(names)}, and none is called caption; name it with "
+            f"{table.path} has columns {table.shown()}, and none is called caption; name it with "
             "--columns"
         )
     left = [name for name in names if name != caption]
     about = list(columns[1:])
     if not about and kind == "images":
-        guessed = _guess(left, _IMAGE_NAMES) or _with_suffixes(entries, left)
+        guessed = first_named(_IMAGE_NAMES, left) or _with_suffixes(first, left)
         about = [guessed] if guessed else left
     elif not about:
         about = left
     if not about or (kind != "numbers" and len(about) != 1):
         raise DataError(
-            f"{table} has columns {', '.join(names)}: which one is about the {kind} is not clear; "
-            f"name it after the captions, such as --columns {caption} {(left or ['image'])[0]}"
+            f"{table.path} has columns {table.shown()}: which one is about the {kind} is not "
+            f"clear; name it after the captions, such as --columns {caption} "
+            f"{(left or ['image'])[0]}"
         )
     return caption, tuple(about)
 
 
-def _guess(names: Sequence[str], usual: Sequence[str]) -> str | None:
-    lower = {name.lower(): name for name in names}
-    return next((lower[name] for name in usual if name in lower), None)
-
-
-def _with_suffixes(entries: list[Entry], names: list[str]) -> str | None:
+def _with_suffixes(first: Block, names: list[str]) -> str | None:
     """The one column whose first cell is named as images are."""
-    first = entries[0].values
-    found = [n for n in names if Path(str(first.get(n, ""))).suffix.lower() in SUFFIXES]
+    starts = {name: str(next(iter(cells.values(first[name][:1])), "")) for name in names}
+    found = [name for name in names if Path(starts[name]).suffix.lower() in SUFFIXES]
     return found[0] if len(found) == 1 else None
 
 
-def _about(entry: Entry, columns: tuple[str, ...], kind: str) -> tuple[Any, ...]:
-    cells = [entry.values.get(name) for name in columns]
-    for name, cell in zip(columns, cells, strict=True):
-        if cell is None or not str(cell).strip():
-            raise DataError(f"{entry.where}: column '{name}' is empty; fill it, or drop the line")
-    if kind != "numbers":
-        return (str(cells[0]).strip(),)
-    numbers = []
-    for name, cell in zip(columns, cells, strict=True):
-        try:
-            number = float(str(cell))
-        except ValueError:
-            number = float("nan")
-        if not abs(number) <= float(np.finfo(np.float32).max):
-            raise DataError(f"{entry.where}: column '{name}' is {cell!r}; it takes a finite number")
-        numbers.append(number)
-    return tuple(numbers)
-
-
-def _captions_of(entry: Entry, column: str) -> list[str]:
-    value = entry.values.get(column)
+def _captions_of(table: Table, row: int, column: str, cell: Any) -> list[str]:
     kept = []
-    for text in (value if isinstance(value, list) else [value]) or [None]:
+    for text in (cell if isinstance(cell, list) else [cell]) or [None]:
         if not isinstance(text, str) or not text.strip():
             raise DataError(
-                f"{entry.where}: column '{column}' is {text!r}; a caption is a text that is not "
-                "empty"
+                f"{table.place(row)}: '{column}' is {text!r}; a caption is a text that is not empty"
             )
+        refuse_nul(text, table, row, column)
         kept.append(text.strip())
     return kept

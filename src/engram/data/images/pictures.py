@@ -1,9 +1,11 @@
 """Reading images from files."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,6 +13,7 @@ from engram.errors import ConfigError, DataError
 from engram.files import cannot
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+_MOST_PIXELS = 1 << 26
 
 
 def pillow() -> Any:
@@ -26,33 +29,49 @@ def pillow() -> Any:
     return Image
 
 
-def read_image(path: str | os.PathLike[str]) -> Tensor:
-    """Read an image file, ``(C, Y, X)`` float32 from 0 to 1, upright.
+def read_pixels(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read an image file, ``(C, Y, X)`` uint8, upright.
 
     C is 1 for grey images and 3, red, green and blue, for all others; transparency is dropped.
 
     Raises:
         ConfigError: Where Pillow is not installed.
-        DataError: For a file that cannot be read or is no image.
+        DataError: For a file that cannot be read, is not an image, or has over 67 million pixels.
     """
     image_module = pillow()
     from PIL import ImageOps, UnidentifiedImageError
 
     file = Path(path)
     try:
-        with image_module.open(file) as opened:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", image_module.DecompressionBombWarning)
+            opened = image_module.open(file)
+        with opened:
+            if opened.width * opened.height > _MOST_PIXELS:
+                raise DataError(
+                    f"{file} is an image of {opened.width:,} by {opened.height:,} pixels, and up "
+                    f"to {_MOST_PIXELS:,} in all are read; make it smaller"
+                )
             upright = ImageOps.exif_transpose(opened)
             image = upright.convert("L" if upright.mode in ("1", "L") else "RGB")
     except UnidentifiedImageError:
         raise DataError(
-            f"{file} is no image that can be read; name PNG, JPEG or the like"
+            f"{file} is not an image that can be read; name PNG, JPEG or the like"
         ) from None
     except OSError as error:  # Pillow raises it for damaged content too, without a number
         if error.errno is not None:
             raise DataError(cannot("read", file, error)) from error
         raise DataError(f"{file} is a damaged image: {error}; restore it") from None
-    except (image_module.DecompressionBombError, SyntaxError, ValueError) as error:
+    except image_module.DecompressionBombError as error:
+        raise DataError(f"{file} is too large an image: {error}; make it smaller") from None
+    except (SyntaxError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"{file} is an image that cannot be read: {error}") from None
-    flat = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
-    pixels = flat.view(image.height, image.width, -1)
-    return pixels.permute(2, 0, 1).to(torch.float32) / 255.0
+    pixels = np.asarray(image)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def read_image(path: str | os.PathLike[str]) -> Tensor:
+    """Read an image file, ``(C, Y, X)`` float32 from 0 to 1; see `read_pixels`."""
+    return torch.from_numpy(read_pixels(path).astype(np.float32)) / 255.0

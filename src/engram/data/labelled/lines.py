@@ -8,10 +8,9 @@ import numpy as np
 
 from engram.data.arrays.places import Places
 from engram.data.labelled.examples import Examples
-from engram.data.tables.table import not_text
+from engram.data.text.decoding import numbered_lines, opened
 from engram.data.text.texts import Texts
 from engram.errors import DataError
-from engram.files import cannot
 
 
 def read_labelled_lines(
@@ -33,9 +32,8 @@ def read_labelled_lines(
     places, skipped = array("q"), array("q")
 
     def lines() -> Iterator[str]:
-        own = "utf-8-sig" if encoding == "utf-8" else encoding
-        with open(path, encoding=own) as file:
-            for place, raw in enumerate(file, start=1):
+        with opened(path, encoding) as file:
+            for place, raw in numbered_lines(path, file):
                 line = raw.strip()
                 if not line:
                     continue
@@ -55,12 +53,7 @@ def read_labelled_lines(
                 skipped.append(len(line[: len(line) - len(text)].encode("utf-8", "surrogatepass")))
                 yield line
 
-    try:
-        texts = Texts.of(lines())
-    except (UnicodeDecodeError, LookupError) as error:
-        raise DataError(not_text(path, encoding, error)) from None
-    except OSError as error:
-        raise DataError(cannot("read", path, error)) from error
+    texts = Texts.of(lines())
     if not found:
         raise DataError(f"{path} is empty; name a file that holds labelled lines")
     names = Places([f"{path} line"], np.zeros(len(found), dtype=np.int32), np.array(places))

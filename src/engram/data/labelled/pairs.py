@@ -6,10 +6,16 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
-from engram.data.text.documents import lines_of
+from engram.data.tables import cells
+from engram.data.tables.checked import numbered, refuse_nul
+from engram.data.tables.csv_files import tab_table
+from engram.data.tables.reading import READERS, read_table
+from engram.data.tables.roles import require_columns
+from engram.data.text.decoding import lines_of
 from engram.data.text.texts import GrowingTexts
-from engram.errors import DataError, did_you_mean
+from engram.errors import DataError
 
+_OTHERS = READERS.keys() - {".tsv", ".tab"}  # kinds of tables that are not lines with tabs
 _SHOWN = 40  # characters of a line that a message quotes
 
 
@@ -20,7 +26,7 @@ class Pairs:
     Attributes:
         sources: What is read.
         targets: What is to be written, as many.
-        skipped: Lines that were left out as one side was empty, by number from 1.
+        skipped: Lines, or rows, that were left out as one side was empty, by number from 1.
     """
 
     sources: Sequence[str]
@@ -45,10 +51,10 @@ def read_pairs(
     """Read pairs.
 
     Args:
-        paths: Two files, whose lines belong together; or one, whose lines have columns between
-            tabs. A byte order mark is dropped, and lines may end as on Windows.
+        paths: Two files, whose lines belong together; or one: a table, or lines that have columns
+            between tabs. A byte order mark is dropped, and lines may end as on Windows.
         columns: Of one file: which column is read and which is written, by number from 1, or by
-            names that stand in its first line.
+            name; of lines with tabs, names stand in the first line.
         encoding, errors: Of the files; see `read_text`.
 
     Raises:
@@ -65,23 +71,8 @@ def read_pairs(
     )
 
 
-def read_lines(path: Path, encoding: str = "utf-8", errors: str = "strict") -> Iterator[str]:
-    """The lines of a file one by one, without what ends them.
-
-    Raises:
-        DataError: For a file that cannot be read, is empty, or holds NUL.
-    """
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise DataError(f"{path} {what}; name a file of lines")
-    for number, line in enumerate(lines_of(path, encoding=encoding, errors=errors), start=1):
-        if "\0" in line:
-            raise DataError(f"{path}, line {number}: holds NUL, so it is damaged; restore the file")
-        yield line
-
-
 def _from_two(source: Path, target: Path, encoding: str, errors: str) -> Pairs:
-    sides = [read_lines(path, encoding, errors) for path in (source, target)]
+    sides = [lines_of(path, encoding=encoding, errors=errors) for path in (source, target)]
 
     def pairs() -> Iterator[tuple[str, str]]:
         for number, (left, right) in enumerate(zip_longest(*sides), start=1):
@@ -106,34 +97,26 @@ def _from_columns(path: Path, columns: Sequence[str], encoding: str, errors: str
         raise DataError(
             f"columns are {', '.join(columns)}; give two: what is read, and what is written"
         )
-    lines = read_lines(path, encoding, errors)
-    first = 0
-    if all(name.isdecimal() and int(name) >= 1 for name in columns):
-        places = [int(name) - 1 for name in columns]
+    if path.suffix.lower() not in _OTHERS:
+        table, chosen = tab_table(path, columns, encoding, errors), columns
     else:
-        names = [name.strip() for name in next(lines).split("\t")]
-        for name in columns:
-            if name not in names:
-                raise DataError(
-                    f"{path}, line 1: there is no column '{name}': {did_you_mean(name, names)}; or "
-                    "give columns by number from 1"
-                )
-        places, first = [names.index(name) for name in columns], 1
+        table = read_table(path, encoding=encoding, errors=errors)
+        names = table.columns
+        chosen = [
+            names[int(name) - 1] if name.isdecimal() and 0 < int(name) <= len(names) else name
+            for name in columns
+        ]
+        require_columns(table, chosen)
 
     def pairs() -> Iterator[tuple[str, str]]:
-        for number, line in enumerate(lines, start=first + 1):
-            cells = line.split("\t")
-            if not line.strip():
-                cells = [""] * (max(places) + 1)
-            if len(cells) <= max(places):
-                raise DataError(
-                    f"{path}, line {number:,} ({_quoted(line)}): has {len(cells)} columns between "
-                    f"tabs, and column {max(places) + 1} is asked for; mend the line, or give "
-                    "--columns"
-                )
-            yield cells[places[0]], cells[places[1]]
+        for start, block in numbered(table):
+            sides = [cells.texts(block[name]) for name in chosen]
+            for place, (source, target) in enumerate(zip(*sides, strict=True)):
+                for name, text in zip(columns, (source, target), strict=True):
+                    refuse_nul(text or "", table, start + place, name)
+                yield source or "", target or ""
 
-    return _paired(pairs(), first + 1, str(path))
+    return _paired(pairs(), 1 if table.line is None else table.line(0), str(path))
 
 
 def _paired(pairs: Iterator[tuple[str, str]], first: int, where: str) -> Pairs:

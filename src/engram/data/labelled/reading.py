@@ -20,8 +20,8 @@ from engram.data.labelled.tables import examples_of
 from engram.data.labelled.ts_files import read_ts
 from engram.data.paths import expanded
 from engram.data.settings import ReadingSettings
+from engram.data.tables.reading import is_table, read_table
 from engram.data.tables.roles import Roles, find_roles
-from engram.data.tables.table import SUFFIXES, read_table
 from engram.data.text.texts import Texts
 from engram.errors import DataError
 from engram.files import cannot
@@ -85,13 +85,13 @@ def read_examples(
     parts: list[Examples] = []
     about: dict[str, None] = {}
     used: dict[str, Any] = {}
-    warnings: list[str] = []
-    for path in expanded(paths, "files, globs or a folder", MADE):
+    files, warnings = expanded(paths, "files, globs or a folder", MADE)
+    for path in files:
         suffix = path.suffix.lower()
         try:
             if str(path) in MADE and not path.exists():
                 found = MADE[str(path)]()
-            elif suffix in SUFFIXES:
+            elif is_table(path):
                 found, roles, notes = _read_table(path, settings, numbers, answered)
                 warnings += notes
                 about[roles.about()] = None
@@ -99,7 +99,8 @@ def read_examples(
             elif suffix == ".ts":
                 found = read_ts(path, numbers=numbers, answered=answered)
             elif path.is_dir():
-                found = read_class_folders(path, encoding=settings.encoding)
+                found, notes = read_class_folders(path, encoding=settings.encoding)
+                warnings += notes
             else:
                 given = None if answered else labels
                 found = read_labelled_lines(path, encoding=settings.encoding, labels=given)

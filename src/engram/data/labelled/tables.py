@@ -9,7 +9,7 @@ from engram.data.arrays.sequences import Sequences
 from engram.data.arrays.spool import Spool
 from engram.data.labelled.examples import Examples, Targets
 from engram.data.tables import cells
-from engram.data.tables.checked import keys_in, numbered, numbers_in, refuse_nul, times_in
+from engram.data.tables.checked import matrix_in, numbered, numbers_in, texts_in, times_in
 from engram.data.tables.roles import Roles
 from engram.data.tables.steps import Steps
 from engram.data.tables.table import Block, Table
@@ -75,18 +75,12 @@ def _rows(table: Table, roles: Roles, numbers: bool) -> Examples:
         inputs = Sequences.of(_cells(table, roles.cell, blocks()))
     else:
         assert roles.text is not None
-        inputs = Texts.of(_texts(table, roles.text, blocks()))
+        name = roles.text
+        inputs = Texts.of(
+            text for start, block in blocks() for text in texts_in(table, name, block, start)
+        )
     targets = None if roles.target is None else answers.finish()
     return Examples(inputs, targets, Places.rows(f"{table.path} row", len(inputs)))
-
-
-def _texts(table: Table, name: str, blocks: Iterator[tuple[int, Block]]) -> Iterator[str]:
-    for start, block in blocks:
-        for place, text in enumerate(cells.texts(block[name])):
-            if text is None or not text.strip():
-                raise DataError(f"{table.place(start + place)}: '{name}' is empty; leave it out")
-            refuse_nul(text, table, start + place, name)
-            yield text
 
 
 def _cells(table: Table, name: str, blocks: Iterator[tuple[int, Block]]) -> Iterator[np.ndarray]:
@@ -98,8 +92,7 @@ def _cells(table: Table, name: str, blocks: Iterator[tuple[int, Block]]) -> Iter
 def _wide(table: Table, roles: Roles, blocks: Iterator[tuple[int, Block]]) -> Iterator[np.ndarray]:
     """Each row a series ``(T, 1)``; missing values after its last one are no steps of it."""
     for start, block in blocks:
-        columns = [numbers_in(table, name, block, start) for name in roles.values]
-        rows = np.stack(columns, axis=1).astype(np.float32)
+        rows = matrix_in(table, roles.values, block, start).astype(np.float32)
         there = ~np.isnan(rows)
         lengths = rows.shape[1] - there[:, ::-1].argmax(axis=1)
         empty = np.flatnonzero(~there.any(axis=1))
@@ -121,7 +114,7 @@ def _steps(table: Table, roles: Roles, numbers: bool) -> tuple[Examples, list[st
             [] if roles.target is None else _targets(table, roles.target, block, start, numbers)
         )
         codes = np.empty(len(block[roles.series]), dtype=np.int64)
-        for place, key in enumerate(keys_in(table, roles.series, block, start)):
+        for place, key in enumerate(texts_in(table, roles.series, block, start)):
             code = code_of.setdefault(key, len(code_of))
             codes[place] = code
             if roles.target is None:
@@ -133,11 +126,11 @@ def _steps(table: Table, roles: Roles, numbers: bool) -> tuple[Examples, list[st
                     f"{table.place(start + place)}: '{roles.target}' is {targets[place]!r}, and "
                     f"{target_of[code]!r} before in series '{key}'; give a series one"
                 )
-        columns = [numbers_in(table, name, block, start) for name in roles.values]
+        values = matrix_in(table, roles.values, block, start)
         times = None
         if roles.time is not None:
             times, dates = times_in(table, roles.time, block, start, dates)
-        steps.extend(codes, np.stack(columns, axis=1), times)
+        steps.extend(codes, values, times)
     inputs, _, order = steps.finish(len(code_of), roles.values)
     if order.twice is not None:
         row, code = order.twice
@@ -166,18 +159,5 @@ def _targets(
     table: Table, name: str, block: Block, start: int, numbers: bool
 ) -> list[str] | np.ndarray:
     if numbers:
-        found = numbers_in(table, name, block, start)
-        bad = np.flatnonzero(~np.isfinite(found))
-        if len(bad):
-            what = "missing" if np.isnan(found[bad[0]]) else "infinite"
-            raise DataError(
-                f"{table.place(start + int(bad[0]))}: '{name}' is {what}; leave the row out"
-            )
-        return found
-    labels: list[str] = []
-    for place, label in enumerate(cells.texts(block[name])):
-        if label is None or not label.strip():
-            raise DataError(f"{table.place(start + place)}: '{name}' is missing; leave the row out")
-        refuse_nul(label, table, start + place, name)
-        labels.append(label.strip())
-    return labels
+        return numbers_in(table, name, block, start, needed=True)
+    return [label.strip() for label in texts_in(table, name, block, start)]

@@ -17,9 +17,8 @@ from engram.data.arrays.places import Places
 from engram.data.arrays.sequences import Sequences
 from engram.data.labelled.examples import Examples
 from engram.data.tables.cells import number
-from engram.data.tables.table import not_text
+from engram.data.text.decoding import numbered_lines, opened
 from engram.errors import DataError
-from engram.files import cannot
 
 
 def read_ts(path: Path, *, numbers: bool, answered: bool = True) -> Examples:
@@ -52,16 +51,11 @@ def read_ts(path: Path, *, numbers: bool, answered: bool = True) -> Examples:
             targets.extend([] if target is None else [target])
             yield found
 
-    try:
-        first = next(found := series(), None)
-        if first is None:
-            raise DataError(f"{path} holds no series after @data; name a file that does")
-        columns = [f"dimension {place + 1}" for place in range(first.shape[1])]
-        inputs = Sequences.of(chain([first], found), columns)
-    except UnicodeDecodeError as error:
-        raise DataError(not_text(path, "utf-8", error)) from None
-    except OSError as error:
-        raise DataError(cannot("read", path, error)) from error
+    first = next(found := series(), None)
+    if first is None:
+        raise DataError(f"{path} holds no series after @data; name a file that does")
+    columns = [f"dimension {place + 1}" for place in range(first.shape[1])]
+    inputs = Sequences.of(chain([first], found), columns)
     if not targets and answered:
         raise DataError(f"{path} has no @classLabel or @targetLabel; name a file with targets")
     names = Places([f"{path} line"], np.zeros(len(inputs), dtype=np.int32), np.array(places))
@@ -76,8 +70,8 @@ def read_ts(path: Path, *, numbers: bool, answered: bool = True) -> Examples:
 
 def _data_lines(path: Path, facts: dict[str, str]) -> Iterator[tuple[int, str]]:
     """The lines after ``@data``, with their numbers; the header before goes into the facts."""
-    with open(path, encoding="utf-8-sig") as lines:
-        for place, raw in enumerate(lines, start=1):
+    with opened(path, "utf-8") as lines:
+        for place, raw in numbered_lines(path, lines):
             line = raw.strip()
             if not line or line.startswith("#"):
                 continue

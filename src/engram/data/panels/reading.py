@@ -13,7 +13,7 @@ from engram.data.panels.panel import Panel
 from engram.data.panels.tables import find_panel_roles, read_panel
 from engram.data.paths import expanded
 from engram.data.settings import PanelSettings
-from engram.data.tables.table import read_table
+from engram.data.tables.reading import read_table
 
 
 def _sunspots() -> Panel:
@@ -57,10 +57,8 @@ def read_panels(settings: PanelSettings) -> FoundPanel:
     if len(given) == 1 and given[0] in MADE and not Path(given[0]).exists():
         panel = MADE[given[0]]()
     else:
-        tables = [
-            read_table(path, encoding=settings.encoding)
-            for path in expanded(given, "tables or globs")
-        ]
+        paths, left_out = expanded(given, "tables or globs")
+        tables = [read_table(path, encoding=settings.encoding) for path in paths]
         found = find_panel_roles(
             tables[0],
             next(tables[0].blocks()),
@@ -71,6 +69,7 @@ def read_panels(settings: PanelSettings) -> FoundPanel:
             known=settings.known,
         )
         panel, notes = read_panel(tables, found)
+        notes = left_out + notes
         roles, columns = found.settings(), [found.about()]
         if found.time is None:
             notes.append("no column says the time; rows are taken in their order")

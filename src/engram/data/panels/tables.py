@@ -11,10 +11,10 @@ from engram.data.arrays.spool import Passing, Spool
 from engram.data.panels.frequency import Frequency
 from engram.data.panels.panel import Panel
 from engram.data.tables import cells
-from engram.data.tables.checked import keys_in, numbered, numbers_in, times_in
+from engram.data.tables.checked import matrix_in, numbered, texts_in, times_in
 from engram.data.tables.roles import SERIES, TIMES, first_named, repeats, require_columns
 from engram.data.tables.steps import Steps
-from engram.data.tables.table import Block, Table
+from engram.data.tables.table import Block, Table, listed
 from engram.errors import DataError
 
 TARGETS = ("value", "values", "target", "y", "sales", "demand", "count", "load")
@@ -60,7 +60,7 @@ class PanelRoles:
             ("time", self.time),
             ("known up to now", ", ".join(self.past)),
             ("known ahead", ", ".join(self.known)),
-            ("left out", ", ".join(self.left_out)),
+            ("left out", listed(self.left_out)),
         ]
         return "columns: " + "; ".join(f"{role} '{name}'" for role, name in named if name)
 
@@ -94,19 +94,23 @@ def find_panel_roles(
     columns = table.columns
     said = [name for name in (*targets, series, time, *past, *known) if name is not None]
     require_columns(table, said)
-    free = [name for name in columns if name not in said]
+    named_ones = set(said)
+    free = [name for name in columns if name not in named_ones]
     free = [name for name in free if not _counts_rows(name, first[name])]
-    numeric = [name for name in free if _holds_numbers(first[name])]
+    surely = cells.numeric_columns({name: first[name] for name in free})
+    numeric = [name for name in free if name in surely or cells.holds_numbers(first[name])]
     if time is None:
         time = first_named(TIMES, free) or next((n for n in free if _is_dated(first[n])), None)
         free = [name for name in free if name != time]
     if series is None:
         named = first_named(SERIES, free)
-        texts = [name for name in free if name not in numeric]
+        of_numbers = set(numeric)
+        texts = [name for name in free if name not in of_numbers]
         guesses = [name for name in (named, *texts) if name is not None]
         series = next((name for name in guesses if repeats(first[name])), None)
         free = [name for name in free if name != series]
-    numeric = [name for name in numeric if name in free]
+    still_free = set(free)
+    numeric = [name for name in numeric if name in still_free]
     chosen = tuple(targets)
     if not chosen:
         named = first_named(TARGETS, numeric)
@@ -116,10 +120,10 @@ def find_panel_roles(
             chosen = tuple(numeric if series is None else numeric[-1:])
     if not chosen:
         raise DataError(
-            f"{table.path} has the columns {', '.join(columns)}, and none of numbers to forecast; "
+            f"{table.path} has the columns {table.shown()}, and none of numbers to forecast; "
             "name it with --target"
         )
-    used = (*said, *chosen, series, time)
+    used = {*said, *chosen, series, time}
     left = tuple(name for name in columns if name not in used)
     return PanelRoles(chosen, series, time, tuple(past), tuple(known), left)
 
@@ -149,15 +153,16 @@ def read_panel(tables: Sequence[Table], roles: PanelRoles) -> tuple[Panel, list[
         begins.append(total)
         for start, block in numbered(table):
             codes = _codes(table, roles, block, start, keys)
-            values = [
-                np.stack([_finite(table, name, block, start) for name in (target, *others)], axis=1)
-                for target in roles.targets
-            ]
+            values = matrix_in(table, roles.targets, block, start)[:, :, None]
+            if others:
+                same = matrix_in(table, others, block, start)[:, None]
+                beside = np.broadcast_to(same, (*values.shape[:2], len(others)))
+                values = np.concatenate([values, beside], axis=2)
             times = None
             if roles.time is not None:
                 own, dates = times_in(table, roles.time, block, start, dates)
                 times = np.repeat(own, len(roles.targets))
-            steps.extend(codes, np.stack(values, axis=1).reshape(codes.size, -1), times)
+            steps.extend(codes, values.reshape(codes.size, -1), times)
             total += codes.size
     sequences, times, order = steps.finish(len(keys), (roles.targets[0], *others))
     if order.twice is not None:
@@ -184,8 +189,9 @@ def read_panel(tables: Sequence[Table], roles: PanelRoles) -> tuple[Panel, list[
 def _require(table: Table, roles: PanelRoles) -> None:
     """See that a table has all columns that are used."""
     used = (*roles.targets, roles.series, roles.time, *roles.past, *roles.known)
+    known = set(table.columns)
     for name in used:
-        if name is not None and name not in table.columns:
+        if name is not None and name not in known:
             raise DataError(
                 f"{table.path} has no column '{name}', and the files before it have; give tables "
                 "with the same columns"
@@ -201,22 +207,11 @@ def _codes(
         own = [keys.setdefault(target, len(keys)) for target in roles.targets]
         return np.tile(np.array(own, dtype=np.int64), rows)
     codes = np.empty((rows, len(roles.targets)), dtype=np.int64)
-    for row, key in enumerate(keys_in(table, roles.series, block, start)):
+    for row, key in enumerate(texts_in(table, roles.series, block, start)):
         for place, target in enumerate(roles.targets):
             name = key if len(roles.targets) == 1 else f"{key} {target}"
             codes[row, place] = keys.setdefault(name, len(keys))
     return codes.reshape(-1)
-
-
-def _finite(table: Table, name: str, block: Block, start: int) -> np.ndarray:
-    found = numbers_in(table, name, block, start)
-    bad = np.flatnonzero(np.isinf(found))
-    if len(bad):
-        raise DataError(
-            f"{table.place(start + int(bad[0]))}: '{name}' is infinite; give a finite number, or "
-            "leave the cell empty"
-        )
-    return found
 
 
 def _trimmed(
@@ -288,17 +283,6 @@ def _counts_rows(name: str, column: Any) -> bool:
         return False
     found, bad = cells.numbers(column)
     return bad is None and bool((np.diff(found) == 1).all()) and found[0] in (0, 1)
-
-
-def _holds_numbers(column: Any) -> bool:
-    """Whether a column is made of numbers; the fault of some cells is told when it is read."""
-    if cells.is_numeric(column):
-        return True
-    # a comma in place of the point is a fault too, and the column one of numbers
-    plain = [c.replace(",", ".") if isinstance(c, str) else c for c in cells.values(column)]
-    found = [cells.number(cell) for cell in plain]
-    there = [number for number in found if number is None or not np.isnan(number)]
-    return bool(there) and sum(number is not None for number in there) > 0.5 * len(there)
 
 
 def _is_dated(column: Any) -> bool:

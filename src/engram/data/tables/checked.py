@@ -1,12 +1,14 @@
 """Columns of a block as numbers and times; a fault is told with its file, line and column."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from engram.data.tables import cells
 from engram.data.tables.table import Block, Table
 from engram.errors import DataError
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def numbered(table: Table) -> Iterator[tuple[int, Block]]:
@@ -17,7 +19,9 @@ def numbered(table: Table) -> Iterator[tuple[int, Block]]:
         row += len(next(iter(block.values())))
 
 
-def numbers_in(table: Table, name: str, block: Block, start: int) -> np.ndarray:
+def numbers_in(
+    table: Table, name: str, block: Block, start: int, *, needed: bool = False
+) -> np.ndarray:
     """A column as numbers, ``(n,)`` float64, NaN where one is missing.
 
     Args:
@@ -25,9 +29,10 @@ def numbers_in(table: Table, name: str, block: Block, start: int) -> np.ndarray:
         name: Of the column.
         block: Some rows.
         start: The number of their first row.
+        needed: Whether none may be missing.
 
     Raises:
-        DataError: For a cell that holds something else.
+        DataError: For a cell that holds something else, or a number that float32 does not hold.
     """
     found, bad = cells.numbers(block[name])
     if bad is not None:
@@ -35,27 +40,45 @@ def numbers_in(table: Table, name: str, block: Block, start: int) -> np.ndarray:
         comma = cells.number(cell.replace(",", ".")) is not None
         raise DataError(
             f"{table.place(start + bad)}: '{name}' holds {cell[:40]!r}, where numbers belong; "
-            + ("write them with points" if comma else "mend it, or leave the column out")
+            + ("write them with points" if comma else "fix it, or leave the column out")
         )
+    wrong = np.abs(found) > _LARGEST
+    if needed:
+        wrong |= np.isnan(found)
+    if wrong.any():
+        place = int(np.flatnonzero(wrong)[0])
+        where = f"{table.place(start + place)}: '{name}' is"
+        if np.isnan(found[place]):
+            raise DataError(f"{where} missing; leave the row out")
+        size = "infinite" if np.isinf(found[place]) else f"{found[place]:g}"
+        raise DataError(f"{where} {size}; give a finite number, of up to {_LARGEST:.3g}")
     return found
 
 
-def keys_in(table: Table, name: str, block: Block, start: int) -> Iterator[str]:
-    """Which series each row belongs to.
+def matrix_in(table: Table, names: Sequence[str], block: Block, start: int) -> np.ndarray:
+    """Several columns as numbers, ``(n, F)`` float64; see `numbers_in`."""
+    found = cells.matrix([block[name] for name in names])
+    if found is not None and not (np.abs(found) > _LARGEST).any():
+        return found.T
+    return np.stack([numbers_in(table, name, block, start) for name in names], axis=1)
+
+
+def texts_in(table: Table, name: str, block: Block, start: int) -> Iterator[str]:
+    """A column as texts, none of which is empty.
 
     Args:
         table, name, block, start: As in `numbers_in`.
 
     Raises:
-        DataError: For a row that does not say it.
+        DataError: For a cell that is empty, or holds NUL, or bytes that are not text.
     """
-    for place, key in enumerate(cells.texts(block[name])):
-        if key is None or not key.strip():
+    for place, text in enumerate(cells.texts(block[name])):
+        if text is None or not text.strip():
             raise DataError(
-                f"{table.place(start + place)}: '{name}' is empty; say which series the row "
-                "belongs to"
+                f"{table.place(start + place)}: '{name}' is empty; fill it, or leave the row out"
             )
-        yield key
+        refuse_nul(text, table, start + place, name)
+        yield text
 
 
 def times_in(
@@ -97,6 +120,6 @@ def refuse_nul(text: str, table: Table, row: int, name: str) -> None:
     """
     if "\0" in text:
         raise DataError(
-            f"{table.place(row)}: '{name}' holds NUL, so the file is binary or in another encoding "
-            "(utf-16?); mend it, or name its encoding with --encoding"
+            f"{table.place(row)}: '{name}' holds NUL or bytes that are not UTF-8, so it is "
+            "binary or in another encoding (utf-16?); fix it, or name its encoding with --encoding"
         )

@@ -30,9 +30,6 @@ def frame_table(given: Any, name: str) -> Table:
         said = " ".join(str(error).split())[:200]
         raise DataError(f"{name} cannot be read as a table: {said}") from None
     names = [str(column) for column in table.column_names]
-    twice = [column for column in names if names.count(column) > 1]
-    if twice:
-        raise DataError(f"{name} has two columns called '{twice[0]}'; rename one")
     if not table.num_rows:
         raise DataError(f"{name} holds no rows")
     block = dict(zip(names, (column.combine_chunks() for column in table.columns), strict=True))

@@ -1,12 +1,13 @@
 """Roles: what each column of a table is for, as a person says, or as its name and values tell."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
 
 from engram.data.tables import cells
-from engram.data.tables.table import Block, Table
+from engram.data.tables.table import Block, Table, listed
 from engram.errors import DataError, did_you_mean
 from engram.settings import Settings
 
@@ -34,11 +35,12 @@ def require_columns(table: Table, said: Sequence[str]) -> None:
     Raises:
         DataError: For one that does not exist, or is named for two roles.
     """
-    for name in said:
-        if name not in table.columns:
-            near = did_you_mean(name, table.columns)
+    known = set(table.columns)
+    for name, count in Counter(said).items():
+        if name not in known:
+            near = did_you_mean(name, table.columns[:1000])
             raise DataError(f"{table.path} has no column '{name}': {near}")
-        if said.count(name) > 1:
+        if count > 1:
             raise DataError(f"the column '{name}' is named for two roles; name each for one")
 
 
@@ -85,8 +87,8 @@ class Roles:
             ("series in cells of", self.cell),
             ("series", self.series),
             ("time", self.time),
-            ("values", None if self.wide else ", ".join(self.values)),
-            ("left out", ", ".join(self.left_out) or None),
+            ("values", None if self.wide else listed(self.values)),
+            ("left out", listed(self.left_out)),
         ]
         said = [f"{role} '{name}'" for role, name in named if name]
         if self.wide:
@@ -129,114 +131,187 @@ def find_roles(
         DataError: For a column that does not exist or stands in two roles, and where nothing is
             left to read, or to answer.
     """
-    columns = table.columns
     said = [name for name in (target, text, series, time, *values) if name is not None]
     require_columns(table, said)
-    free = [name for name in columns if name not in said]
-    numeric = {name for name in columns if cells.is_numeric(first[name])}
-    lists = [name for name in columns if cells.is_list(first[name])]
-    if target is None:
-        target = first_named(TARGETS, free)
-        if target is None and answered:
-            rest = [name for name in free if name not in lists]
-            suited = [name for name in rest if name in numeric] if numbers else rest
-            if len(columns) < 2 or not suited:
-                raise DataError(
-                    f"{table.path} has the columns {', '.join(columns)}, and none that is asked "
-                    "for; name it with --target"
-                )
-            target = suited[-1]
-        free = [name for name in free if name != target]
-    cell = next((name for name in lists if name in (text, *values)), None)
-    if text is None and not values and cell is None:
-        cell = next((name for name in lists if name in free), None)
-        if cell is None:
-            named = series or first_named(SERIES, free)
-            steps = any(name in numeric for name in free if name != named)
-            if steps and series is None and not wide:
-                series = _series(free, numeric, first, target)
-                free = [name for name in free if name != series]
-            text = None if wide else _text(free, numeric | set(lists), first, series, time)
-    if cell is not None or text is not None:
-        left = tuple(name for name in free if name not in (cell, text))
-        return Roles(target, None if cell else text, cell, left_out=left)
-    if time is None:
-        time = first_named(TIMES, free)
-        free = [name for name in free if name != time]
-    if series is None and not wide:
-        series = _series(free, numeric, first, target)
-        free = [name for name in free if name != series]
-    if series is None:
-        guessed = first_named(SERIES, free)
-        free = [name for name in free if name != guessed]
-        several = len(values or [name for name in free if name in numeric]) > 2
-        wide = wide or (time is None and several)
-        series = None if wide else guessed
-    chosen = tuple(values) or tuple(name for name in free if name in numeric)
-    if not chosen:
-        raise DataError(
-            f"{table.path} has the columns {', '.join(columns)}, and none to read: neither texts "
-            "nor numbers; name them with --text or --values"
-        )
-    if series is None and not wide:
-        raise DataError(
-            f"{table.path} has columns of numbers, and none that says which series a row belongs "
-            "to; name it with --series, or say --wide where each row is a series"
-        )
-    used = (target, *chosen) if wide else (target, *chosen, series, time)
-    left = tuple(name for name in columns if name not in used)
-    if wide:
-        return Roles(target, values=chosen, left_out=left, wide=True)
-    return Roles(target, values=chosen, series=series, time=time, left_out=left)
+    found = _Found(
+        table, first, said, target, text, None, tuple(values), series, time, wide, answered, numbers
+    )
+    for rule in (_find_target, _find_cell, _find_text):
+        rule(found)
+    if found.cell is not None or found.text is not None:
+        left = tuple(name for name in found.free if name not in (found.cell, found.text))
+        own = None if found.cell else found.text
+        return Roles(found.target, own, found.cell, left_out=left)
+    for rule in (_find_time, _find_series, _find_layout, _find_values):
+        rule(found)
+    if wide := found.wide:
+        found.series = found.time = None
+    used = {found.target, found.series, found.time, *found.values}
+    left = tuple(name for name in table.columns if name not in used)
+    return Roles(
+        found.target,
+        values=found.values,
+        series=found.series,
+        time=found.time,
+        left_out=left,
+        wide=wide,
+    )
 
 
-def _series(free: Sequence[str], numeric: set[str], first: Block, target: str | None) -> str | None:
-    """The column that says which series a row belongs to, where several rows have one in common.
+@dataclass
+class _Found:
+    """The roles that are known so far; rules fill in those that are None, one after the other."""
 
-    By its name; or else the first whose values come twice in the mean, and with one target each: of
-    short names, or of whole numbers that stand together.
-    """
-    named = first_named(SERIES, free)
+    table: Table
+    first: Block
+    said: Sequence[str]
+    target: str | None
+    text: str | None
+    cell: str | None
+    values: tuple[str, ...]
+    series: str | None
+    time: str | None
+    wide: bool
+    answered: bool
+    numbers: bool
+
+    def __post_init__(self) -> None:
+        named = set(self.said)
+        self.free = [name for name in self.table.columns if name not in named]
+        self.numeric = cells.numeric_columns(self.first)
+        self.lists = [n for n in self.table.columns if cells.is_list(self.first[n])]
+
+    def take(self, name: str | None) -> str | None:
+        """A column that is free no more."""
+        self.free = [each for each in self.free if each != name]
+        return name
+
+
+def _find_target(found: _Found) -> None:
+    """By its name, or the last column; of numbers, where numbers are asked for."""
+    if found.target is not None:
+        return
+    target = first_named(TARGETS, found.free)
+    if target is None and found.answered:
+        lists = set(found.lists)
+        suited = [
+            name
+            for name in found.free
+            if name not in lists and (name in found.numeric or not found.numbers)
+        ]
+        if len(found.table.columns) < 2 or not suited:
+            raise DataError(
+                f"{found.table.path} has the columns {found.table.shown()}, and none that is asked "
+                "for; name it with --target"
+            )
+        target = suited[-1]
+    found.target = found.take(target)
+
+
+def _find_cell(found: _Found) -> None:
+    """A column with lists in its cells: the one that was named for text or values, or the first."""
+    named = {found.text, *found.values}
+    found.cell = next((name for name in found.lists if name in named), None)
+    if found.cell is None and found.text is None and not found.values:
+        free = set(found.free)
+        found.cell = next((name for name in found.lists if name in free), None)
+
+
+def _find_text(found: _Found) -> None:
+    """The longest texts, unless rows are steps of series."""
+    if found.text is not None or found.values or found.cell is not None or found.wide:
+        return
+    named = found.series or first_named(SERIES, found.free)
+    if any(name in found.numeric for name in found.free if name != named):
+        _find_series(found)
+    if found.series is not None:
+        return
+    other = found.numeric.union(found.lists)
+    wordy = [name for name in found.free if name not in other]
+    if any(name in other for name in found.free):  # then short words of such names are names, dates
+        short = {first_named(SERIES, found.free), found.time or first_named(TIMES, found.free)}
+        wordy = [n for n in wordy if n not in short or _mean_length(found.first[n]) > _LONG]
+    found.text = max(wordy, key=lambda name: _mean_length(found.first[name]), default=None)
+
+
+def _find_time(found: _Found) -> None:
+    """By its name."""
+    if found.time is None:
+        found.time = found.take(first_named(TIMES, found.free))
+
+
+def _find_series(found: _Found) -> None:
+    """By its name, if values repeat; or else a column whose values go with one target each."""
+    if found.series is not None or found.wide:
+        return
+    named = first_named(SERIES, found.free)
     if named is not None:
-        return named if repeats(first[named]) else None
-    texts = [name for name in free if name not in numeric]
-    if target is None or any(_mean_length(first[name]) > _LONG for name in texts):
+        found.series = found.take(named) if repeats(found.first[named]) else None
+    else:
+        found.series = found.take(_series_by_target(found))
+
+
+def _find_layout(found: _Found) -> None:
+    """Each row a series, where there is neither series nor time, and more than two columns."""
+    if found.series is not None:
+        return
+    guessed = found.take(first_named(SERIES, found.free))
+    several = len(found.values or [n for n in found.free if n in found.numeric]) > 2
+    found.wide = found.wide or (found.time is None and several)
+    found.series = None if found.wide else guessed
+
+
+def _find_values(found: _Found) -> None:
+    """All columns of numbers that are free."""
+    found.values = found.values or tuple(n for n in found.free if n in found.numeric)
+    if not found.values:
+        raise DataError(
+            f"{found.table.path} has the columns {found.table.shown()}, and none to read: neither "
+            "texts nor numbers; name them with --text or --values"
+        )
+    if found.series is None and not found.wide:
+        raise DataError(
+            f"{found.table.path} has columns of numbers, and none that says which series a row "
+            "belongs to; name it with --series, or say --wide where each row is a series"
+        )
+
+
+def _series_by_target(found: _Found) -> str | None:
+    """The first column whose values come twice on average, and with one target each.
+
+    These are short names, or else whole numbers that stand together.
+    """
+    texts = [name for name in found.free if name not in found.numeric]
+    if found.target is None or any(_mean_length(found.first[name]) > _LONG for name in texts):
         return None
-    asked = cells.texts(first[target])
+    asked = cells.texts(found.first[found.target])
     for whole in (False, True):
-        for name in free:
-            found = cells.texts(first[name])
-            known = set(found)
-            if (name in numeric) is not whole or not 1 < len(known) <= len(found) // 2:
+        for name in found.free:
+            if (name in found.numeric) is not whole or _plain(name) in TIMES:
                 continue
-            if first_named(TIMES, [name]):
+            own = cells.texts(found.first[name])
+            known = set(own)
+            if not 1 < len(known) <= len(own) // 2 or (whole and not _stand_together(own, known)):
                 continue
-            if whole:
-                changes = sum(one != two for one, two in pairwise(found))
-                if not all(each and each.isdigit() for each in known) or changes >= len(known):
-                    continue
-            if len(set(zip(found, asked, strict=True))) == len(known):
+            if len(set(zip(own, asked, strict=True))) == len(known):
                 return name
     return None
 
 
-def _text(
-    free: Sequence[str], other: set[str], first: Block, series: str | None, time: str | None
-) -> str | None:
-    """The column of texts, unless rows are steps of series."""
-    wordy = [name for name in free if name not in other]
-    if series is not None:
-        return None
-    series, time = first_named(SERIES, free), time or first_named(TIMES, free)
-    if any(name in other for name in free):  # then short words of such names are names and dates
-        wordy = [n for n in wordy if n not in (series, time) or _mean_length(first[n]) > _LONG]
-    return max(wordy, key=lambda name: _mean_length(first[name]), default=None)
+def _stand_together(found: Sequence[str | None], known: set[str | None]) -> bool:
+    """Whether values are whole numbers, and equal ones follow each other."""
+    changes = sum(one != two for one, two in pairwise(found))
+    return changes < len(known) and all(each and each.isdigit() for each in known)
 
 
 def first_named(known: Sequence[str], columns: Sequence[str]) -> str | None:
     """The first column whose name is among the known ones, in the order of these."""
-    plain = {name.strip().lower().replace(" ", "_"): name for name in reversed(columns)}
+    plain = {_plain(name): name for name in reversed(columns)}
     return next((plain[name] for name in known if name in plain), None)
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace(" ", "_")
 
 
 def _mean_length(column: object) -> float:

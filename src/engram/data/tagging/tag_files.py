@@ -4,7 +4,6 @@ A CoNLL file holds a word a line with its tags in further columns, and an empty 
 sentence; CoNLL-U (Universal Dependencies) is one whose ten columns are known by name.
 """
 
-import glob
 import re
 from array import array
 from collections.abc import Iterator, Sequence
@@ -15,21 +14,25 @@ import numpy as np
 
 from engram.data.arrays.places import Places
 from engram.data.arrays.sequences import Sequences
+from engram.data.paths import expanded
 from engram.data.settings import TagReadingSettings
 from engram.data.tables import cells
-from engram.data.tables.table import SUFFIXES, Table, not_text, read_table
+from engram.data.tables.reading import READERS, read_table
+from engram.data.tables.table import Table
 from engram.data.tagging.tagged import Lists, Tagged, together
+from engram.data.text.decoding import numbered_lines, opened
 from engram.errors import DataError, did_you_mean
-from engram.files import cannot
 
 CONLL_U = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 WORDS = ("words", "tokens", "text", "values", "x", "inputs")
 TAGS = ("tags", "ner_tags", "labels", "pos_tags", "upos", "y", "targets")
-_LISTS = ("parquet", "jsonl")
+_LISTS = READERS.keys() - {".csv", ".tsv", ".tab"}
 _BEGIN = "-DOCSTART-"
 
 
-def read_tagged(paths: Sequence[str], settings: TagReadingSettings, *, answered: bool) -> Tagged:
+def read_tagged(
+    paths: Sequence[str], settings: TagReadingSettings, *, answered: bool
+) -> tuple[Tagged, list[str]]:
     """Read sequences with their tags.
 
     Args:
@@ -37,23 +40,19 @@ def read_tagged(paths: Sequence[str], settings: TagReadingSettings, *, answered:
         settings: Encoding, and which columns.
         answered: Whether there have to be tags; where not, none are read.
 
+    Returns:
+        The sequences, and what was left out, a sentence each.
+
     Raises:
         DataError: For files that do not exist, cannot be read, or depart from their format, with
             the line.
     """
+    files, notes = expanded(paths, "files or globs")
     parts = []
-    for given in paths:
-        found = [given] if Path(given).exists() else sorted(glob.glob(given))
-        if not found:
-            raise DataError(f"{given} does not exist; name files or globs")
-        for path in map(Path, found):
-            kind = SUFFIXES.get(path.suffix.lower())
-            read = _read_lists if kind in _LISTS else _read_columns
-            try:
-                parts.append(read(path, settings, answered))
-            except OSError as error:
-                raise DataError(cannot("read", path, error)) from error
-    return together(parts)
+    for path in files:
+        read = _read_lists if path.suffix.lower() in _LISTS else _read_columns
+        parts.append(read(path, settings, answered))
+    return together(parts), notes
 
 
 def _read_lists(path: Path, settings: TagReadingSettings, answered: bool) -> Tagged:
@@ -130,10 +129,7 @@ def _read_columns(path: Path, settings: TagReadingSettings, answered: bool) -> T
             tags.append(found)
             yield words
 
-    try:
-        inputs = Lists.of(sentences())
-    except (UnicodeDecodeError, LookupError) as error:
-        raise DataError(not_text(path, settings.encoding, error)) from None
+    inputs = Lists.of(sentences())
     if not len(inputs):
         raise DataError(f"{path} is empty; name a file that holds a word a line")
     names = Places([f"{path} line"], np.zeros(len(places), dtype=np.int32), np.array(places))
@@ -144,14 +140,13 @@ def _sentences(
     path: Path, settings: TagReadingSettings, answered: bool
 ) -> Iterator[tuple[int, list[str], list[str]]]:
     """For each sentence the line on which it begins, its words, and their tags."""
-    encoding = "utf-8-sig" if settings.encoding == "utf-8" else settings.encoding
-    columns = _columns_of(path, encoding, settings, answered)
+    columns = _columns_of(path, settings, answered)
     known: dict[str, str] = {}  # one object for each tag
     begins = 0
     words: list[str] = []
     tags: list[str] = []
-    with open(path, encoding=encoding) as lines:
-        for place, line in enumerate(lines, start=1):
+    with opened(path, settings.encoding) as lines:
+        for place, line in numbered_lines(path, lines):
             if not line.strip():
                 if words:
                     yield begins, words, tags
@@ -165,12 +160,10 @@ def _sentences(
         yield begins, words, tags
 
 
-def _columns_of(
-    path: Path, encoding: str, settings: TagReadingSettings, answered: bool
-) -> "_Columns | None":
+def _columns_of(path: Path, settings: TagReadingSettings, answered: bool) -> "_Columns | None":
     """How the lines are cut, as the first one tells that is surely one of a word."""
-    with open(path, encoding=encoding) as lines:
-        for place, line in enumerate(lines, start=1):
+    with opened(path, settings.encoding) as lines:
+        for place, line in numbered_lines(path, lines):
             if line.strip() and not line.startswith(("#", _BEGIN)):
                 return _Columns(line, settings, f"{path} line {place}", answered)
     return None

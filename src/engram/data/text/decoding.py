@@ -1,0 +1,234 @@
+"""Decoding: the bytes of a file as text, and what is said of files that are not text."""
+
+import codecs
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from engram.errors import DataError
+from engram.files import cannot
+
+CHUNK = 1 << 20  # bytes that are read at once
+LONGEST = 1 << 27  # characters of the longest line that is read as one
+_PEEK = 8192
+
+# What a file is by its first bytes, and what to do with it.
+_SIGNATURES = {
+    b"\x1f\x8b": "is compressed with gzip; unpack it with gunzip",
+    b"BZh91AY&SY": "is compressed with bzip2; unpack it with bunzip2",
+    b"\xfd7zXZ\0": "is compressed with xz; unpack it with unxz",
+    b"\x28\xb5\x2f\xfd": "is compressed with zstd; unpack it with unzstd",
+    b"7z\xbc\xaf\x27\x1c": "is a 7z archive; unpack it",
+    b"PK\x03\x04": "is a zip archive or an office document; unpack it, or save it as .csv or .txt",
+    b"\xd0\xcf\x11\xe0": "is an office document; save it as .csv or .txt",
+    b"%PDF-": "is a PDF document; save its text as .txt",
+    b"{\\rtf": "is an RTF document; save it as plain text",
+    b"PAR1\x15": "is a Parquet file; name it .parquet",
+    b"\x89PNG": "is an image; name a file of text",
+    b"\xff\xd8\xff": "is an image; name a file of text",
+    b"\xff\xfe": "is text in UTF-16; give --encoding utf-16",
+    b"\xfe\xff": "is text in UTF-16; give --encoding utf-16",
+}
+
+
+def foreign(head: bytes, encoding: str) -> str | None:
+    """What a file is that begins with these bytes, and what to do; None where it may be text."""
+    if has_zeros(encoding):
+        return None
+    for start, what in _SIGNATURES.items():
+        if head.startswith(start):
+            return what
+    for name, zeros, others in (
+        ("utf-16-le", head[1::2], head[::2]),
+        ("utf-16-be", head[::2], head[1::2]),
+    ):
+        if len(head) >= 8 and zeros.count(0) > 0.6 * len(zeros) and b"\0" not in others:
+            return f"is text in UTF-16; give --encoding {name}"
+    return None
+
+
+def has_zeros(encoding: str) -> bool:
+    """Whether plain letters hold zero bytes in an encoding, as in UTF-16."""
+    try:
+        return b"\0" in "a".encode(encoding)
+    except (LookupError, ValueError):  # no such encoding, which reading reports
+        return False
+
+
+@contextmanager
+def opened(
+    path: Path, encoding: str, errors: str = "strict", newline: str | None = None
+) -> Iterator[TextIO]:
+    """A file of text, without its byte order mark; what goes wrong while it is read is told.
+
+    Raises:
+        DataError: For a file that cannot be read, is not text in the encoding (with the offset of
+            the byte), or is known to be something else by its first bytes.
+    """
+    try:
+        _decoder(encoding, errors)
+        with open(path, "rb") as raw:
+            what = foreign(raw.read(_PEEK), encoding)
+        if what is not None:
+            raise DataError(f"{path} {what}")
+        plain = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+        own = "utf-8-sig" if plain else encoding
+        with open(path, encoding=own, errors=errors, newline=newline) as file:
+            yield file
+    except LookupError as error:
+        raise DataError(_unknown(error)) from None
+    except UnicodeDecodeError as error:
+        raise DataError(not_text(path, encoding, error)) from None
+    except OSError as error:
+        raise DataError(cannot("read", path, error)) from error
+
+
+def numbered_lines(path: Path, file: TextIO) -> Iterator[tuple[int, str]]:
+    """The lines of an open file, numbered from 1.
+
+    Raises:
+        DataError: For one of over `LONGEST` characters.
+    """
+    number = 0
+    while line := file.readline(LONGEST):
+        number += 1
+        if len(line) == LONGEST:
+            raise DataError(f"{path} line {number} is of over {LONGEST >> 20} MB; cut it")
+        yield number, line
+
+
+def not_text(path: Path, encoding: str, error: Exception) -> str:
+    """What to say of a file that holds other bytes than text in an encoding."""
+    try:
+        for _ in decoded(path, encoding=encoding):
+            pass
+    except DataError as found:
+        return str(found)
+    return f"{path} is not text in {encoding}: {error}; name its encoding with --encoding"
+
+
+def decoded(
+    path: Path, *, encoding: str = "utf-8", errors: str = "strict", named: bool = True
+) -> Iterator[str]:
+    """The text of a file part by part, none of them empty, without its byte order mark.
+
+    Lines end with a line feed, also where they end as on Windows in the file.
+
+    Args:
+        path: The file.
+        encoding: Such as ``utf-8`` or ``latin-1``.
+        errors: What to do with bytes that are not text in it: ``strict``, ``replace``, ``ignore``.
+        named: Whether a person named the file itself; another one that is not text gives nothing.
+
+    Raises:
+        DataError: For a file that cannot be read, is not text in the encoding (with the offset of
+            the byte), or is known to be something else by its first bytes.
+    """
+    before = 0  # bytes that are done with
+    began = False
+    held = ""  # a carriage return, whose line feed may come in the next part
+    try:
+        decoder = _decoder(encoding, errors)
+        with path.open("rb") as file:
+            what = _fault(file.read(_PEEK), encoding)
+            if what and named:
+                raise DataError(f"{path} {what}")
+            if what:
+                return
+            file.seek(0)
+            while True:
+                raw = file.read(CHUNK)
+                pending = len(decoder.getstate()[0])
+                try:
+                    text = decoder.decode(raw, final=not raw)
+                except UnicodeDecodeError as error:
+                    raise DataError(_misplaced(path, encoding, error, before - pending)) from None
+                before += len(raw)
+                if not began and text:
+                    text = text.removeprefix("\ufeff")
+                    began = True
+                text = held + text
+                held = "\r" if raw and text.endswith("\r") else ""
+                text = (text[:-1] if held else text).replace("\r\n", "\n")
+                if text:
+                    yield text
+                if not raw:
+                    return
+    except OSError as error:
+        raise DataError(cannot("read", path, error)) from error
+    except LookupError as error:
+        raise DataError(_unknown(error)) from None
+    except UnicodeError as error:  # of codecs that raise nothing finer, such as utf-16
+        raise DataError(f"{path} is not text in {encoding}: {error}; give --encoding") from None
+
+
+def lines_of(path: Path, *, encoding: str = "utf-8", errors: str = "strict") -> Iterator[str]:
+    """The lines of a file one by one, without what ends them: a line feed, and nothing else.
+
+    Args:
+        path: The file.
+        encoding, errors: As in `decoded`.
+
+    Raises:
+        DataError: For a file that cannot be read, is empty, or holds NUL; as the lines are taken.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise DataError(f"{path} {what}; name a file of lines")
+    number = 0
+    for number, line in enumerate(_lines(decoded(path, encoding=encoding, errors=errors)), start=1):
+        if "\0" in line:
+            raise DataError(f"{path}, line {number}: holds NUL, so it is damaged; restore the file")
+        yield line
+    if not number:
+        raise DataError(f"{path} is empty; name a file that holds text")
+
+
+def _lines(parts: Iterator[str]) -> Iterator[str]:
+    held: list[str] = []  # of a line whose end has not come
+    for part in parts:
+        first, *lines = part.split("\n")
+        held.append(first)
+        if lines:
+            yield "".join(held)
+            held = [lines.pop()]
+            yield from lines
+    last = "".join(held)
+    if last:
+        yield last
+
+
+def _fault(head: bytes, encoding: str) -> str | None:
+    """Why a file that begins with these bytes is not read as text."""
+    if b"\0" in head and not has_zeros(encoding) and foreign(head, encoding) is None:
+        return (
+            f"holds NUL at byte {head.index(0)}, so it is binary or in another encoding "
+            "(utf-16?); name a text file, or give --encoding"
+        )
+    return foreign(head, encoding)
+
+
+def _decoder(encoding: str, errors: str) -> codecs.IncrementalDecoder:
+    try:
+        b"a".decode(encoding, "ignore")  # raises for what is no encoding of text
+    except ValueError as error:  # such as a name with NUL
+        raise LookupError(str(error)) from None
+    codecs.lookup_error(errors)
+    return codecs.getincrementaldecoder(encoding)(errors)
+
+
+def _unknown(error: Exception) -> str:
+    return (
+        f"{error}; --encoding takes a name such as utf-8, latin-1 or cp1252, "
+        "--errors takes strict, replace or ignore"
+    )
+
+
+def _misplaced(path: Path, encoding: str, error: UnicodeDecodeError, before: int) -> str:
+    raw = error.object
+    found = f"0x{raw[error.start]:02x}" if error.start < len(raw) else "the end of the file"
+    return (
+        f"{path}: byte offset {before + error.start} ({found}) is not {encoding}; "
+        "give --encoding (for example latin-1), or --errors replace or ignore"
+    )
