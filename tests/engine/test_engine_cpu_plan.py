@@ -5,6 +5,7 @@ from cells_of_every_kind import OF_EVERY_KIND
 from problems import MARKS, answer, problem
 from tolerances import assert_near
 
+import engram.engine.cpu.runtime.passes  # noqa: F401
 from engram.cells import Cell
 from engram.cells.language import sigmoid, tanh
 from engram.engine import reference

@@ -8,6 +8,7 @@ import pytest
 import torch
 from problems import answer, problem, row_lengths
 
+import engram.engine.cpu.runtime.passes  # noqa: F401
 from engram.cells import make_cell
 from engram.engine.compiled import operator
 from engram.engine.cpu.runtime import team
