@@ -4,7 +4,7 @@ from functools import cache, lru_cache
 
 from engram.cells.base import Cell
 from engram.engine.compiled.plan import Plan, plan
-from engram.engine.sequence import constant_for_compile
+from engram.engine.torch_internals import constant_for_compile
 
 # Plans and kernels of so many cells are kept, those that were used last. A sweep over an option of
 # a cell makes one after another, and each takes most of a megabyte; made again, it takes

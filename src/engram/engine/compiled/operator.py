@@ -16,6 +16,7 @@ from torch import Tensor
 
 from engram.cells.base import Cell
 from engram.engine import reference
+from engram.engine import torch_internals as internals
 from engram.engine.compiled import implementation
 from engram.engine.compiled.arguments import SIGNATURE, Arguments, arguments_of
 from engram.engine.compiled.implementation import Passes
@@ -88,7 +89,8 @@ class _Run(torch.autograd.Function):
     ) -> Any:
         """Run and keep; see `implementation.run`."""
         plan = plan_of(name)
-        outputs = _run_below(*arguments_of(plan, tensors, reverse), True, name, recording)
+        given = (*arguments_of(plan, tensors, reverse), True, name, recording)
+        outputs = _below_autograd(implementation.run, torch.ops.engram.run, *given)
         count = 1 + len(plan.states)
         ctx.save_for_backward(*tensors, outputs[0], *outputs[count:])
         ctx.name, ctx.reverse, ctx.given = name, reverse, len(tensors)
@@ -114,11 +116,10 @@ class _Run(torch.autograd.Function):
             again = _differentiable_gradients(ctx.name, arguments, wanted, [first, *after])
             return (None, None, None, *again)
         wants_x = ctx.needs_input_grad[3]
-        operator: Any = (
-            implementation.run_backward if _unseen(output) else torch.ops.engram.run_backward
+        given = (*arguments, output, list(kept), first, after, wants_x, ctx.name)
+        found = iter(
+            _below_autograd(implementation.run_backward, torch.ops.engram.run_backward, *given)
         )
-        with torch._C._AutoDispatchBelowAutograd():
-            found = iter(operator(*arguments, output, list(kept), first, after, wants_x, ctx.name))
         by_place: list[Tensor | None] = [None] * len(tensors)
         biases = [place for place in (3, 4) if tensors[place] is not None]
         with_gradient = len(tensors) - len(plan.masks)
@@ -185,14 +186,15 @@ def _run_with_gradient(*given: Any) -> Any:
         arguments = Arguments(*given[:_COUNT])
         # the dispatcher leaves a default out
         return list(_Run.apply(name, arguments.reverse, more == [True], *arguments.row()))
-    return _run_below(*given)
+    return _below_autograd(implementation.run, torch.ops.engram.run, *given)
 
 
-def _run_below(x: Tensor, *rest: Any) -> list[Tensor]:
-    """``engram::run`` with no gradients."""
-    operator = implementation.run if _unseen(x) else torch.ops.engram.run
-    with torch._C._AutoDispatchBelowAutograd():
-        return operator(x, *rest)
+def _below_autograd(implemented: Any, operator: Any, *given: Any) -> Any:
+    """Call an operator with no gradients: what it does itself, where nobody looks on."""
+    if internals.below_autograd is None:
+        return implemented(*given)
+    with internals.below_autograd():
+        return implemented(*given) if _unseen(given[0]) else operator(*given)
 
 
 def _unseen(x: Tensor) -> bool:
@@ -200,8 +202,8 @@ def _unseen(x: Tensor) -> bool:
     return (
         not torch.compiler.is_compiling()
         and type(x) in (Tensor, torch.nn.Parameter)
-        and torch._C._len_torch_dispatch_stack() == 0
-        and torch._C._get_tracing_state() is None
+        and internals.dispatch_modes() == 0
+        and internals.tracing_state() is None
     )
 
 

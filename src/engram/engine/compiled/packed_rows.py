@@ -6,6 +6,7 @@ The rows of a step follow one another, step after step; see `schedule`.
 import torch
 from torch import Tensor
 
+from engram.engine import torch_internals as internals
 from engram.engine.compiled.schedule import Schedule
 
 
@@ -24,7 +25,8 @@ def unpacked(schedule: Schedule, rows: Tensor) -> Tensor:
         padded = rows.new_zeros(schedule.room, rows.shape[1])
         rows = padded.index_copy_(0, schedule.places, rows[: schedule.rows])
     # autograd takes no view of what an operator made for one of its outputs
-    return torch.ops.aten._unsafe_view(rows, shape)
+    view: Tensor = internals.unsafe_view(rows, shape)
+    return view
 
 
 def in_order(schedule: Schedule, state: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from functools import cache
 
 from engram.cells.base import Cell
-from engram.engine.sequence import constant_for_compile
+from engram.engine.torch_internals import constant_for_compile
 from engram.engine.trace import UntraceableError, trace
 
 

@@ -3,11 +3,14 @@
 What it takes to run them, LLVM among it, is loaded when a layer first runs.
 """
 
+import os
+
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
 from engram.cells.base import Cell
+from engram.engine import torch_internals as internals
 from engram.engine.compiled.traceable import untraceable
 from engram.engine.engine import Made, Request
 from engram.engine.sequence import Result, State, Weights
@@ -15,20 +18,26 @@ from engram.engine.sequence import Result, State, Weights
 _DTYPES = (torch.float32, torch.float64)
 
 
+def _limit() -> str:
+    """What the environment allows; `codegen.target.host` reads it too, and checks it."""
+    bits = os.environ.get("ENGRAM_VECTOR_BITS")
+    return "" if bits is None else f", with vectors of {bits} bits at most (ENGRAM_VECTOR_BITS)"
+
+
 class CpuEngine:
     """Kernels on a CPU; see `Engine`."""
 
     name = "cpu"
-    reason = "{cell} is compiled for this machine from its equations"
+    reason = "{cell} is compiled for this machine from its equations" + _limit()
 
     def obstacle(self, cell: Cell, request: Request) -> str | None:
         """Why kernels cannot run this; None where they can."""
         fault = untraceable(cell)
         if fault is not None:
             return fault
-        if torch._C._are_functorch_transforms_active():
+        if internals.transforms_active():
             return "kernels have no rules for the transforms of torch.func"
-        may_have_tangents = forward_ad._current_level >= 0
+        may_have_tangents = internals.forward_mode._current_level >= 0
         first = None
         for tensor in request.tensors:
             dtype = tensor.dtype

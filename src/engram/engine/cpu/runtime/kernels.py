@@ -14,7 +14,6 @@ import torch
 from llvmlite import ir
 from torch import Tensor
 
-import engram
 from engram.engine.compiled.names import CELLS_KEPT, plan_of
 from engram.engine.compiled.plan import Plan
 from engram.engine.cpu.codegen.machine_code import MachineCode, compile_module
@@ -31,6 +30,7 @@ from engram.engine.cpu.kernels.products import ProductsKind, emit_products
 from engram.engine.cpu.runtime.cache import cached
 from engram.engine.cpu.runtime.team import team
 from engram.engine.engine import Made
+from engram.version import __version__
 
 Words = Mapping[str, Tensor | int]
 
@@ -252,4 +252,4 @@ def version() -> str:
     """Of all that writes code: a kernel on disk that another version wrote is not taken."""
     sources = sorted(Path(__file__).parents[1].rglob("*.py"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    return f"{engram.__version__} {llvmlite.__version__} {digest}"
+    return f"{__version__} {llvmlite.__version__} {digest}"

@@ -102,9 +102,9 @@ class SparseCell:
             return states
         threads, words = self._gathering_words(batch, _WEIGHTS_TO_SPLIT)
         more: Words = {
-            "input": x.contiguous(),
+            "input": x.contiguous().resolve_neg(),
             "states": states,
-            "initial": initial.contiguous(),
+            "initial": initial.contiguous().resolve_neg(),
             "steps": steps,
             "lengths": lengths,
         }
