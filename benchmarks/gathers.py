@@ -9,8 +9,8 @@ from llvmlite import ir
 
 from engram.engine.cpu.codegen.code import INDEX, POINTER, Code
 from engram.engine.cpu.codegen.machine_code import MachineCode, compile_module
+from engram.engine.cpu.codegen.maths import FORMATS
 from engram.engine.cpu.codegen.target import host
-from engram.engine.cpu.runtime.kernels import FORMATS
 
 # Numbers that are gathered from, and weights: both stay in the first cache.
 _STATES, _WEIGHTS, _ROUNDS, _SAMPLES = 512, 1024, 2000, 15

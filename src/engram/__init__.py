@@ -6,12 +6,15 @@ Public names load on first use, so that ``import engram`` alone stays light.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from engram.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from engram import cells as cells
     from engram.diagnosis.memory_capacity import MemoryCapacity as MemoryCapacity
     from engram.diagnosis.memory_capacity import memory_capacity as memory_capacity
     from engram.engine.check import CellReport as CellReport
     from engram.engine.check import check_cell as check_cell
+    from engram.engine.cpu.runtime.buffers import release_buffers as release_buffers
     from engram.errors import ConfigError as ConfigError
     from engram.errors import DataError as DataError
     from engram.errors import EngramError as EngramError
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
     from engram.models.anatomy import anatomy as anatomy
     from engram.training.reporting import Reporter as Reporter
 
-__version__ = "0.1.0"
 
 _HOMES = {
     "Captioner": "engram.estimators",
@@ -64,6 +66,7 @@ _HOMES = {
     "check_cell": "engram.engine.check",
     "engine_of": "engram.layers",
     "memory_capacity": "engram.diagnosis.memory_capacity",
+    "release_buffers": "engram.engine.cpu.runtime.buffers",
 }
 __all__ = [*_HOMES, "cells"]
 

@@ -12,6 +12,7 @@ from torch.nn.utils import parametrize, prune
 
 import engram
 from engram.cells import make_cell
+from engram.engine import torch_internals as internals
 from engram.engine.compiled.schedule import full_schedule
 from engram.layers import stepping
 
@@ -186,7 +187,7 @@ def test_all_that_a_step_gives_is_written(layers, monkeypatch):
     def filled(*form):
         return torch.empty_strided(*form[:2], dtype=form[2]).fill_(torch.nan)
 
-    monkeypatch.setattr(stepping, "_empty", filled)
+    monkeypatch.setattr(internals, "empty_strided", filled)
     _near(engram.LSTM(I, 33, layers), torch.randn(3, I))
 
 
@@ -204,5 +205,5 @@ def test_copies_of_a_layer_that_has_stepped_go_their_own_way():
 def test_a_torch_without_its_part_takes_the_ordinary_way(monkeypatch):
     cell = make_cell("lstm")
     assert stepping.can_step_quickly.__wrapped__(cell)
-    monkeypatch.setattr(stepping, "_empty", None)
+    monkeypatch.setattr(internals, "empty_strided", None)
     assert not stepping.can_step_quickly.__wrapped__(cell)

@@ -4,23 +4,22 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from engram.cells.base import Cell
-from engram.engine import fused, reference
-from engram.engine.sequence import Result, State, Weights, constant_for_compile
-from engram.engine.trace import UntraceableError, trace
+from engram.engine.compiled.traceable import untraceable
+from engram.engine.cpu.engine import CpuEngine
+from engram.engine.engine import Engine, Made, Request
+from engram.engine.fused import TorchEngine
+from engram.engine.reference import ReferenceEngine
+from engram.engine.sequence import Result, State, Weights
 from engram.errors import ConfigError, EngramWarning, did_you_mean
 
-if TYPE_CHECKING:
-    from engram.engine.cpu.runtime.kernels import Made
-
-ENGINES = ("auto", "reference", "torch", "cpu")
-_KERNEL_DTYPES = (torch.float32, torch.float64)
+# The first that nothing stands in the way of runs.
+ENGINES: tuple[Engine, ...] = (CpuEngine(), TorchEngine(), ReferenceEngine())
+_BY_NAME = {engine.name: engine for engine in ENGINES}
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Choice:
 
     engine: str
     reason: str
-    compiled: tuple["Made", ...] = ()
+    compiled: tuple[Made, ...] = ()
 
     def run(
         self,
@@ -51,16 +50,7 @@ class Choice:
         record: bool = False,
     ) -> Result:
         """Run the cell on the chosen engine; arguments and result as in `reference.run`."""
-        if self.engine == "torch":
-            return fused.run(cell, x, weights, state, lengths=lengths, reset=reset, reverse=reverse)
-        if self.engine == "cpu":
-            # loaded when it is needed: a program that never runs a layer need not load LLVM
-            from engram.engine.compiled import operator
-
-            run = operator.run
-        else:
-            run = reference.run
-        return run(
+        return _BY_NAME[self.engine].run(
             cell, x, weights, state, lengths=lengths, reset=reset, reverse=reverse, record=record
         )
 
@@ -76,104 +66,45 @@ def choose(
 
     Args:
         cell: The equations.
-        requested: One of `ENGINES`.
+        requested: The name of one of `ENGINES`, or ``"auto"`` for the first that can.
         record: Whether gates must be visible.
         tensors: Input, weights and states that it would run on; none to leave them open.
 
     Raises:
         ConfigError: For an unknown engine, or one asked for by name that cannot do this.
     """
-    if requested not in ENGINES:
-        raise ConfigError(f"engine '{requested}' is not known: {did_you_mean(requested, ENGINES)}")
-    if requested == "reference":
-        return Choice("reference", "it was asked for by name")
-    kernel_obstacle = _kernel_obstacle(cell, tensors)
-    name = type(cell).__name__
-    if requested == "auto" and kernel_obstacle is None:
-        return Choice("cpu", f"{name} is compiled for this machine from its equations")
-    obstacles = {"cpu": kernel_obstacle, "torch": _fused_obstacle(cell, record)}
+    request = Request(record, [*tensors])
     if requested != "auto":
-        if obstacles[requested] is not None:
+        asked_for = _BY_NAME.get(requested)
+        if asked_for is None:
+            accepted = ("auto", *_BY_NAME)
             raise ConfigError(
-                f"engine '{requested}' cannot run this: {obstacles[requested]}; use engine='auto'"
+                f"engine '{requested}' is not known: {did_you_mean(requested, accepted)}"
+            )
+        obstacle = asked_for.obstacle(cell, request)
+        if obstacle is not None:
+            raise ConfigError(
+                f"engine '{requested}' cannot run this: {obstacle}; use engine='auto'"
             )
         return Choice(requested, "it was asked for by name")
-    untraceable = _untraceable(cell)
-    if untraceable is not None and cell.torch_layer is None:
-        _say_once(untraceable)
-    if obstacles["torch"] is None:
-        return Choice("torch", f"torch has a fused layer for {name}, and {kernel_obstacle}")
-    return Choice("reference", untraceable or str(kernel_obstacle))
+    obstacles: list[str] = []
+    for engine in ENGINES:
+        obstacle = engine.obstacle(cell, request)
+        if obstacle is None:
+            break
+        obstacles.append(obstacle)
+    if len(obstacles) == len(ENGINES) - 1 and cell.torch_layer is None:
+        fault = untraceable(cell)
+        if fault is not None:
+            _say_once(fault)
+    # what stands in the way of the first engine is why another runs
+    reason = engine.reason.format(cell=type(cell).__name__)
+    return Choice(engine.name, ", and ".join([*filter(None, [reason]), *obstacles[:1]]))
 
 
 def with_compiled(choice: Choice, cell: Cell, dtype: torch.dtype) -> Choice:
     """A choice together with the kernels that were made for it."""
-    if choice.engine != "cpu":
-        return choice
-    from engram.engine.compiled.operator import kernels_of
-
-    return replace(choice, compiled=tuple(kernels_of(cell, dtype).made))
-
-
-def _kernel_obstacle(cell: Cell, tensors: Iterable[Tensor]) -> str | None:
-    """Why kernels cannot run this; None where they can."""
-    untraceable = _untraceable(cell)
-    if untraceable is not None:
-        return untraceable
-    if torch._C._are_functorch_transforms_active():
-        return "kernels have no rules for the transforms of torch.func"
-    dtypes = set()
-    for tensor in tensors:
-        dtypes.add(tensor.dtype)
-        if len(dtypes) > 1:
-            return f"kernels compute in one dtype and there are {_listed(dtypes)}"
-        if tensor.device.type != "cpu":
-            return f"kernels run on the CPU and a tensor is on {tensor.device}"
-        if tensor.dtype not in _KERNEL_DTYPES:
-            return f"kernels compute in float32 and float64 and a tensor is {tensor.dtype}"
-        if _has_tangent(tensor):
-            return "kernels have no forward-mode derivative"
-    return None
-
-
-def _listed(dtypes: set[torch.dtype]) -> str:
-    return " and ".join(sorted(str(dtype) for dtype in dtypes))
-
-
-def _fused_obstacle(cell: Cell, record: bool) -> str | None:
-    """Why torch's fused layer cannot run this; None where it can."""
-    if cell.torch_layer is None:
-        return f"torch has no fused layer with the equations of {type(cell).__name__}"
-    if record:
-        return "torch's fused layer hides its gates"
-    return None
-
-
-def _untraceable(cell: Cell) -> str | None:
-    """Why a cell cannot be written as a graph; None where it can."""
-    return _tried(cell)
-
-
-constant_for_compile(_untraceable)
-
-
-@cache
-def _tried(cell: Cell) -> str | None:
-    if cell.late:
-        return (
-            f"cell {type(cell).__name__} multiplies its recurrent matrix with a value made within "
-            "the step, and kernels know products with the states before it alone"
-        )
-    try:
-        trace(cell)
-    except UntraceableError as fault:
-        return str(fault)
-    return None
-
-
-def _has_tangent(tensor: Tensor) -> bool:
-    """Whether a tensor carries a forward-mode derivative."""
-    return forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None
+    return replace(choice, compiled=_BY_NAME[choice.engine].compiled(cell, dtype))
 
 
 @cache

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from engram.cells.base import Cell
+from engram.engine.engine import Made, Request
 from engram.engine.sequence import Result, State, Weights, resets_in_running_order
 
 _CALLS = {
@@ -33,8 +34,10 @@ def run(
     lengths: Tensor | None = None,
     reset: Tensor | None = None,
     reverse: bool = False,
+    record: bool = False,
 ) -> Result:
     """Run a cell over a sequence; arguments and result as in `reference.run`, without gates."""
+    assert not record, "gates stay inside; see `TorchEngine.obstacle`"
     clear = resets_in_running_order(reset, lengths, reverse)
     if reverse:
         x = _reversed(x, lengths)
@@ -144,3 +147,21 @@ def _reversed(x: Tensor, lengths: Tensor | None) -> Tensor:
     while source.dim() < x.dim():
         source = source.unsqueeze(-1)
     return x.gather(0, source.expand_as(x))
+
+
+class TorchEngine:
+    """torch's own fused layers; see `Engine`."""
+
+    name = "torch"
+    reason = "torch has a fused layer for {cell}"
+    run = staticmethod(run)
+
+    def obstacle(self, cell: Cell, request: Request) -> str | None:
+        """Why torch's fused layer cannot run this; None where it can."""
+        if cell.torch_layer is None:
+            return f"torch has no fused layer with the equations of {type(cell).__name__}"
+        return "torch's fused layer hides its gates" if request.record else None
+
+    def compiled(self, cell: Cell, dtype: torch.dtype) -> tuple[Made, ...]:
+        """Nothing is made for a cell."""
+        return ()

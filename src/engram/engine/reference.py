@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from engram.cells.base import Cell, take_feed, take_step
+from engram.engine.engine import Made, Request
 from engram.engine.observe import observed_step
 from engram.engine.sequence import Result, State, Weights, resets_in_running_order, valid_steps
 
@@ -124,3 +125,18 @@ def _recurrent(
     product = torch.nn.functional.linear(joined, matrix, bias)
     parts = product.chunk(len(places), dim=1)
     return {cell.gates[place]: part for place, part in zip(places, parts, strict=True)}
+
+
+class ReferenceEngine:
+    """The plain loop, which runs everything; see `Engine`."""
+
+    name, reason = "reference", ""
+    run = staticmethod(run)
+
+    def obstacle(self, cell: Cell, request: Request) -> str | None:
+        """None: it is the way that is left."""
+        return None
+
+    def compiled(self, cell: Cell, dtype: torch.dtype) -> tuple[Made, ...]:
+        """Nothing is made for a cell."""
+        return ()

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -69,11 +68,3 @@ def resets_in_running_order(
     if reset is None or not reverse:
         return reset
     return torch.cat([reset[1:], torch.zeros_like(reset[:1])])
-
-
-def constant_for_compile(function: Any) -> None:
-    """Keep torch.compile from tracing through a function of a cell: it takes its result as given.
-
-    This is what ``torch.compiler.assume_constant_result`` does, which takes a second to load.
-    """
-    function._dynamo_marked_constant = True

@@ -8,6 +8,9 @@ from torch import Tensor
 from engram.cells.base import Cell
 from engram.errors import ConfigError
 
+# The states of a layer, ``(L·D, B, H)`` each: one, or several in the cell's order.
+State = Tensor | tuple[Tensor, ...]
+
 
 def checked_sizes(**sizes: int) -> None:
     """Check sizes of a layer, by their names.
@@ -124,7 +127,7 @@ def checked_reset(reset: Tensor, input: Tensor) -> Tensor:
 
 
 def checked_state(
-    state: Tensor | tuple[Tensor, ...] | None,
+    state: State | None,
     cell: Cell,
     count: int,
     hidden: int,

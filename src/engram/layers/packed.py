@@ -1,22 +1,26 @@
 """Packed sequences: torch's layout of rows of any length, taken and given back."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-if TYPE_CHECKING:
-    from engram.layers.recurrent import Recurrent, State
+from engram.layers.arguments import State
 
 
 def run_packed(
-    layer: "Recurrent", packed: PackedSequence, state: "State | None"
-) -> tuple[PackedSequence, "State"]:
+    layer: Callable[..., tuple[Tensor, State]],
+    packed: PackedSequence,
+    state: State | None,
+    *,
+    batch_first: bool,
+) -> tuple[PackedSequence, State]:
     """Run a layer over a packed sequence, as torch.nn.LSTM does."""
     padded, lengths = pad_packed_sequence(packed)
-    if layer.batch_first:
+    if batch_first:
         padded = padded.transpose(0, 1)
     output, after = layer(padded, state, lengths=lengths)
-    if layer.batch_first:
+    if batch_first:
         output = output.transpose(0, 1)
     if packed.sorted_indices is not None:
         output = output.index_select(1, packed.sorted_indices)

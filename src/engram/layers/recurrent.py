@@ -12,6 +12,7 @@ from engram.cells.base import Cell, check_declaration
 from engram.engine import Choice, Result, Weights, choose
 from engram.errors import ConfigError
 from engram.layers.arguments import (
+    State,
     checked_input,
     checked_lengths,
     checked_probabilities,
@@ -26,8 +27,6 @@ from engram.layers.masks import masking
 from engram.layers.packed import run_packed
 from engram.layers.restarts import Restarting, find_stretches
 from engram.layers.stepping import can_step_quickly, quick_step
-
-State = Tensor | tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -257,7 +256,7 @@ class Recurrent(nn.Module):
                 raise ConfigError(
                     "a PackedSequence came with lengths= or reset=; pass a padded tensor for those"
                 )
-            return run_packed(self, input, state)
+            return run_packed(self, input, state, batch_first=self.batch_first)
         passed, batched = self._run(input, state, lengths, reset)
         output, after = passed.output, passed.state
         if not batched:

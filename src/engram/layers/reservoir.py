@@ -7,11 +7,11 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import forward_ad
 
 from engram.cells.base import Cell
 from engram.cells.language import tanh
 from engram.engine import Weights, choose
+from engram.engine import torch_internals as internals
 from engram.engine.sequence import valid_steps
 from engram.errors import ConfigError
 from engram.layers.arguments import checked_input, checked_lengths
@@ -203,7 +203,8 @@ class Reservoir(nn.Module):
         prepared = self._prepared()
         if prepared.fits(input, state, feedback) and prepared.runs_sparse(input, state):
             joined = input if feedback is None else torch.cat([input, feedback], dim=-1)
-            return prepared.sparse.step(joined.contiguous(), state.contiguous())
+            joined, state = joined.contiguous().resolve_neg(), state.contiguous().resolve_neg()
+            return prepared.sparse.step(joined, state)
         fed_back = None if feedback is None else feedback.unsqueeze(0)
         return self(input.unsqueeze(0), state, feedback=fed_back)[1]
 
@@ -290,8 +291,8 @@ class _Prepared:
             or not (input.dtype is state.dtype is self._dtype)
             or (torch.is_grad_enabled() and (input.requires_grad or state.requires_grad))
             or torch.compiler.is_compiling()
-            or torch._C._are_functorch_transforms_active()
-            or forward_ad._current_level >= 0
+            or internals.transforms_active()
+            or internals.forward_mode._current_level >= 0
         ):
             return False
         from engram.engine.cpu.runtime.sparse import worth_it

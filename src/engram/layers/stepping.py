@@ -10,22 +10,23 @@ ordinary way, which says what is wrong, or does it.
 from collections.abc import Sequence
 from functools import cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor, nn
-from torch._C._dynamo import guards
-from torch.autograd import forward_ad
+from torch import Tensor
+from torch.nn import Parameter
 
 from engram.cells.base import Cell
 from engram.cells.language import OVER_UNITS
+from engram.engine import torch_internals as internals
 from engram.engine.dispatch import choose
 from engram.engine.trace import trace
+from engram.layers.arguments import State
+from engram.layers.masks import Masking
 
 if TYPE_CHECKING:
     from engram.engine.cpu.runtime.stream import Stream
-    from engram.layers.recurrent import Recurrent, State
 
 # Rows from which on it pays to pack the weights, as the ordinary way does.
 _MANY_ROWS = 8
@@ -33,10 +34,31 @@ _MANY_ROWS = 8
 # Kinds of steps that a layer is prepared for: two batches, with torch.no_grad or inference_mode.
 _KEPT = 4
 
-# what torch's own compiled code calls between its kernels; it is no public part of torch
-_alike_to: Any = getattr(guards, "TensorGuards", None)
-_empty: Any = getattr(guards, "_empty_strided_cpu", None)
 _address = Tensor.data_ptr  # looked up once
+
+
+class Layer(Protocol):
+    """What a step reads of a recurrent layer; see `Recurrent`."""
+
+    cell: Cell
+    masking: Masking
+    engine: str
+    training: bool
+    input_size: int
+    hidden_size: int
+    num_layers: int
+    bias: bool
+    residual: bool
+    learn_initial_state: bool
+    dropout: float
+    weight_drop: float
+    dropout_input: float
+    dropout_output: float
+    steps_quickly: bool
+    weight_names: list[list[str]]
+    weight_shapes: dict[str, dict[str, tuple[int, ...]]]
+    _parameters: dict[str, Parameter | None]
+
 
 # shape, strides and dtype of a tensor that is to be made
 _Form = tuple[tuple[int, ...], tuple[int, ...], torch.dtype]
@@ -49,16 +71,14 @@ def can_step_quickly(cell: Cell) -> bool:
     Not if it looks at whole rows, nor if some of its recurrent weights count as zero whatever they
     hold; nor where this torch lacks what steps are made with.
     """
-    if _alike_to is None or _empty is None:
+    if internals.tensor_guards is None or internals.empty_strided is None:
         return False
     if choose(cell).engine != "cpu" or cell.unconnected:
         return False
     return all(node.op not in OVER_UNITS for node in trace(cell).nodes)
 
 
-def quick_step(
-    layer: "Recurrent", input: Tensor, state: "State | None"
-) -> "tuple[Tensor, State] | None":
+def quick_step(layer: Layer, input: Tensor, state: State | None) -> tuple[Tensor, State] | None:
     """Run one step without gradients; None where the ordinary way is needed.
 
     Args:
@@ -71,7 +91,7 @@ def quick_step(
     """
     if (
         torch.is_grad_enabled()
-        or forward_ad._current_level >= 0
+        or internals.forward_mode._current_level >= 0
         or layer.engine not in ("auto", "cpu")
         or (layer.training and _draws(layer))
     ):
@@ -88,7 +108,7 @@ def quick_step(
             return None
         prepared = _Prepared(layer, tensors)
         _prepared[layer] = (prepared, *known[: _KEPT - 1])
-    output, *after = [_empty(*form) for form in prepared.forms]
+    output, *after = [internals.empty_strided(*form) for form in prepared.forms]
     if len(prepared.kernels) == 1:
         prepared.kernels[0].step([*map(_address, (output, *tensors, *after))])
     else:
@@ -96,7 +116,7 @@ def quick_step(
     return output, tuple(after) if prepared.states > 1 else after[0]
 
 
-def _draws(layer: "Recurrent") -> bool:
+def _draws(layer: Layer) -> bool:
     """Whether something is drawn at each step while the layer is training."""
     return bool(
         layer.dropout
@@ -108,7 +128,7 @@ def _draws(layer: "Recurrent") -> bool:
 
 
 def _step_stack(
-    layer: "Recurrent",
+    layer: Layer,
     prepared: "_Prepared",
     tensors: Sequence[Tensor],
     after: Sequence[Tensor],
@@ -119,7 +139,7 @@ def _step_stack(
     behind = [*map(_address, after)]
     each = len(weights) // len(prepared.kernels)
     for place, kernel in enumerate(prepared.kernels):
-        output, shift = _empty(*prepared.forms[0]), place * prepared.bytes
+        output, shift = internals.empty_strided(*prepared.forms[0]), place * prepared.bytes
         kernel.step(
             [
                 output.data_ptr(),
@@ -134,7 +154,7 @@ def _step_stack(
 
 
 def _checked(
-    layer: "Recurrent", input: Tensor, states: Sequence[Tensor] | None
+    layer: Layer, input: Tensor, states: Sequence[Tensor] | None
 ) -> tuple[Tensor, ...] | None:
     """Input, weights and states of a step; None where one needs the ordinary way."""
     if type(input) is not Tensor or not layer.steps_quickly:
@@ -145,7 +165,7 @@ def _checked(
         or shape[-1] != layer.input_size
         or not 0 < shape[:-1].numel() < _MANY_ROWS
         or torch.is_autocast_enabled("cpu")
-        or torch._C._are_functorch_transforms_active()
+        or internals.transforms_active()
     ):
         return None
     cell, hidden, count = layer.cell, layer.hidden_size, layer.num_layers
@@ -164,7 +184,7 @@ def _checked(
         return None
     for each, expected in zip(tensors, shapes, strict=True):
         if (
-            type(each) not in (Tensor, nn.Parameter)
+            type(each) not in (Tensor, Parameter)
             or each.dtype is not dtype
             or each.shape != expected
             or not each.is_cpu
@@ -189,7 +209,7 @@ class _Prepared:
         bytes: Of one layer's part of a state.
     """
 
-    def __init__(self, layer: "Recurrent", tensors: Sequence[Tensor]) -> None:
+    def __init__(self, layer: Layer, tensors: Sequence[Tensor]) -> None:
         from engram.engine.cpu.runtime.stream import stream
 
         input, hidden, cell = tensors[0], layer.hidden_size, layer.masking.evaluation
@@ -206,10 +226,12 @@ class _Prepared:
         self._weights = itemgetter(*(name for own in layer.weight_names for name in own))
         self._count = len(tensors)
         # neither sizes nor strides may differ
-        self._alike = _alike_to(*tensors, dynamic_dims_sizes=None, dynamic_dims_strides=None).check
+        self._alike = internals.tensor_guards(
+            *tensors, dynamic_dims_sizes=None, dynamic_dims_strides=None
+        ).check
 
     def tensors(
-        self, layer: "Recurrent", input: Tensor, states: Sequence[Tensor] | None
+        self, layer: Layer, input: Tensor, states: Sequence[Tensor] | None
     ) -> tuple[Tensor, ...] | None:
         """Input, weights and states of a step; None where they are not like those checked."""
         if states is None:
@@ -228,4 +250,4 @@ def _form(tensor: Tensor) -> _Form:
 
 
 # beside the layers and not in them, so that they can be copied and pickled
-_prepared: "WeakKeyDictionary[Recurrent, tuple[_Prepared, ...]]" = WeakKeyDictionary()
+_prepared: WeakKeyDictionary[Layer, tuple["_Prepared", ...]] = WeakKeyDictionary()

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import is_lazy
 
 from engram.errors import ConfigError, did_you_mean
@@ -33,9 +31,17 @@ ATTENTION = (
     SelfAttentivePooling,
     nn.MultiheadAttention,
 )
-CONVOLUTION = (TemporalConvolution, FrameConvolution, _ConvNd)
+CONVOLUTION = (
+    *(TemporalConvolution, FrameConvolution),
+    *(nn.Conv1d, nn.Conv2d, nn.Conv3d),
+    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+)
 LINEAR = (nn.Linear, nn.Bilinear)  # parietal before the first recurrent layer, else temporal
-NORM = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)  # with the module before them
+NORM = (  # with the module before them
+    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm),
+    *(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d),
+    *(nn.LayerNorm, nn.GroupNorm, nn.RMSNorm),
+)
 REGION_OF_TYPE: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
     (EMBEDDING, "parietal"),
     (CONVOLUTION, "occipital"),

@@ -1,5 +1,8 @@
 """Kernels on disk: taken from there when they are whole, made again when they are not."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -78,3 +81,25 @@ engram.RNN(2, 3)(torch.ones(4, 1, 2))
     running = [children.python(code, each) for each in printed]
     assert [children.ended_well(*each) for each in zip(running, printed, strict=True)] == ["", ""]
     assert len(list(folder.glob("*.o"))) == 2  # the step, and what packs its weights
+
+
+@pytest.mark.slow
+def test_a_limit_of_the_environment_is_another_entry_and_is_told(folder, monkeypatch):
+    code = (
+        "import torch, engram; layer = engram.RNN(2, 3)\n"
+        "print(engram.engine_of(layer, torch.ones(4, 1, 2)).reason)"
+    )
+
+    def reason():
+        return subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        ).stdout
+
+    narrow = host().vector_bits == 128
+    monkeypatch.delenv("ENGRAM_VECTOR_BITS", raising=False)
+    assert "vectors" not in reason()
+    without = set(folder.glob("*.o"))
+    monkeypatch.setenv("ENGRAM_VECTOR_BITS", "128")
+    assert "with vectors of 128 bits at most (ENGRAM_VECTOR_BITS)" in reason()
+    limited = set(folder.glob("*.o")) - without
+    assert len(limited) == (0 if narrow else len(without))

@@ -8,6 +8,7 @@ import torch
 
 from engram.engine import reference
 from engram.engine.compiled import operator
+from engram.engine.compiled.names import plan_of
 from engram.engine.cpu.codegen.target import host
 from engram.engine.cpu.runtime import passes
 from engram.engine.cpu.runtime.kernels import Kernels
@@ -124,11 +125,11 @@ def test_with_narrower_vectors(name, bits, registers, monkeypatch):
     narrow = replace(host(), vector_bits=bits, registers=registers)
     made = {}
 
-    def kernels_for(drawn, dtype):
+    def kernels_for(name, dtype):
         if dtype not in made:
-            made[dtype] = Kernels(drawn, dtype, narrow)
+            made[dtype] = Kernels(plan_of(name), dtype, narrow)
         return made[dtype]
 
-    monkeypatch.setattr(operator, "kernels_for", kernels_for)
+    monkeypatch.setattr(passes, "kernels_for", kernels_for)
     for dtype, batch in itertools.product((torch.float32, torch.float64), (1, 7)):
         assert_near(*_both(name, (19, batch, 3), "lengths and reset", True, dtype))

@@ -7,6 +7,7 @@ from engram.cells import make_cell
 from engram.engine import reference
 from engram.engine.compiled import operator
 from engram.engine.cpu.runtime import passes, weight_gradients
+from engram.engine.cpu.runtime.kernels import kernels_for
 from helpers.coverings import covering
 from helpers.problems import MARKS, answer, problem
 from helpers.tolerances import assert_near
@@ -37,7 +38,7 @@ def test_gates_that_stream_past_the_caches_are_the_same(name, marks, dtype, monk
     monkeypatch.setattr(passes, "_KEPT_TO_STREAM", 0)
     streamed = answer(operator.run, given, **options)
     assert all(torch.equal(streamed[part], kept[part]) for part in kept)
-    kernels = operator.kernels_of(given.cell, dtype)
+    kernels = kernels_for(operator.cell_name(given.cell), dtype)
     assert any("streaming" in made.name for made in kernels.made) == kernels.target.is_x86
 
 

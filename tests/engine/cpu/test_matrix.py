@@ -7,6 +7,7 @@ from engram.engine import reference
 from engram.engine.compiled import operator
 from engram.engine.cpu.codegen.matrix import depth, split_bytes
 from engram.engine.cpu.runtime import passes, weight_gradients
+from engram.engine.cpu.runtime.kernels import kernels_for
 from helpers.abilities import needs_matrix_unit
 from helpers.cells_of_every_kind import OF_EVERY_KIND
 from helpers.problems import MARKS, answer, problem
@@ -75,7 +76,7 @@ def test_gradients_of_sums_by_rows_and_by_gates(rows, two_threads, monkeypatch):
 def test_kernels_are_those_of_the_matrix_unit():
     given = _problem("elman", SIZES[0])
     answer(operator.run, given)
-    made = [each.name for each in operator.kernels_of(given.cell, torch.float32).made]
+    made = [each.name for each in kernels_for(operator.cell_name(given.cell), torch.float32).made]
     assert {"panels, matrix", "products, matrix"} <= set(made)
     assert any(name.startswith("forward") and name.endswith("matrix") for name in made)
     assert any(name.startswith("backward") and name.endswith("matrix") for name in made)

@@ -8,9 +8,10 @@ from torch.autograd import forward_ad
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import engram
+import engram.engine.cpu.runtime.passes
 from engram.cells import make_cell
 from engram.engine import reference
-from engram.engine.compiled import operator
+from engram.engine.compiled import implementation, operator
 from helpers.problems import answer, problem
 from helpers.tolerances import assert_near
 
@@ -62,10 +63,44 @@ def test_fake_tensors_have_the_shapes_of_real_ones():
             operator.cell_name(given.cell),
         )
         real = torch.ops.engram.run(*arguments)
-        fake = operator._fake_run(*arguments)
+        fake = implementation.fake_run(*arguments)
         assert [tuple(t.shape) for t in fake] == [tuple(t.shape) for t in real]
         checks = ("test_schema", "test_faketensor")
         torch.library.opcheck(torch.ops.engram.run, arguments, test_utils=checks)
+
+
+def _negated(tensor):
+    """The same numbers, with the sign not in memory."""
+    return torch._neg_view(tensor.neg()) if tensor.is_floating_point() else tensor
+
+
+@pytest.mark.parametrize("lengths", [None, torch.tensor([6, 2, 4])], ids=["whole", "lengths"])
+def test_a_sign_that_is_not_in_memory_counts(lengths):
+    layer = engram.Recurrent(make_cell("lstm-peephole"), 4, 17, dtype=torch.float64)
+    x, state = _input(requires_grad=True), (torch.randn(1, 3, 17).double(),) * 2
+    parameters = dict(layer.named_parameters())
+
+    def results(change):
+        changed = {name: change(value) for name, value in parameters.items()}
+        given = change(x), tuple(change(each) for each in state)
+        output, after = torch.func.functional_call(layer, changed, given, {"lengths": lengths})
+        arriving = [change(torch.ones_like(each)) for each in (output, *after)]
+        return output, *torch.autograd.grad([output, *after], [x, *parameters.values()], arriving)
+
+    assert _negated(x).is_neg()
+    torch.testing.assert_close(results(_negated), results(lambda tensor: tensor))
+    with torch.no_grad():
+        torch.testing.assert_close(
+            layer.step(_negated(x[0]), tuple(map(_negated, state))), layer.step(x[0], state)
+        )
+        signal = torch.view_as_complex(torch.randn(6, 3, 4, 2).double()).conj().imag
+        assert signal.is_neg()
+        torch.testing.assert_close(layer(signal)[0], layer(signal.clone())[0])
+        reservoir = engram.Reservoir(4, 50)
+        one = x[:, :1].contiguous()  # few rows and many run on different kernels
+        torch.testing.assert_close(reservoir(_negated(one))[0], reservoir(one)[0])
+        torch.testing.assert_close(reservoir(_negated(x))[0], reservoir(x)[0])
+        torch.testing.assert_close(reservoir.step(_negated(x[0])), reservoir.step(x[0]))
 
 
 class _Watching(TorchDispatchMode):

@@ -1,6 +1,7 @@
 """The parts that kernels are made of: tiles, packed weights, schedules, buffers, plans."""
 
 import itertools
+import sys
 from dataclasses import replace
 from functools import cache
 
@@ -11,7 +12,8 @@ from engram.engine.compiled.plan import plan
 from engram.engine.compiled.schedule import full_schedule, ragged_schedule
 from engram.engine.cpu.codegen.target import host
 from engram.engine.cpu.codegen.tile import best_tile
-from engram.engine.cpu.runtime.buffers import buffer
+from engram.engine.cpu.runtime import buffers
+from engram.engine.cpu.runtime.buffers import buffer, release_buffers
 from engram.engine.cpu.runtime.kernels import Kernels
 from engram.engine.cpu.runtime.packing import pack
 from helpers.cells_of_every_kind import OF_EVERY_KIND
@@ -113,6 +115,37 @@ def test_buffers_come_back_and_are_never_shared(dtype):
     assert bool((view == 1.0).all())
     assert fresh.shape == (300, 200)
     assert fresh.is_contiguous()
+
+
+def test_no_python_code_runs_while_a_buffer_is_given_back():
+    """Ctrl-C there would be printed and forgotten."""
+    tensor = buffer((300, 200), torch.float32)
+    address, called = tensor.data_ptr(), []
+    sys.setprofile(lambda frame, event, _: called.append(frame.f_code) if event == "call" else None)
+    del tensor
+    sys.setprofile(None)
+    assert called == []
+    assert buffer((300, 200), torch.float32).data_ptr() == address
+
+
+def test_what_waits_is_released():
+    release_buffers()
+    alive, gone = buffer((300, 200), torch.float32).fill_(1.0), buffer((400, 200), torch.float32)
+    size = gone.nbytes
+    del gone
+    assert size <= release_buffers() <= size * 9 / 8 + 64 * 1024
+    assert release_buffers() == 0
+    assert bool((alive == 1.0).all())
+
+
+def test_no_more_is_kept_than_the_limit(monkeypatch):
+    release_buffers()
+    monkeypatch.setattr(buffers, "_MOST_KEPT", 1 << 20)
+    old = [buffer((300, 200), torch.float32) for _ in range(3)]
+    del old
+    new = [buffer((500, 200), torch.float32) for _ in range(4)]  # the old ones make room
+    del new
+    assert 2 * 400_000 <= release_buffers() <= 1 << 20
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 
+import engram.engine.cpu.runtime.passes  # noqa: F401
 from engram.cells import Cell
 from engram.cells.language import sigmoid, tanh
 from engram.engine import reference

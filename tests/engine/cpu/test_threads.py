@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
+import engram.engine.cpu.runtime.passes  # noqa: F401
 from engram.cells import make_cell
 from engram.engine.compiled import operator
 from engram.engine.cpu.runtime import team

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from engram.engine.cpu.codegen.code import INDEX, POINTER, Code
 from engram.engine.cpu.codegen.machine_code import MachineCode, compile_module
-from engram.engine.cpu.codegen.maths import Format
+from engram.engine.cpu.codegen.maths import FORMATS, Format
 from engram.engine.cpu.codegen.nodes import emit_nodes
 from engram.engine.cpu.codegen.target import Target, host
-from engram.engine.cpu.runtime.kernels import FORMATS
 from engram.engine.graph import Graph
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import torch
 from llvmlite import ir
 
 from engram.engine.cpu.codegen.target import Target
@@ -118,6 +119,8 @@ DOUBLE = Format(
     -708.0,
     709.43,
 )
+
+FORMATS = {torch.float32: FLOAT, torch.float64: DOUBLE}
 
 
 class Maths:

@@ -4,6 +4,9 @@ A training step writes the same large buffers again and again. Fresh from the sy
 a page fault for every few KiB, a tenth of the step and more; and small pages cost a walk through
 the page table at every other access. So buffers are rounded up to few sizes, ask for large pages,
 and wait here between calls.
+
+What gives memory back is C code alone: Ctrl-C may arrive in Python code of a finaliser, and an
+exception there is printed and forgotten.
 """
 
 import contextlib
@@ -11,6 +14,10 @@ import math
 import mmap
 import os
 import threading
+import weakref
+from collections import deque
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,13 +26,14 @@ from torch import Tensor
 
 _LARGE_PAGE = 2 * 1024 * 1024
 _SMALLEST = 64 * 1024  # under this, torch's own memory is as good
-_MOST_WAITING = 1024 * 1024 * 1024  # bytes that may wait here
+_MOST_KEPT = 1024 * 1024 * 1024  # bytes, waiting or lent, that are used again
 
 _NUMPY: dict[torch.dtype, Any] = {torch.float32: np.float32, torch.float64: np.float64}
 
-_lock = threading.RLock()  # memory may be given back in the middle of taking some
-_waiting: "dict[int, list[_Memory]]" = {}
-_waiting_bytes = 0
+_lock = threading.RLock()
+_waiting: "dict[int, list[_Memory]]" = {}  # by size
+_lent: "set[_Lent]" = set()
+_returned: "deque[_Lent]" = deque()  # those of `_lent` whose loan is over
 
 
 def buffer(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -37,8 +45,36 @@ def buffer(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     size = count * dtype.itemsize
     if size < _SMALLEST:
         return torch.empty(shape, dtype=dtype)
-    loan = _Loan(_take(_rounded(size)), shape, _NUMPY[dtype])
+    memory, keep = _take(_rounded(size))
+    loan = _Loan(memory, shape, _NUMPY[dtype])
+    if keep:
+        lent = _Lent(loan, _returned.append)
+        lent.memory = memory
+        _lent.add(lent)
     return torch.from_numpy(np.asarray(loan))
+
+
+def release_buffers() -> int:
+    """Give memory that kernels hold for their next call, up to 1 GiB, back to the system.
+
+    Tensors keep theirs. The next calls are slower, until they have made their buffers again.
+
+    Returns:
+        How many bytes were given back.
+
+    Example:
+        >>> import torch, engram
+        >>> layer = engram.LSTM(64, 128)
+        >>> output, _ = layer(torch.randn(100, 32, 64))
+        >>> del output
+        >>> engram.release_buffers() > 0
+        True
+    """
+    with _lock:
+        _collect()
+        size = _bytes(chain(*_waiting.values()))
+        _waiting.clear()
+    return size
 
 
 class _Memory:
@@ -56,7 +92,7 @@ class _Memory:
 
 
 class _Loan:
-    """Memory as numpy takes it, which goes back when nothing refers to it any more."""
+    """Memory as numpy takes it; it is over when nothing refers to it any more."""
 
     def __init__(self, memory: _Memory, shape: tuple[int, ...], kind: Any) -> None:
         self.memory = memory
@@ -67,8 +103,12 @@ class _Loan:
             "version": 3,
         }
 
-    def __del__(self) -> None:
-        _give_back(self.memory)
+
+class _Lent(weakref.ref[_Loan]):
+    """Memory that comes back: at the end of the loan, C code puts this into `_returned`."""
+
+    __slots__ = ("memory",)
+    memory: _Memory
 
 
 def _rounded(size: int) -> int:
@@ -77,18 +117,28 @@ def _rounded(size: int) -> int:
     return -(-size // step) * step
 
 
-def _take(size: int) -> _Memory:
-    global _waiting_bytes
+def _take(size: int) -> tuple[_Memory, bool]:
+    """Memory of this size, and whether it is to come back."""
     with _lock:
+        if _returned:
+            _collect()
         if _waiting.get(size):
-            _waiting_bytes -= size
-            return _waiting[size].pop()
-    return _Memory(size)
+            return _waiting[size].pop(), True
+        room = _MOST_KEPT - size - _bytes([lent.memory for lent in _lent])
+        for other in list(_waiting):  # what is not used any more makes room
+            if _bytes(chain(*_waiting.values())) > room:
+                del _waiting[other]
+    return _Memory(size), room >= 0
 
 
-def _give_back(memory: _Memory) -> None:
-    global _waiting_bytes
-    with _lock:
-        if _waiting_bytes + memory.size <= _MOST_WAITING:
-            _waiting.setdefault(memory.size, []).append(memory)
-            _waiting_bytes += memory.size
+def _collect() -> None:
+    """Have what came back wait."""
+    while _returned:
+        lent = _returned.popleft()
+        if lent in _lent:  # it is, unless Ctrl-C came before it was noted
+            _lent.remove(lent)
+            _waiting.setdefault(lent.memory.size, []).append(lent.memory)
+
+
+def _bytes(memories: Iterable[_Memory]) -> int:
+    return sum(memory.size for memory in memories)

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import llvmlite
@@ -14,10 +14,10 @@ import torch
 from llvmlite import ir
 from torch import Tensor
 
-import engram
+from engram.engine.compiled.names import CELLS_KEPT, plan_of
 from engram.engine.compiled.plan import Plan
 from engram.engine.cpu.codegen.machine_code import MachineCode, compile_module
-from engram.engine.cpu.codegen.maths import DOUBLE, FLOAT
+from engram.engine.cpu.codegen.maths import FORMATS
 from engram.engine.cpu.codegen.target import Target, host
 from engram.engine.cpu.codegen.tile import Tile, best_tile, matrix_tile, plain_tile
 from engram.engine.cpu.kernels.backward import backward_arguments, emit_backward
@@ -29,8 +29,8 @@ from engram.engine.cpu.kernels.products import ARGUMENTS as PRODUCTS_ARGUMENTS
 from engram.engine.cpu.kernels.products import ProductsKind, emit_products
 from engram.engine.cpu.runtime.cache import cached
 from engram.engine.cpu.runtime.team import team
-
-FORMATS = {torch.float32: FLOAT, torch.float64: DOUBLE}
+from engram.engine.engine import Made
+from engram.version import __version__
 
 Words = Mapping[str, Tensor | int]
 
@@ -72,23 +72,6 @@ _NAMES: dict[type[Kind], str] = {
     ProductsKind: "products",
     PanelsKind: "panels",
 }
-
-
-@dataclass(frozen=True)
-class Made:
-    """How a kernel came to be.
-
-    Attributes:
-        name: ``forward``, ``backward``, ``products`` or ``panels``, and what it does.
-        seconds: To have it ready.
-        from_disk: Whether it had been compiled before.
-        size: Bytes of its object file.
-    """
-
-    name: str
-    seconds: float
-    from_disk: bool
-    size: int
 
 
 class Kernel:
@@ -258,15 +241,10 @@ def _described(name: str, kind: Kind) -> str:
     return ", ".join([name, *true])
 
 
-_known: dict[tuple[str, torch.dtype], Kernels] = {}
-
-
-def kernels_for(plan: Plan, dtype: torch.dtype) -> Kernels:
-    """The kernels of a plan on this machine, shared by all layers with the same equations."""
-    key = plan.name, dtype
-    if key not in _known:
-        _known.setdefault(key, Kernels(plan, dtype, host()))
-    return _known[key]
+@lru_cache(maxsize=CELLS_KEPT)
+def kernels_for(name: str, dtype: torch.dtype) -> Kernels:
+    """The kernels on this machine of the cell of a name, shared by all layers that run it."""
+    return Kernels(plan_of(name), dtype, host())
 
 
 @cache
@@ -274,4 +252,4 @@ def version() -> str:
     """Of all that writes code: a kernel on disk that another version wrote is not taken."""
     sources = sorted(Path(__file__).parents[1].rglob("*.py"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    return f"{engram.__version__} {llvmlite.__version__} {digest}"
+    return f"{__version__} {llvmlite.__version__} {digest}"

@@ -8,14 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from engram.engine.compiled.implementation import Passes
 from engram.engine.compiled.inputs import Gradients, Inputs, Kept
+from engram.engine.compiled.operator import implement
 from engram.engine.compiled.plan import Plan
 from engram.engine.compiled.schedule import Schedule
 from engram.engine.cpu.codegen.matrix import ROWS, split_bytes
 from engram.engine.cpu.codegen.tile import Tile
 from engram.engine.cpu.kernels.forward import ForwardKind
 from engram.engine.cpu.runtime.buffers import buffer
-from engram.engine.cpu.runtime.kernels import BackwardKind, Call, Kernels
+from engram.engine.cpu.runtime.kernels import BackwardKind, Call, Kernels, kernels_for
 from engram.engine.cpu.runtime.packing import pack
 from engram.engine.cpu.runtime.team import team
 from engram.engine.cpu.runtime.weight_gradients import WeightProducts, weight_gradients
@@ -40,19 +42,18 @@ _PIECE_ROWS = 1024
 _KEPT_TO_STREAM = 8 * 1024 * 1024
 
 
-def run_forward(
-    kernels: Kernels, inputs: Inputs, *, keeping: bool, recording: bool = False
-) -> Kept:
+def run_forward(plan: Plan, inputs: Inputs, *, keeping: bool, recording: bool = False) -> Kept:
     """Run a cell over a sequence.
 
     Args:
-        kernels: Of the cell and dtype.
+        plan: Of the cell.
         inputs: What it starts from.
         keeping: Whether what the backward pass needs is kept.
         recording: Whether what only a recording needs is kept too.
     """
-    plan, weights, schedule = kernels.plan, inputs.weights, inputs.schedule
+    weights, schedule = inputs.weights, inputs.schedule
     hidden, dtype = inputs.hidden, inputs.x.dtype
+    kernels = kernels_for(plan.name, dtype)
     matrix = _on_matrix_unit(kernels, inputs)
     tile = kernels.tiles(matrix=matrix).gates
     threads, by_units = _division(kernels, tile, inputs, large=matrix or not keeping)
@@ -103,7 +104,7 @@ def run_forward(
 
 
 def run_backward(
-    kernels: Kernels,
+    plan: Plan,
     inputs: Inputs,
     kept: Kept,
     output_gradient: Tensor,
@@ -114,15 +115,16 @@ def run_backward(
     """Run the reverse of a cell over a sequence.
 
     Args:
-        kernels: Of the cell and dtype.
+        plan: Of the cell.
         inputs: What the forward pass started from.
         kept: What it left.
         output_gradient: Of the emitted state at each packed row, ``(N, H)``, contiguous.
         state_gradients: Of the final states, ``(B, H)`` each; their content is overwritten.
         wants_x: Whether the input's gradient is wanted.
     """
-    plan, weights, schedule = kernels.plan, inputs.weights, inputs.schedule
+    weights, schedule = inputs.weights, inputs.schedule
     hidden, dtype = inputs.hidden, inputs.x.dtype
+    kernels = kernels_for(plan.name, dtype)
     blocks = len(plan.gates) * hidden
     matrix = _on_matrix_unit(kernels, inputs)
     tiles = kernels.tiles(matrix=matrix)
@@ -358,3 +360,4 @@ def _give_way_address() -> int:
 
 
 GIVE_WAY = _give_way_address()
+implement("cpu", Passes(run_forward, run_backward))

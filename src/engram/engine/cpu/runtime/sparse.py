@@ -5,7 +5,7 @@ one call. Nothing here takes gradients: it is for weights that are not trained.
 """
 
 import ctypes
-from functools import cache, cached_property, partial
+from functools import cached_property, lru_cache, partial
 
 import scipy.sparse
 import torch
@@ -13,13 +13,15 @@ from llvmlite import ir
 from torch import Tensor
 
 from engram.cells.base import Cell
+from engram.engine.compiled.names import CELLS_KEPT
 from engram.engine.cpu.codegen.machine_code import compile_module
+from engram.engine.cpu.codegen.maths import FORMATS
 from engram.engine.cpu.codegen.target import host
 from engram.engine.cpu.kernels import broadcasting, gathering
 from engram.engine.cpu.kernels.frame import COMMON
 from engram.engine.cpu.runtime.buffers import buffer
 from engram.engine.cpu.runtime.cache import cached
-from engram.engine.cpu.runtime.kernels import FORMATS, Kernel, Words, version
+from engram.engine.cpu.runtime.kernels import Kernel, Words, version
 from engram.engine.cpu.runtime.passes import GIVE_WAY
 from engram.engine.cpu.runtime.sparse_packing import in_column_blocks, in_groups
 from engram.engine.cpu.runtime.team import team
@@ -100,9 +102,9 @@ class SparseCell:
             return states
         threads, words = self._gathering_words(batch, _WEIGHTS_TO_SPLIT)
         more: Words = {
-            "input": x.contiguous(),
+            "input": x.contiguous().resolve_neg(),
             "states": states,
-            "initial": initial.contiguous(),
+            "initial": initial.contiguous().resolve_neg(),
             "steps": steps,
             "lengths": lengths,
         }
@@ -264,14 +266,14 @@ def _rounded(count: int, size: int) -> int:
     return -(-count // size) * size
 
 
-@cache
+@lru_cache(maxsize=CELLS_KEPT)
 def _gathering_kernel(cell: Cell, dtype: torch.dtype, index_bits: int) -> Kernel:
     arguments = gathering.gathering_arguments(cell.weights)
     emit = partial(gathering.emit_gathering, index_bits=index_bits)
     return _kernel("gathering", arguments, cell, dtype, emit)
 
 
-@cache
+@lru_cache(maxsize=CELLS_KEPT)
 def _broadcasting_kernel(cell: Cell, dtype: torch.dtype, index_bits: int, vectors: int) -> Kernel:
     arguments = broadcasting.broadcasting_arguments(cell.weights)
     emit = partial(broadcasting.emit_broadcasting, index_bits=index_bits, vectors=vectors)

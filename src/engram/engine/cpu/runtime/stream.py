@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from engram.cells.base import Cell
-from engram.engine.compiled.operator import kernels_of
+from engram.engine.compiled.names import cell_name
 from engram.engine.compiled.schedule import full_schedule
 from engram.engine.cpu.kernels.forward import ForwardKind
+from engram.engine.cpu.runtime.kernels import kernels_for
 from engram.engine.cpu.runtime.passes import GIVE_WAY
 from engram.engine.cpu.runtime.team import team
 
@@ -39,7 +40,7 @@ class Stream:
         self, cell: Cell, dtype: torch.dtype, features: int, hidden: int, batch: int, bias: bool
     ) -> None:
         kind = ForwardKind(resets=False, keeping=False, from_input=True, plain=True)
-        kernels = kernels_of(cell, dtype)
+        kernels = kernels_for(cell_name(cell), dtype)
         self._kernel = kernel = kernels.forward(kind)
         schedule = full_schedule(1, batch, False)
         blocks = len(cell.gates) * hidden
