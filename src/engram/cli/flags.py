@@ -31,6 +31,10 @@ class Parser(argparse.ArgumentParser):
         """Raise instead of leaving the process."""
         raise ConfigError(f"{message}; '{self.prog} --help' shows what is accepted")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print without argparse's silence on a device that takes nothing."""
+        (sys.stdout if file is None else file).write(message)
+
     def flags(self) -> list[str]:
         """Every flag that it knows."""
         return [name for action in self._actions for name in action.option_strings]
