@@ -82,6 +82,9 @@ def _add_run(made: Parser) -> None:
     made.add_argument("--run-dir", metavar="DIR", help="where the run is recorded")
     made.add_argument("--overwrite", action="store_true", help="replace a run that is there")
     made.add_argument(
+        "--tensorboard", action="store_true", help="write event files into the run's tensorboard/"
+    )
+    made.add_argument(
         "--print-config", action="store_true", help="print all settings as YAML, and do nothing"
     )
 

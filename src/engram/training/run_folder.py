@@ -31,7 +31,7 @@ from engram.training.checkpoint import FILE, Checkpoint, load_checkpoint, save_c
 
 OWN = (
     *("config.yaml", "environment.json", "command.txt", "metrics.jsonl", "timings.jsonl"),
-    *("checkpoints", "model", "start", "records"),
+    *("checkpoints", "model", "start", "records", "tensorboard"),
 )
 """What a training writes into its folder."""
 
