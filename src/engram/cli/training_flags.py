@@ -22,7 +22,7 @@ def parser(task: Outline) -> Parser:
     _add_run(made)
     made.add_argument("--config", metavar="FILE", help="YAML file, or a shipped configuration")
     for title, settings in task.groups.items():
-        add_settings(made, title, settings, aliases=aliases_of(task.settings))
+        add_settings(made, title, settings, aliases=aliases_of(task.settings), of=task.settings)
     return made
 
 
@@ -74,6 +74,7 @@ def finetune_parser(task: Outline, default_data: bool) -> Parser:
             without=without,
             defaults=defaults,
             aliases=aliases,
+            of=task.settings,
         )
     return made
 
