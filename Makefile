@@ -27,7 +27,6 @@ format: $(VENV)/.dev  ## format the sources
 docs: $(VENV)/.docs  ## write the generated pages, and build the site in site/
 	$(BIN)/python -m engram.pages docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
-	! grep -rnE "https?://[^ \"']*(unpkg|jsdelivr|cdn|googleapis)|(src|href)=\"(https?:)?//[^\"]*\.(js|css|woff2?)\"" site --include=*.html
 
 bench: $(VENV)/.bench  ## measure layers and the trainer against their peers (a quarter of an hour)
 	$(BIN)/python -m benchmarks.cells

@@ -25,6 +25,19 @@ def test_links(link, place, page):
     assert site.place_on_site(link, place) == page
 
 
+@pytest.mark.parametrize(
+    ("html", "found"),
+    [
+        ('<svg xmlns="http://www.w3.org/2000/svg">', []),
+        ('<script src="//cdn.example.org/x.js">', ["cdn.example.org"]),
+        ('<a href="https://example.org/">, /home/me/engram', ["example.org", "/home/me/"]),
+        ("7 // 2 of a/b", []),
+    ],
+)
+def test_what_no_page_may_hold(html, found):
+    assert site.private_parts(html, ["/home/me/"]) == found
+
+
 def test_every_document_is_in_the_navigation():
     listed = set(re.findall(r": ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
     assert listed == {path.name for path in (ROOT / "docs").glob("*.md")} | set(site.ELSEWHERE)

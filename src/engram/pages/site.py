@@ -16,6 +16,9 @@ ELSEWHERE = {
 _PLACES = {path: page for page, path in ELSEWHERE.items()}
 _FORMULA = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
 _LINK = re.compile(r"\[([^\]]*)\]\((?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?\)")
+_HOST = re.compile(r"(?:https?:)?//([\w-]+(?:\.[\w-]+)+)")
+_HOSTS = {"www.w3.org"}  # names of formats; nothing is fetched from there
+_FETCHED = '<script src="https://unpkg.com/iframe-worker/shim"></script>'  # of the theme
 _DIAGRAM = re.compile(r"```mermaid\n(.*?)```\n", re.DOTALL)
 
 
@@ -41,6 +44,37 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         return label if page is None else f"[{label}]({page}{part or ''})"
 
     return _LINK.sub(lead, made)
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Take the script that the theme would fetch from our own."""
+    return output.replace(_FETCHED, '<script src="worker.js"></script>')
+
+
+def on_post_template(output_content: str, **_: Any) -> str:
+    """The same where a page has no place of its own."""
+    return output_content.replace(_FETCHED, "")
+
+
+def on_post_build(config: Any) -> None:
+    """See that pages name no host and no path of the machine that they were built on.
+
+    Raises:
+        PluginError: Naming the page and what it holds.
+    """
+    from mkdocs.exceptions import PluginError
+
+    private = [str(Path(config.config_file_path).parent), str(Path.home()) + "/"]
+    for path in sorted(Path(config.site_dir).rglob("*.html")):
+        faults = private_parts(path.read_text(encoding="utf-8"), private)
+        if faults:
+            raise PluginError(f"{path.name} holds {', '.join(faults)}")
+
+
+def private_parts(html: str, private: list[str]) -> list[str]:
+    """Hosts that a page names, and what of ``private`` stands in it."""
+    hosts = {host for host in _HOST.findall(html) if host not in _HOSTS}
+    return [*sorted(hosts), *(each for each in private if each in html)]
 
 
 def place_on_site(link: str, place: str) -> str | None:
