@@ -30,8 +30,9 @@ format: $(VENV)/.dev  ## format the sources
 	$(BIN)/ruff format src tests benchmarks
 	$(BIN)/ruff check --fix src tests benchmarks
 
-docs: $(VENV)/.dev  ## write the pages that come from definitions
-	$(BIN)/python -m engram.engine.page docs/equations.md
+docs: $(VENV)/.docs  ## write the generated pages, and build the site in site/
+	$(BIN)/python -m engram.pages docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 bench: $(VENV)/.bench  ## measure layers and the trainer against their peers (a quarter of an hour)
 	$(BIN)/python -m benchmarks.cells
@@ -40,8 +41,8 @@ bench: $(VENV)/.bench  ## measure layers and the trainer against their peers (a 
 bench-quick: $(VENV)/.bench  ## the layers' key figures (two minutes)
 	$(BIN)/python -m benchmarks.cells --quick
 
-clean:          ## remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean:          ## remove the virtual environment, the site and caches
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Engram needs Python 3.11 or newer; set PYTHON=python3.11")'
@@ -54,6 +55,10 @@ $(VENV)/.user: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@ $(VENV)/.user
+
+$(VENV)/.docs: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs]'
+	touch $@ $(VENV)/.dev $(VENV)/.user
 
 $(VENV)/.bench: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'

@@ -1,14 +1,20 @@
 """The documents are right: their code runs, and their commands are there."""
 
+import doctest
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 import torch
 
+import engram
+import engram.estimators
 from engram.cli.main import COMMANDS
+from engram.pages.__main__ import PAGES
 
 ROOT = Path(__file__).parent.parent
+ESTIMATORS = set(engram.estimators.__all__)
 WITH_CODE = [
     ROOT / "docs" / name for name in ("cells.md", "layers.md", "anatomy.md", "reservoir.md")
 ]
@@ -48,3 +54,28 @@ def test_every_command_is_one(name):
     used = set(re.findall(r"^engram ([a-z]+)", page, re.MULTILINE))
     assert used
     assert used <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", engram.__all__)
+def test_every_public_name_has_an_example_that_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = inspect.getdoc(getattr(engram, name)) or ""
+    example = doctest.DocTestParser().get_doctest(text, {}, name, None, None)
+    if not example.examples and name in ESTIMATORS:
+        pytest.skip("the estimators' docstrings have no examples yet")
+    assert example.examples
+    said: list[str] = []
+    doctest.DocTestRunner(verbose=False).run(example, out=said.append)
+    assert not said, "".join(said)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_generated_pages_are_what_the_definitions_say(name):
+    """Where this fails: ``make docs``."""
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == PAGES[name]()
+
+
+def test_every_public_name_is_in_the_reference():
+    assert set(re.findall(r"^::: engram\.(\w+)$", PAGES["reference.md"](), re.MULTILINE)) == set(
+        engram.__all__
+    )

@@ -5,23 +5,65 @@ from collections.abc import Iterable
 
 
 class EngramError(Exception):
-    """A fault in what was given to Engram; its text says what was given, accepted, and to do."""
+    """A fault in what was given to Engram; its text says what was given, accepted, and to do.
+
+    Example:
+        >>> import engram
+        >>> try:
+        ...     engram.LSTM(10, 0)
+        ... except engram.EngramError as error:
+        ...     print(type(error).__name__)
+        ConfigError
+    """
 
 
 class ConfigError(EngramError, ValueError):
-    """A setting, argument or shape that cannot work."""
+    """A setting, argument or shape that cannot work.
+
+    Example:
+        >>> import engram
+        >>> try:
+        ...     engram.cells.make_cell("lstn")
+        ... except engram.ConfigError as error:
+        ...     print(str(error).split("?")[0])
+        cell 'lstn' is not known: did you mean 'lstm'
+    """
 
 
 class DataError(EngramError, ValueError):
-    """A file or array whose content cannot be used."""
+    """A file or array whose content cannot be used.
+
+    Example:
+        >>> import engram
+        >>> try:
+        ...     engram.LanguageModel().fit([""])
+        ... except engram.DataError:
+        ...     print("an empty text cannot be learnt from")
+        an empty text cannot be learnt from
+    """
 
 
 class RunError(EngramError):
-    """A run folder or checkpoint that cannot be read, written or continued."""
+    """A run folder or checkpoint that cannot be read, written or continued.
+
+    Example:
+        >>> import engram
+        >>> try:
+        ...     engram.LanguageModel.load("no/such/folder")
+        ... except engram.RunError:
+        ...     print("no model is there")
+        no model is there
+    """
 
 
 class NumericsError(EngramError, ArithmeticError):
-    """A loss, gradient or weight that is no longer finite, or a result that is wrong."""
+    """A loss, gradient or weight that is no longer finite, or a result that is wrong.
+
+    Example:
+        >>> import engram
+        >>> issubclass(engram.NumericsError, ArithmeticError)
+        True
+    """
 
 
 class EngramWarning(UserWarning):

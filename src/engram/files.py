@@ -169,7 +169,7 @@ def with_numbers_of_python(value: Any) -> Any:
     return _NAMED.get(value, value) if isinstance(value, str) else value
 
 
-def cannot(verb: str, path: Path, error: OSError) -> str:
+def cannot(verb: str, path: Path | str, error: OSError) -> str:
     """Say what could not be done with a file, why, and what to do about it."""
     remedies = {
         "Permission denied": "choose a place that you may use, or change its permissions",
@@ -177,6 +177,7 @@ def cannot(verb: str, path: Path, error: OSError) -> str:
         "Disk quota exceeded": "free some space; what was saved before is still good",
         "Read-only file system": "choose a place that can be written",
         "No such file or directory": "check the path",
+        "Broken pipe": "what it was led to has ended",
         "Not a directory": "check the path: a part of it is a file",
     }
     reason = error.strerror or str(error)

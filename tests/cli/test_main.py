@@ -2,6 +2,7 @@
 
 import io
 import os
+import shlex
 import subprocess
 import sys
 
@@ -182,3 +183,84 @@ def test_a_reader_that_went_away(argv):
         done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, timeout=120)
     assert done.stderr == b""
     assert done.returncode == 0
+
+
+def _engram(argv, **streams):
+    command = [sys.executable, "-m", "engram", *argv]
+    return subprocess.run(command, text=True, timeout=120, **streams)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")
+@pytest.mark.parametrize(
+    "argv",
+    [["--help"], ["--version"], ["train"], ["train", "tag", "--help"], ["info", "--cells"]],
+    ids=str,
+)
+def test_a_full_device(argv):
+    with open("/dev/full", "w") as full:
+        done = _engram(argv, stdout=full, stderr=subprocess.PIPE)
+    assert done.stderr == (
+        "engram: cannot write standard output or a file: No space left on device; "
+        "free some space; what was saved before is still good\n"
+    )
+    assert done.returncode == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")
+def test_standard_error_that_is_full_too():
+    with open("/dev/full", "w") as full:
+        assert _engram(["--help"], stdout=full, stderr=full).returncode == 1
+        assert _engram(["tran"], stdout=subprocess.PIPE, stderr=full).returncode == 2
+
+
+def test_standard_output_that_is_closed():
+    closed = f"{shlex.quote(sys.executable)} -m engram --help >&-"
+    done = subprocess.run(["sh", "-c", closed], text=True, stderr=subprocess.PIPE, timeout=120)
+    assert done.stderr == "engram: standard output is closed; lead it to a file, or to /dev/null\n"
+    assert done.returncode == 1
+
+
+def test_a_reader_that_goes_before_the_end(tmp_path):
+    """What was broken off has not succeeded."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    code = (
+        "import sys; from engram.cli import main, data\n"
+        "data.main = lambda argv: print('x' * 10_000_000)\n"
+        "sys.exit(main.main(['data']))"
+    )
+    with os.fdopen(writing, "wb") as out:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=out, stderr=subprocess.PIPE, text=True, timeout=120
+        )
+    assert done.stderr == (
+        "engram: cannot write standard output or a file: Broken pipe; "
+        "what it was led to has ended\n"
+    )
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            OSError(28, "No space left on device"),
+            "cannot write standard output or a file: No space left on device; ",
+        ),
+        (PermissionError(13, "Permission denied", "/x/y"), "cannot use /x/y: Permission denied; "),
+    ],
+)
+def test_what_the_system_refuses(error, text, monkeypatch, capsys):
+    _command(monkeypatch, lambda: _raise(error))
+    assert main(["act"]) == 1
+    assert capsys.readouterr().err.startswith(f"engram: {text}")
+
+
+def test_a_seed_that_no_generator_takes(capsys):
+    argv = ["train", "language-model", "--print-config", "--seed"]
+    assert main([*argv, str(2**63)]) == 2
+    assert capsys.readouterr().err == (
+        "engram: settings: seed is '9223372036854775808': "
+        "input should be less than 9223372036854775808\n"
+    )
+    assert main([*argv, str(2**63 - 1)]) == 0

@@ -11,16 +11,16 @@ from engram.cli.flags import settings_from
 from engram.cli.main import main
 from engram.cli.training_flags import parser
 from engram.errors import ConfigError
+from engram.pages.remedies import page
 from engram.tasks.registry import OUTLINES
 from engram.tasks.remedies import PURPOSES, REMEDIES
-from engram.tasks.remedies_page import page
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "remedies.md"
 BY_NAME = {remedy.name: remedy for remedy in REMEDIES}
 
 
 def test_the_page_is_what_the_table_says():
-    """Where this fails: ``Path("docs/remedies.md").write_text(remedies_page.page())``."""
+    """Where this fails: ``Path("docs/remedies.md").write_text(engram.pages.remedies.page())``."""
     assert PAGE.read_text(encoding="utf-8") == page()
 
 

@@ -1,4 +1,12 @@
-"""What a cell computes: equations only, one family a file."""
+"""What a cell computes: equations only, one family a file.
+
+Example:
+    >>> import engram
+    >>> engram.cells.LSTM(peepholes=True).gates
+    ('i', 'f', 'g', 'o')
+    >>> engram.cells.make_cell("gru").states
+    ('h',)
+"""
 
 from engram.cells.base import Cell
 from engram.cells.elman import Elman

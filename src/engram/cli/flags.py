@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
+from pydantic.fields import FieldInfo
+
 from engram.errors import ConfigError, did_you_mean
 from engram.files import cannot, read_yaml
 from engram.settings import Settings
@@ -28,6 +30,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise instead of leaving the process."""
         raise ConfigError(f"{message}; '{self.prog} --help' shows what is accepted")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print without argparse's silence on a device that takes nothing."""
+        (sys.stdout if file is None else file).write(message)
 
     def flags(self) -> list[str]:
         """Every flag that it knows."""
@@ -81,6 +87,7 @@ def add_settings(
     without: Collection[str] = (),
     defaults: Mapping[str, str] = MappingProxyType({}),
     aliases: Mapping[str, list[str]] = MappingProxyType({}),
+    of: type[Settings] | None = None,
 ) -> None:
     """Add a flag for each field under a heading; the settings class checks the values later.
 
@@ -91,16 +98,15 @@ def add_settings(
         without: Fields that get no flag.
         defaults: What the help says of the default, where that is not the field's own.
         aliases: Other names of fields, by their own.
+        of: The settings that these are a part of, where those change defaults.
     """
     group = parser.add_argument_group(title)
-    for name, field in settings.model_fields.items():
+    for name in settings.model_fields:
         if name in without:
             continue
+        field = (of or settings).model_fields[name]
         flags = [flag_of(each) for each in (name, *aliases.get(name, []))]
-        default = "none" if field.default in (None, [], {}) else field.default
-        default = "must be given" if field.is_required() else default
-        shown = " ".join(map(str, default)) if isinstance(default, list) else default
-        shown = defaults.get(name, shown)
+        shown = defaults.get(name, default_of(field))
         text = f"{field.description} (default: {shown})".replace("%", "%%")
         options: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": text}
         if field.annotation is bool:
@@ -112,6 +118,16 @@ def add_settings(
             group.add_argument(*flags, action="extend", **options)
         else:
             group.add_argument(*flags, metavar=_metavar(field.annotation), **options)
+
+
+def default_of(field: FieldInfo) -> str:
+    """The default of a setting, as help and documents say it."""
+    if field.is_required():
+        return "must be given"
+    default = field.default
+    if default in (None, [], {}):
+        return "none"
+    return " ".join(map(str, default)) if isinstance(default, list) else str(default)
 
 
 def flag_of(name: str) -> str:

@@ -4,9 +4,12 @@ import importlib
 import io
 import os
 import sys
+from contextlib import suppress
+from typing import TextIO
 
 import engram
 from engram.errors import ConfigError, EngramError, did_you_mean
+from engram.files import cannot
 
 COMMANDS = {
     "train": ("engram.cli.train", "train a model on files"),
@@ -56,22 +59,52 @@ def main(argv: list[str] | None = None) -> int:
         interrupted.
     """
     arguments = sys.argv[1:] if argv is None else argv
+    if sys.stdout is None:  # closed by whoever started this process
+        _tell("standard output is closed; lead it to a file, or to /dev/null")
+        return 1
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # text that a terminal cannot show is no fault
     try:
-        try:
-            return _run(arguments)
-        finally:
-            sys.stdout.flush()  # here, where a reader that went away is noticed
+        return _run_and_flush(arguments)
     except EngramError as error:
-        print(f"engram: {error}", file=sys.stderr)
+        _tell(str(error))
         return 2 if isinstance(error, ValueError) else 1
     except KeyboardInterrupt:
-        print("engram: interrupted", file=sys.stderr)
+        _tell("interrupted")
         return 130
-    except BrokenPipeError:  # the reader of our output went away, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        if error.filename is not None:
+            _tell(cannot("use", error.filename, error))
+            return 1
+        _let_go(sys.stdout)
+        if isinstance(error, BrokenPipeError) and {"-h", "--help"} & set(arguments):
+            return 0  # the reader had seen enough, as in `| head`
+        _tell(cannot("write", "standard output or a file", error))
+        return 1
+
+
+def _run_and_flush(arguments: list[str]) -> int:
+    try:
+        return _run(arguments)
+    finally:
+        try:
+            sys.stdout.flush()  # here, where it can still be told that it failed
+        except BrokenPipeError:  # all was done, and the reader had seen enough
+            _let_go(sys.stdout)
+
+
+def _let_go(stream: TextIO) -> None:
+    """Lead a stream into nothing, so that leaving the process does not fail on it again."""
+    with suppress(OSError):  # where it is no file of the system
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _tell(text: str) -> None:
+    if sys.stderr is not None:
+        try:
+            print(f"engram: {text}", file=sys.stderr, flush=True)
+        except OSError:
+            _let_go(sys.stderr)
 
 
 def _run(arguments: list[str]) -> int:

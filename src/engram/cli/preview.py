@@ -57,6 +57,8 @@ def main(argv: list[str]) -> int:
     for name in ("variants", "length"):
         if given[name] < 1:
             raise ConfigError(f"{name} is {given[name]}, and takes a whole number from 1")
+    if not 0 <= given["seed"] < 1 << 63:
+        raise ConfigError(f"seed is {given['seed']}, and takes a whole number from 0 to 2^63 - 1")
     from engram.cli.data_preview import show
 
     show(given)

@@ -3,8 +3,8 @@
 from rich.console import Console
 from rich.table import Table
 
+from engram.pages.remedies import cells_of
 from engram.tasks.remedies import PURPOSES, REMEDIES
-from engram.tasks.remedies_page import cells_of
 
 
 def show_remedies(out: Console) -> None:

@@ -18,6 +18,7 @@ def main(argv: list[str]) -> int:
     from engram.cli import tasks
     from engram.cli.runs import open_run, settings_of
     from engram.records import Result
+    from engram.training.tensorboard import FOLDER
 
     run = open_run(given.run)
     if run.read(Result) is not None:
@@ -25,4 +26,4 @@ def main(argv: list[str]) -> int:
         return 0
     run.require_known_settings()
     task, settings = settings_of(run)
-    return tasks.go(task, run, settings)
+    return tasks.go(task, run, settings, tensorboard=(run.path / FOLDER).is_dir())

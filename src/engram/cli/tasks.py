@@ -10,12 +10,22 @@ from engram.cli.progress import make_reporter
 from engram.diagnosis.memory import measure_memory, write_memory
 from engram.tasks.fitting import Finished, train_run
 from engram.tasks.task import Task
+from engram.training.reporting import Reporters
 from engram.training.run_folder import RunFolder
+from engram.training.tensorboard import FOLDER, TensorBoard
 
 _PATHS = ("data", "valid_data", "test_data", "start")
 
 
-def start(task: Task, settings: Any, path: Path, command: list[str], *, overwrite: bool) -> int:
+def start(
+    task: Task,
+    settings: Any,
+    path: Path,
+    command: list[str],
+    *,
+    overwrite: bool,
+    tensorboard: bool = False,
+) -> int:
     """Start a new run."""
     settings = settings.model_copy(update=_absolute(settings, task.makes))
 
@@ -24,11 +34,16 @@ def start(task: Task, settings: Any, path: Path, command: list[str], *, overwrit
         reads = _paths(settings)
         RunFolder.create(path, config, command, overwrite=overwrite, reads=reads)
 
-    return go(task, RunFolder(path), settings, create=create)
+    return go(task, RunFolder(path), settings, create=create, tensorboard=tensorboard)
 
 
 def go(
-    task: Task, run: RunFolder, settings: Any, *, create: Callable[[], None] | None = None
+    task: Task,
+    run: RunFolder,
+    settings: Any,
+    *,
+    create: Callable[[], None] | None = None,
+    tensorboard: bool = False,
 ) -> int:
     """Train to the end, then measure; or stop where the user stops it.
 
@@ -37,7 +52,11 @@ def go(
         run: The run.
         settings: Its settings.
         create: Makes the folder of a new run; None goes on with one that is there.
+        tensorboard: Whether event files are written.
     """
+    reporter = make_reporter(task.unit)
+    if tensorboard:
+        reporter = Reporters(reporter, TensorBoard(run.path / FOLDER))
     shown: list[Callable[[], None]] = []
 
     def measure(finished: Finished) -> None:
@@ -48,9 +67,7 @@ def go(
         write_memory(run, memory)
         shown.append(lambda: views.show_memory(views.console(), memory, probe.unit))
 
-    finished = train_run(
-        task, settings, run, create=create, reporter=make_reporter(task.unit), measure=measure
-    )
+    finished = train_run(task, settings, run, create=create, reporter=reporter, measure=measure)
     if finished is None:  # another process than the first
         return 0
     print(describe_outcome(finished.outcome, finished.parameters))

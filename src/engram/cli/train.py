@@ -42,15 +42,17 @@ def begin(
     command: list[str],
 ) -> int:
     """Start a new run of flags; ``base`` takes the place of defaults."""
-    overwrite, print_config = values.pop("overwrite"), values.pop("print_config")
-    config = values.pop("config")
+    overwrite, tensorboard = values.pop("overwrite"), values.pop("tensorboard")
+    print_config, config = values.pop("print_config"), values.pop("config")
     settings = settings_from(task.settings, values, config, faults, base=base, task=task.name)
     if print_config:
         print(yaml.safe_dump(settings.plain(), sort_keys=False, allow_unicode=True), end="")
         return 0
     from engram.cli import tasks
 
-    return tasks.start(TASKS[task.name], settings, path, command, overwrite=overwrite)
+    return tasks.start(
+        TASKS[task.name], settings, path, command, overwrite=overwrite, tensorboard=tensorboard
+    )
 
 
 def now() -> str:

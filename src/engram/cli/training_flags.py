@@ -22,7 +22,7 @@ def parser(task: Outline) -> Parser:
     _add_run(made)
     made.add_argument("--config", metavar="FILE", help="YAML file, or a shipped configuration")
     for title, settings in task.groups.items():
-        add_settings(made, title, settings, aliases=aliases_of(task.settings))
+        add_settings(made, title, settings, aliases=aliases_of(task.settings), of=task.settings)
     return made
 
 
@@ -74,6 +74,7 @@ def finetune_parser(task: Outline, default_data: bool) -> Parser:
             without=without,
             defaults=defaults,
             aliases=aliases,
+            of=task.settings,
         )
     return made
 
@@ -81,6 +82,9 @@ def finetune_parser(task: Outline, default_data: bool) -> Parser:
 def _add_run(made: Parser) -> None:
     made.add_argument("--run-dir", metavar="DIR", help="where the run is recorded")
     made.add_argument("--overwrite", action="store_true", help="replace a run that is there")
+    made.add_argument(
+        "--tensorboard", action="store_true", help="write event files into the run's tensorboard/"
+    )
     made.add_argument(
         "--print-config", action="store_true", help="print all settings as YAML, and do nothing"
     )

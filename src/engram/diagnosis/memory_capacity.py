@@ -24,6 +24,12 @@ class MemoryCapacity:
         amplitude: Inputs were uniform from ± this.
         steps_learnt: Steps that the readouts were fitted on.
         steps_tested: Further steps, on which r² was taken.
+
+    Example:
+        >>> import engram
+        >>> found = engram.memory_capacity(engram.Reservoir(1, 20), delays=5)
+        >>> len(found.by_delay), found.units
+        (5, 20)
     """
 
     total: float
@@ -59,6 +65,12 @@ def memory_capacity(
 
     Raises:
         ConfigError: For a reservoir with several inputs or feedback, or too few steps.
+
+    Example:
+        >>> import engram
+        >>> reservoir = engram.Reservoir(1, 20, spectral_radius=0.9)
+        >>> 1 < engram.memory_capacity(reservoir).total <= 20
+        True
     """
     units = reservoir.units
     if reservoir.input_size != 1 or reservoir.feedback_size:

@@ -17,6 +17,11 @@ def engine_of(layer: Recurrent, input: Tensor | None = None) -> Choice:
     Returns:
         Engine and reason; ``compiled`` holds each kernel made for the layer's cell in this process,
         with the seconds it took and whether it came from the disk.
+
+    Example:
+        >>> import engram
+        >>> engram.engine_of(engram.LSTM(10, 16, engine="reference")).engine
+        'reference'
     """
     if input is not None:
         with torch.no_grad():

@@ -98,6 +98,19 @@ class Recurrent(nn.Module):
 
     Raises:
         ConfigError: For sizes, probabilities, names or engines that cannot work.
+
+    Example:
+        >>> import engram, torch
+        >>> rnn = engram.Recurrent(engram.cells.LSTM(peepholes=True), 10, 16)
+        >>> x = torch.randn(7, 3, 10)
+        >>> output, state = rnn(x, lengths=[7, 2, 5])
+        >>> output.shape
+        torch.Size([7, 3, 16])
+        >>> y, state = rnn.step(torch.randn(3, 10), state)
+        >>> y.shape
+        torch.Size([3, 16])
+        >>> rnn.record(x)["layer0.f"].shape
+        torch.Size([7, 3, 16])
     """
 
     unconnected: Tensor | None

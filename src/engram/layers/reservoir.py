@@ -70,6 +70,13 @@ class Reservoir(nn.Module):
     Raises:
         ConfigError: For settings that cannot work, shapes that do not fit, and a spectral radius
             that cannot be reached.
+
+    Example:
+        >>> import engram, torch
+        >>> reservoir = engram.Reservoir(2, 50, spectral_radius=0.9, leak=0.5)
+        >>> states, last = reservoir(torch.randn(7, 3, 2, dtype=torch.float64))
+        >>> states.shape, list(reservoir.parameters())
+        (torch.Size([7, 3, 50]), [])
     """
 
     input_weights: Tensor

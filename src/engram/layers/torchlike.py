@@ -22,6 +22,14 @@ class LSTM(Recurrent):
 
     Raises:
         ConfigError: For ``proj_size`` other than 0, and as `Recurrent` does.
+
+    Example:
+        >>> import engram, torch
+        >>> rnn = engram.LSTM(10, 16, num_layers=2, batch_first=True)
+        >>> output, (h, c) = rnn(torch.randn(3, 7, 10))
+        >>> output.shape, h.shape
+        (torch.Size([3, 7, 16]), torch.Size([2, 3, 16]))
+        >>> _ = torch.nn.LSTM(10, 16, num_layers=2).load_state_dict(rnn.state_dict())
     """
 
     def __init__(
@@ -55,7 +63,14 @@ class LSTM(Recurrent):
 
 
 class GRU(Recurrent):
-    """torch.nn.GRU on Engram's engines; state is h, ``(L·D, B, H)``; arguments of `Recurrent`."""
+    """torch.nn.GRU on Engram's engines; state is h, ``(L·D, B, H)``; arguments of `Recurrent`.
+
+    Example:
+        >>> import engram, torch
+        >>> output, h = engram.GRU(10, 16, bidirectional=True)(torch.randn(7, 3, 10))
+        >>> output.shape, h.shape
+        (torch.Size([7, 3, 32]), torch.Size([2, 3, 16]))
+    """
 
     def __init__(self, input_size: int, hidden_size: int, *args: Any, **options: Any) -> None:
         super().__init__(cells.GRU(), input_size, hidden_size, *args, **options)
@@ -68,6 +83,12 @@ class RNN(Recurrent):
         input_size, hidden_size, num_layers: As in `Recurrent`.
         nonlinearity: ``"tanh"`` or ``"relu"``.
         args, options: Further arguments of `Recurrent`, from ``bias`` on, as in torch.
+
+    Example:
+        >>> import engram, torch
+        >>> output, h = engram.RNN(10, 16, nonlinearity="relu")(torch.randn(7, 3, 10))
+        >>> output.shape, h.shape
+        (torch.Size([7, 3, 16]), torch.Size([1, 3, 16]))
     """
 
     def __init__(

@@ -44,6 +44,12 @@ def anatomy(
     Raises:
         ConfigError: For a loss without an example, for initial weights of another model, and as
             `module_regions`.
+
+    Example:
+        >>> import engram, torch
+        >>> model = torch.nn.ModuleDict({"rnn": torch.nn.LSTM(4, 8), "head": torch.nn.Linear(8, 2)})
+        >>> engram.anatomy(model).regions["frontal"].parameters
+        448
     """
     if loss is not None and example is None:
         raise ConfigError("a loss was given without an example to compute it on; give both")

@@ -191,7 +191,9 @@ class JudgingSettings(Settings):
     length: int | None = Field(
         None, ge=1, description="steps of a sequence; default that of the training"
     )
-    seed: int = Field(0, ge=0, description="seed of the draw, which training has nothing of")
+    seed: int = Field(
+        0, ge=0, lt=1 << 63, description="seed of the draw, which training has nothing of"
+    )
 
 
 class AskingSettings(JudgingSettings):

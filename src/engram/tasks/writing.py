@@ -40,7 +40,7 @@ class AskingSettings(Settings):
     top_p: float | None = Field(
         None, gt=0.0, le=1.0, description="draw among those that together hold this probability"
     )
-    seed: int = Field(0, ge=0, description="of what is drawn")
+    seed: int = Field(0, ge=0, lt=1 << 63, description="of what is drawn")
     attention: bool = Field(False, description="tell where the model looked at each token")
 
     def contradictions(self) -> list[str]:

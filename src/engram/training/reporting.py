@@ -77,3 +77,45 @@ class Reporter:
 
     def end(self, outcome: Any) -> None:
         """Training is over, or was stopped."""
+
+
+class Reporters(Reporter):
+    """Tells each of several reporters, in their order."""
+
+    def __init__(self, *reporters: Reporter) -> None:
+        self._reporters = reporters
+
+    def prepared(self, prepared: Prepared) -> None:
+        """Tell each."""
+        for each in self._reporters:
+            each.prepared(prepared)
+
+    def begin(self, plan: Plan) -> None:
+        """Tell each."""
+        for each in self._reporters:
+            each.begin(plan)
+
+    def notice(self, text: str) -> None:
+        """Tell each."""
+        for each in self._reporters:
+            each.notice(text)
+
+    def update(self, update: int, loss: float) -> None:
+        """Tell each."""
+        for each in self._reporters:
+            each.update(update, loss)
+
+    def logged(self, logged: Logged) -> None:
+        """Tell each."""
+        for each in self._reporters:
+            each.logged(logged)
+
+    def evaluated(self, evaluated: Evaluated) -> None:
+        """Tell each."""
+        for each in self._reporters:
+            each.evaluated(evaluated)
+
+    def end(self, outcome: Any) -> None:
+        """Tell each."""
+        for each in self._reporters:
+            each.end(outcome)

@@ -35,7 +35,7 @@ from engram.training.checkpoint import Checkpoint, load_checkpoint, save_checkpo
 
 OWN = (
     *("config.yaml", "environment.json", "command.txt", "metrics.jsonl", "timings.jsonl"),
-    *("checkpoints", "model", "start", "records"),
+    *("checkpoints", "model", "start", "records", "tensorboard"),
 )
 """What a training writes into its folder."""
 

@@ -129,7 +129,7 @@ class TrainingSettings(Settings):
         0.999, ge=0.0, lt=1.0, description="share of the old average that ema keeps at an update"
     )
     averaging_from: int = Field(0, ge=0, description="updates before the average begins")
-    seed: int = Field(0, ge=0, description="seed of everything random")
+    seed: int = Field(0, ge=0, lt=1 << 63, description="seed of everything random")
     threads: int | None = Field(None, ge=1, description="threads of torch; default its own choice")
 
     def contradictions(self) -> list[str]:
