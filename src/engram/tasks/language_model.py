@@ -265,7 +265,9 @@ def score_stream(trained: Trained, ids: Ids, characters: int | None = None) -> S
     """Measure how well a model predicts a stream of tokens, ``(N,)``."""
     unknown = trained.preprocess.tokenizer.unknown
     count = 0 if unknown is None else int(np.count_nonzero(ids[1:] == unknown))
-    loss = stream_loss(trained.model, evaluation_windows(ids))
+    loss = stream_loss(
+        trained.model, evaluation_windows(ids, vocabulary=trained.preprocess.tokenizer.size)
+    )
     if characters is None:
         characters = characters_of(trained.preprocess.tokenizer, ids)
     return Score(loss, len(ids) - 1, characters, count)
@@ -387,7 +389,9 @@ def _objective(settings: LanguageModelSettings, _: Data) -> Objective:
 
 
 def _loss(model: nn.Module, _: LanguageModelSettings, data: Data) -> float:
-    return stream_loss(model, evaluation_windows(data.valid))
+    return stream_loss(
+        model, evaluation_windows(data.valid, vocabulary=data.preprocess.tokenizer.size)
+    )
 
 
 TASK = Task(
