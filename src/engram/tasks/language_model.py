@@ -16,10 +16,18 @@ from engram.cells import make_cell
 from engram.data.augmentation.tokens import TokenAugmentation, TokenNoise
 from engram.data.batching.lanes import Lanes, evaluation_windows
 from engram.data.labelled.encoding import TextEncoding
+from engram.data.text.decoding import ANY_BYTES
 from engram.data.text.documents import STDLIB, read_text
 from engram.data.text.pieces import Pieces, pieces_of
 from engram.data.text.token_streams import characters_of, digest_of, token_stream
-from engram.data.text.tokens import END, Ids, Tokenizer, fit_tokenizer, tokenizer_from_plain
+from engram.data.text.tokens import (
+    END,
+    Ids,
+    Tokenizer,
+    cautions,
+    fit_tokenizer,
+    tokenizer_from_plain,
+)
 from engram.errors import ConfigError, DataError
 from engram.models.many_to_many import ManyToMany, ModelSettings
 from engram.records import Report
@@ -149,13 +157,18 @@ def read(settings: LanguageModelSettings) -> Data:
     text = read_text(
         settings.data,
         encoding=settings.encoding,
-        errors=settings.errors,
+        errors=_errors(settings, settings.errors),
         max_characters=settings.max_characters,
     )
     skipped = f" ({len(text.skipped)} empty or binary ones left out)" if text.skipped else ""
     known = kept_tokenizer(settings, start)
     data = make_data(settings, text.pieces, f"{text.files}{skipped}", known)
     return replace(data, warnings=[*data.warnings, *text.notes])
+
+
+def _errors(settings: LanguageModelSettings, errors: str) -> str:
+    """What is done with bytes that are not text: a model of bytes reads them as they are."""
+    return ANY_BYTES if settings.tokens == "bytes" and errors == "strict" else errors
 
 
 def make_data(
@@ -213,6 +226,7 @@ def make_data(
             f"{about}, {total:,} characters; {tokenizer.size:,} different {unit}",
             f"{len(train):,} {unit} to train, {len(valid):,} to validate, {len(test):,} to test",
         ],
+        warnings=cautions(tokenizer, (piece for piece, _ in pieces.part(0, first))),
         unit=unit,
     )
 
@@ -353,7 +367,9 @@ def read_part(trained: Trained, given: JudgingSettings) -> Ids:
     """
     own = trained.settings
     text = read_text(
-        given.data, encoding=given.encoding or own.encoding, errors=given.errors or own.errors
+        given.data,
+        encoding=given.encoding or own.encoding,
+        errors=_errors(own, given.errors or own.errors),
     )
     return token_stream(trained.preprocess.tokenizer, text.pieces)
 
