@@ -21,6 +21,7 @@ from engram.data.labelled.encoding import Encoding, EncodingSettings, TextEncodi
 from engram.data.labelled.examples import Examples, split
 from engram.data.labelled.reading import Found, ReadingSettings, read_examples
 from engram.data.tables.roles import with_roles
+from engram.data.text.tokens import cautions
 from engram.errors import ConfigError
 from engram.models.many_to_one import ManyToOne, ManyToOneSettings
 from engram.settings import Settings
@@ -151,6 +152,10 @@ def make_model(settings: ManyToOneSettings, encoding: Encoding, outputs: int) ->
 class Learnt(Protocol):
     """What was learnt on the training part, and makes numbers of examples."""
 
+    @property
+    def encoding(self) -> Encoding:
+        """How inputs become numbers."""
+
     def part(self, examples: Examples) -> Part:
         """Examples as numbers."""
 
@@ -175,6 +180,9 @@ def joined_data(
     digest = ".".join(part.digest() for part in parts if part is not None)
     lengths = made[0].sequences.lengths  # type: ignore[union-attr]
     steps = f"{lengths.min():,} to {lengths.max():,} steps, {lengths.mean():,.0f} in the mean"
+    encoding, texts = learnt.encoding, parts[0].inputs  # type: ignore[union-attr]
+    if isinstance(encoding, TextEncoding) and not isinstance(texts, Sequences):
+        warnings = [*warnings, *cautions(encoding.tokenizer, texts)]
     return Data(made[0], made[1], made[2], learnt, digest, [*about, steps], list(warnings))
 
 

@@ -98,7 +98,9 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(cannot("write", path, error)) from error
-        write_atomically(path / "command.txt", (shlex.join(command) + "\n").encode())
+        write_atomically(
+            path / "command.txt", (shlex.join(command) + "\n").encode("utf-8", "surrogateescape")
+        )
         write_json(run.environment, environment())
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         write_atomically(run.config, text.encode())
