@@ -33,6 +33,17 @@ def test_other_outputs(data, tmp_path):
     _refuse_input(other, [str(data), "digits"])
 
 
+def test_data_whose_name_is_not_utf_8(tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.csv")
+    with open(path, "w") as file:
+        file.write("text,label\n" + "good film,1\nbad film,0\n" * 20)
+    run, out = str(tmp_path / "run"), tmp_path / "answers.csv"
+    train = ["train", "classify", "--data", path, "--hidden", "4", "--max-updates", "2"]
+    assert main([*train, "--run-dir", run]) == 0
+    assert main(["predict", run, "--data", path, "--out", str(out)]) == 0
+    assert len(out.read_text().splitlines()) == 41
+
+
 def test_a_run_refuses_before_it_writes(tmp_path, capsys):
     path = tmp_path / "a.csv"
     path.write_text("text,label\n" + "good film,1\nbad film,0\n" * 20)

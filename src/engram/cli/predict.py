@@ -62,7 +62,8 @@ def predict(folder: Path, argv: list[str]) -> int:
     _refuse_input(path, getattr(asking, "data", []))
     rows = task.predict(trained, asking)
     try:
-        with open(path, "w", encoding="utf-8", newline="") as file:
+        # a name that is not UTF-8, or half a surrogate pair, is written as its escape
+        with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             count = _write_csv(file, rows) if path.suffix == ".csv" else _write_lines(file, rows)
     except OSError as error:
         raise RunError(cannot("write", path, error)) from error

@@ -24,6 +24,7 @@ from engram.data.settings import (
     TokenAugmentation,
 )
 from engram.data.tables.roles import with_roles
+from engram.data.text.tokens import cautions
 from engram.errors import ConfigError
 from engram.models.many_to_one import ManyToOne
 from engram.models.settings import ManyToOneSettings
@@ -97,6 +98,10 @@ def make_model(settings: ManyToOneSettings, encoding: Encoding, outputs: int) ->
 class Learnt(Protocol):
     """What was learnt on the training part, and makes numbers of examples."""
 
+    @property
+    def encoding(self) -> Encoding:
+        """How inputs become numbers."""
+
     def part(self, examples: Examples) -> Part:
         """Examples as numbers."""
 
@@ -121,6 +126,9 @@ def joined_data(
     digest = ".".join(part.digest() for part in parts if part is not None)
     lengths = made[0].sequences.lengths  # type: ignore[union-attr]
     steps = f"{lengths.min():,} to {lengths.max():,} steps, {lengths.mean():,.0f} in the mean"
+    encoding, texts = learnt.encoding, parts[0].inputs  # type: ignore[union-attr]
+    if isinstance(encoding, TextEncoding) and not isinstance(texts, Sequences):
+        warnings = [*warnings, *cautions(encoding.tokenizer, texts)]
     return Data(made[0], made[1], made[2], learnt, digest, [*about, steps], list(warnings))
 
 

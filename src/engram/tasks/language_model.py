@@ -15,10 +15,18 @@ from torch import nn
 from engram.data.augmentation.tokens import TokenNoise
 from engram.data.batching.lanes import Lanes, evaluation_windows
 from engram.data.labelled.encoding import TextEncoding
+from engram.data.text.decoding import ANY_BYTES
 from engram.data.text.documents import STDLIB, read_text
 from engram.data.text.pieces import Pieces, pieces_of
 from engram.data.text.token_streams import characters_of, digest_of, token_stream
-from engram.data.text.tokens import END, Ids, Tokenizer, fit_tokenizer, tokenizer_from_plain
+from engram.data.text.tokens import (
+    END,
+    Ids,
+    Tokenizer,
+    cautions,
+    fit_tokenizer,
+    tokenizer_from_plain,
+)
 from engram.errors import ConfigError, DataError
 from engram.models.many_to_many import ManyToMany
 from engram.models.settings import ModelSettings
@@ -97,13 +105,18 @@ def read(settings: LanguageModelSettings) -> Data:
     text = read_text(
         settings.data,
         encoding=settings.encoding,
-        errors=settings.errors,
+        errors=_errors(settings, settings.errors),
         max_characters=settings.max_characters,
     )
     skipped = f" ({len(text.skipped)} empty or binary ones left out)" if text.skipped else ""
     known = kept_tokenizer(settings, start)
     data = make_data(settings, text.pieces, f"{text.files}{skipped}", known)
     return replace(data, warnings=[*data.warnings, *text.notes])
+
+
+def _errors(settings: LanguageModelSettings, errors: str) -> str:
+    """What is done with bytes that are not text: a model of bytes reads them as they are."""
+    return ANY_BYTES if settings.tokens == "bytes" and errors == "strict" else errors
 
 
 def make_data(
@@ -161,6 +174,7 @@ def make_data(
             f"{about}, {total:,} characters; {tokenizer.size:,} different {unit}",
             f"{len(train):,} {unit} to train, {len(valid):,} to validate, {len(test):,} to test",
         ],
+        warnings=cautions(tokenizer, (piece for piece, _ in pieces.part(0, first))),
         unit=unit,
     )
 
@@ -213,7 +227,9 @@ def score_stream(trained: Trained, ids: Ids, characters: int | None = None) -> S
     """Measure how well a model predicts a stream of tokens, ``(N,)``."""
     unknown = trained.preprocess.tokenizer.unknown
     count = 0 if unknown is None else int(np.count_nonzero(ids[1:] == unknown))
-    loss = stream_loss(trained.model, evaluation_windows(ids))
+    loss = stream_loss(
+        trained.model, evaluation_windows(ids, vocabulary=trained.preprocess.tokenizer.size)
+    )
     if characters is None:
         characters = characters_of(trained.preprocess.tokenizer, ids)
     return Score(loss, len(ids) - 1, characters, count)
@@ -299,7 +315,9 @@ def read_part(trained: Trained, given: JudgingSettings) -> Ids:
     """
     own = trained.settings
     text = read_text(
-        given.data, encoding=given.encoding or own.encoding, errors=given.errors or own.errors
+        given.data,
+        encoding=given.encoding or own.encoding,
+        errors=_errors(own, given.errors or own.errors),
     )
     return token_stream(trained.preprocess.tokenizer, text.pieces)
 
@@ -335,7 +353,9 @@ def _objective(settings: LanguageModelSettings, _: Data) -> Objective:
 
 
 def _loss(model: nn.Module, _: LanguageModelSettings, data: Data) -> float:
-    return stream_loss(model, evaluation_windows(data.valid))
+    return stream_loss(
+        model, evaluation_windows(data.valid, vocabulary=data.preprocess.tokenizer.size)
+    )
 
 
 TASK = Task(

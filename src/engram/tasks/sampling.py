@@ -43,6 +43,7 @@ def stream_sample(
     """
     _check(length, temperature, top_k, top_p)
     tokenizer = trained.preprocess.tokenizer
+    prompt = tokenizer.prompt(prompt)
     lacking = tokenizer.unknown_in(prompt)
     if lacking:
         shown = ", ".join(repr(c) for c in lacking[:8]) + (", …" if len(lacking) > 8 else "")

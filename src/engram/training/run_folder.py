@@ -103,8 +103,15 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(cannot("write", path, error)) from error
+<<<<<<< HEAD
         write_atomically(path / "command.txt", (shlex.join(command) + "\n").encode())
         write_json(run.environment, environment().plain())
+=======
+        write_atomically(
+            path / "command.txt", (shlex.join(command) + "\n").encode("utf-8", "surrogateescape")
+        )
+        write_json(run.environment, environment())
+>>>>>>> data
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         write_atomically(run.config, text.encode())
         for replaced in path.glob(f"{_ASIDE}*"):

@@ -297,3 +297,18 @@ def test_rows_side_by_side_measure_as_one_stream_does(documents):
     assert chunked == pytest.approx(one, abs=1e-6)
     assert side_by_side == pytest.approx(one, abs=1e-6)
     assert abs(cold - one) > 1e-6
+
+
+@pytest.mark.parametrize("vocabulary", [1, 60_000, 10_000_000])
+@pytest.mark.parametrize("length", [300, 5000])
+def test_windows_follow_the_vocabulary_and_the_score_does_not(vocabulary, length):
+    ids = _stream(length) % 7 + 1
+    usual = list(evaluation_windows(ids))
+    found = list(evaluation_windows(ids, vocabulary=vocabulary))
+    assert max(w.inputs.numel() for w in found) * vocabulary <= max(1 << 25, 16 * vocabulary)
+    for name in ("inputs", "targets"):
+        whole = torch.cat([getattr(window, name) for window in usual])
+        assert torch.equal(torch.cat([getattr(window, name) for window in found]), whole)
+    model = ManyToMany(8, ModelSettings(cell="lstm", hidden=8))
+    one, two = stream_loss(model, usual), stream_loss(model, found)
+    assert one == pytest.approx(two, rel=1e-6)

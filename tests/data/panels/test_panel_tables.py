@@ -176,3 +176,14 @@ def test_damaged_tables(tmp_path_factory, source, place, junk, cut):
     assert (panel.lengths >= 1).all()
     assert np.isfinite(panel.times).all()
     assert not np.isinf(panel.sequences.values).any()
+
+
+def test_every_column_is_named(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("day,key,v,w\n1,a,1,5\n2,a,2,6\n1,b,3,7\n2,b,4,8\n")
+    settings = PanelSettings(data=[str(path)], target="v", series="key", time="day", past="w")
+    panel = read_panels(settings).panel
+    assert [panel.sequences[index].tolist() for index in (0, 1)] == [
+        [[1, 5], [2, 6]],
+        [[3, 7], [4, 8]],
+    ]

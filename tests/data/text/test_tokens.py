@@ -1,6 +1,7 @@
 """Tokenizers: there and back, stored and made again, and what is unknown."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -8,6 +9,9 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from engram.data.text import tokens
+from engram.data.text.decoding import ANY_BYTES
+from engram.data.text.documents import read_text
 from engram.data.text.tokens import (
     END,
     TOKENIZERS,
@@ -219,3 +223,69 @@ def test_a_tokenizer_shares_all_of_itself(kind):
 def test_tokenizers_of_different_kinds_share_the_end_alone():
     characters = fit_tokenizer("characters", ["ab"], 0)
     assert shared_numbers(characters, fit_tokenizer("words", ["a b"], 10)) == {0: 0}
+
+
+WORDS_WITH_MARKS = ["हिन्दी", "বাংলা", "กำลัง", "مُحَمَّد", "Cafe\u0301", "می\u200cخواهم"]
+
+
+@pytest.mark.parametrize("word", WORDS_WITH_MARKS)
+def test_words_keep_their_marks(word):
+    tokenizer = fit_tokenizer("words", [f"{word} {word}, {word}"], 100)
+    assert set(tokenizer.words) == {word, f" {word}", ","}
+    assert tokenizer.decode(tokenizer.encode(f"{word},")) == f"{word},"
+
+
+def test_words_of_old_runs_are_cut_as_they_were():
+    old = tokenizer_from_plain({"kind": "words", "words": ["cafe", "\u0301", " x"]})
+    assert old.encode("cafe\u0301 x").tolist() == [2, 3, 4]
+    again = tokenizer_from_plain(old.plain())
+    assert again.encode("cafe\u0301 x").tolist() == [2, 3, 4]
+    new = tokenizer_from_plain(fit_tokenizer("words", ["cafe\u0301"], 9).plain())
+    assert new.encode("cafe\u0301").tolist() == [2]
+
+
+def test_byte_pairs_of_long_text_without_blanks():
+    draw = np.random.default_rng(0)
+    text = "".join(draw.choice(list("ACGT"), 400_000))
+    start = time.process_time()
+    tokenizer = fit_tokenizer("bpe", [text], 400)
+    ids = tokenizer.encode(text)
+    assert time.process_time() - start < 60  # took minutes where pieces had no limit
+    assert tokenizer.decode(ids) == text
+    assert len(ids) < 200_000
+
+
+def test_byte_pairs_of_usual_words_are_those_without_a_limit(monkeypatch):
+    text = "the cat sat on the mat, the bat sat on the rat. " * 20
+    limited = fit_tokenizer("bpe", [text], 300)
+    monkeypatch.setattr(tokens, "_LONGEST_WORD", 100_000)
+    assert fit_tokenizer("bpe", [text], 300).encode(text).tolist() == limited.encode(text).tolist()
+
+
+def test_a_prompt_takes_the_blank_that_words_are_known_with():
+    tokenizer = fit_tokenizer("words", ["a dog and a cat"], 100)
+    assert tokenizer.prompt("dog and cat") == " dog and cat"
+    assert tokenizer.unknown_in(tokenizer.prompt("dog and cat")) == []
+    assert tokenizer.prompt("bird") == "bird"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("我们今天去公园，然后回家。" * 9, 1),
+        ("กำลังไปโรงเรียน" * 9, 1),
+        ("We go home. " * 9, 0),
+        ("", 0),
+    ],
+)
+def test_scripts_without_blanks_are_warned_of(text, told):
+    assert len(tokens.cautions(fit_tokenizer("words", [text], 50), [text])) == told
+    assert tokens.cautions(fit_tokenizer("characters", [text], 50), [text]) == []
+
+
+def test_bytes_of_files_that_are_not_text(tmp_path):
+    raw = bytes(range(256)) * 3 + b"\x89PNG\r\n\xef\xbb\xbf"
+    (tmp_path / "a.bin").write_bytes(raw)
+    document = read_text([tmp_path / "a.bin"], errors=ANY_BYTES).documents[0]
+    ids = fit_tokenizer("bytes", [document], 0).encode(document)
+    assert bytes(i - 1 for i in ids.tolist()) == raw

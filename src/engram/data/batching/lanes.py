@@ -17,6 +17,7 @@ from engram.data.text.tokens import END, Ids
 from engram.errors import DataError
 
 IGNORED = -100
+_MOST_SCORES = 1 << 25  # of a window in evaluation: 128 MB
 LEAST_STEPS = 5  # of a window whose length is drawn
 _HALF = 0.05  # share of windows that are drawn around half the usual length
 
@@ -192,12 +193,20 @@ def document_starts(inputs: Tensor) -> Tensor | None:
 
 
 def evaluation_windows(
-    ids: Ids, rows: int = 16, steps: int = 256, overlap: int = 256
+    ids: Ids, rows: int = 16, steps: int = 256, overlap: int = 256, *, vocabulary: int = 1
 ) -> Iterator[Window]:
     """Every token of a stream, but the first, as a target once, in rows that run side by side.
 
     Each row starts ``overlap`` steps early, on text that is not counted, so that its state is warm
     as in one long stream.
+
+    Args:
+        ids: The stream, ``(N,)``.
+        rows: Most rows.
+        steps: Most steps of a window; rows have as many at least.
+        overlap: Steps by which a row starts early.
+        vocabulary: Scores that a model gives at each step; windows are shorter where they would be
+            over 2²⁵ in all. The rows stay the same, and so does what is measured.
 
     Raises:
         DataError: For a stream of fewer than two tokens.
@@ -215,6 +224,7 @@ def evaluation_windows(
     for part in stretches(len(ids)):
         filler = max(filler, int(ids[part].max()))
         let_go(ids)
+    steps = min(steps, max(1, _MOST_SCORES // (rows * vocabulary)))
     for start in range(0, warm + length, steps):
         stop = min(start + steps, warm + length)
         inputs = np.full((stop - start, rows), filler, dtype=np.int64)

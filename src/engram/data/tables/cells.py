@@ -104,7 +104,7 @@ def numeric_columns(block: Mapping[str, Any]) -> set[str]:
             half = len(names) // 2
             yield from those(names[:half])
             yield from those(names[half:])
-        elif is_numeric(block[names[0]]):
+        elif names and is_numeric(block[names[0]]):
             yield names[0]
 
     return set(those(list(block)))

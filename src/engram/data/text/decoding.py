@@ -11,6 +11,7 @@ from engram.files import cannot
 
 CHUNK = 1 << 20  # bytes that are read at once
 LONGEST = 1 << 27  # characters of the longest line that is read as one
+ANY_BYTES = "surrogateescape"  # for errors: each byte that is not text as a surrogate
 _PEEK = 8192
 
 # What a file is by its first bytes, and what to do with it.
@@ -118,7 +119,8 @@ def decoded(
     Args:
         path: The file.
         encoding: Such as ``utf-8`` or ``latin-1``.
-        errors: What to do with bytes that are not text in it: ``strict``, ``replace``, ``ignore``.
+        errors: What to do with bytes that are not text in it: ``strict``, ``replace``, ``ignore``,
+            or `ANY_BYTES`, with which a named file may be anything, and stays as it is.
         named: Whether a person named the file itself; another one that is not text gives nothing.
 
     Raises:
@@ -132,6 +134,9 @@ def decoded(
         decoder = _decoder(encoding, errors)
         with path.open("rb") as file:
             what = _fault(file.read(_PEEK), encoding)
+            plain = not what
+            if what and named and errors == ANY_BYTES:
+                what = None
             if what and named:
                 raise DataError(f"{path} {what}")
             if what:
@@ -145,12 +150,13 @@ def decoded(
                 except UnicodeDecodeError as error:
                     raise DataError(_misplaced(path, encoding, error, before - pending)) from None
                 before += len(raw)
-                if not began and text:
+                if not began and text and plain:
                     text = text.removeprefix("\ufeff")
                     began = True
-                text = held + text
-                held = "\r" if raw and text.endswith("\r") else ""
-                text = (text[:-1] if held else text).replace("\r\n", "\n")
+                if plain:
+                    text = held + text
+                    held = "\r" if raw and text.endswith("\r") else ""
+                    text = (text[:-1] if held else text).replace("\r\n", "\n")
                 if text:
                     yield text
                 if not raw:

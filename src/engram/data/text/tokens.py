@@ -6,9 +6,11 @@ reads it to begin a document and writes it to end one.
 
 import json
 import re
+import unicodedata
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,6 +19,9 @@ from numpy.typing import NDArray
 from engram.errors import ConfigError, DataError, did_you_mean
 
 END = 0
+_LONGEST_WORD = 256  # bytes within which byte pairs are merged
+_LOOKED_AT = 100_000  # characters that tell how a language is written
+_SPACELESS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 UNKNOWN_TEXT = "\ufffd"
 Ids = NDArray[np.int32]
 
@@ -72,6 +77,10 @@ class Tokenizer(ABC):
     def unknown_in(self, text: str) -> list[str]:
         """What the vocabulary lacks of a text, each once, in order; nothing where all is known."""
         return []
+
+    def prompt(self, text: str) -> str:
+        """The text in the form in which the vocabulary knows it, where it does."""
+        return text
 
     @abstractmethod
     def numbers(self) -> dict[str, int]:
@@ -148,8 +157,11 @@ class ByteTokenizer(Tokenizer):
 
     def encode(self, text: str) -> Ids:
         """Numbers of a text; see `Tokenizer.encode`."""
-        raw = np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8)
-        return raw.astype(np.int32) + 1
+        try:
+            raw = text.encode("utf-8", "surrogateescape")  # bytes that are not text, as they were
+        except UnicodeEncodeError:  # another half of a surrogate pair, as JSON may hold
+            raw = text.encode("utf-8", "surrogatepass")
+        return np.frombuffer(raw, dtype=np.uint8).astype(np.int32) + 1
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of numbers; see `Tokenizer.decode`."""
@@ -169,14 +181,34 @@ class ByteTokenizer(Tokenizer):
         return cls()
 
 
+@cache
+def _words(version: int) -> re.Pattern[str]:
+    """What a word is: version 1 cut words at combining marks, and old runs go on with it.
+
+    From version 2 on a letter is followed by its marks, as in Bengali, Hindi, Thai, vocalised
+    Arabic and decomposed text, and by the joiners that stand within words.
+    """
+    if version == 1:
+        return re.compile(r" ?\w+| ?[^\w\s]+|\s")
+    codes = [*range(0x300, 0x1F000), *range(0xE0100, 0xE01F0)]
+    marks = "".join(chr(code) for code in codes if unicodedata.category(chr(code))[0] == "M")
+    return re.compile(rf" ?\w[\w{marks}\u200c\u200d]*| ?[^\w\s]+|\s")
+
+
 class WordTokenizer(Tokenizer):
-    """One number for each frequent word or run of signs, with the blank before it."""
+    """One number for each frequent word or run of signs, with the blank before it.
+
+    Args:
+        words: Those with a number of their own.
+        version: Of what a word is.
+    """
 
     kind, unit, unknown = "words", "words", 1
-    _pattern = re.compile(r" ?\w+| ?[^\w\s]+|\s")
+    _version = 2
 
-    def __init__(self, words: Sequence[str]) -> None:
-        self.words = list(words)
+    def __init__(self, words: Sequence[str], version: int = _version) -> None:
+        self.words, self.version = list(words), version
+        self._pattern = _words(version)
         self._ids = {word: i for i, word in enumerate(self.words, start=2)}
         self._texts = ["", UNKNOWN_TEXT, *self.words]
 
@@ -185,7 +217,7 @@ class WordTokenizer(Tokenizer):
         """Take the most frequent words; ties in alphabetical order."""
         counts: Counter[str] = Counter()
         for document in documents:
-            counts.update(cls._pattern.findall(document))
+            counts.update(_words(cls._version).findall(document))
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         return cls([word for word, _ in ranked[: max(1, vocabulary - 2)]])
 
@@ -208,18 +240,26 @@ class WordTokenizer(Tokenizer):
         found = self._pattern.findall(text)
         return list(dict.fromkeys(word for word in found if word not in self._ids))
 
+    def prompt(self, text: str) -> str:
+        """The text, with a blank before each word that is known with one alone."""
+        found = self._pattern.findall(text)
+        return "".join(
+            f" {word}" if word not in self._ids and f" {word}" in self._ids else word
+            for word in found
+        )
+
     def numbers(self) -> dict[str, int]:
         """Number by word."""
         return dict(self._ids)
 
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
-        return {"kind": self.kind, "words": self.words}
+        return {"kind": self.kind, "words": self.words, "version": self.version}
 
     @classmethod
     def from_plain(cls, value: dict[str, Any]) -> Self:
         """From JSON values."""
-        return cls(value["words"])
+        return cls(value["words"], int(value.get("version", 1)))
 
 
 class BytePairTokenizer(Tokenizer):
@@ -236,15 +276,19 @@ class BytePairTokenizer(Tokenizer):
     @classmethod
     def fit(cls, documents: Iterable[str], vocabulary: int = 10_000) -> Self:
         """Merge the most frequent pairs until the vocabulary is full; at least 257 entries."""
+        from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
         from tokenizers import Tokenizer as Backend
-        from tokenizers import decoders, models, pre_tokenizers, trainers
 
         if vocabulary < 257:
             raise ConfigError(
                 f"vocabulary is {vocabulary}; byte pairs start from 257 entries (256 bytes, END)"
             )
         backend = Backend(models.BPE())
-        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        # a text without blanks is one word, and the time for a word grows with its square
+        short = pre_tokenizers.Split(Regex(f".{{1,{_LONGEST_WORD}}}"), "isolated")
+        backend.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.ByteLevel(add_prefix_space=False), short]
+        )
         backend.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
             vocab_size=vocabulary,
@@ -298,6 +342,24 @@ TOKENIZERS: dict[str, type[Tokenizer]] = {
     tokenizer.kind: tokenizer
     for tokenizer in (CharacterTokenizer, ByteTokenizer, WordTokenizer, BytePairTokenizer)
 }
+
+
+def cautions(tokenizer: Tokenizer, texts: Iterable[str]) -> list[str]:
+    """What a person should know of a choice of tokens for these texts, a sentence each."""
+    if not isinstance(tokenizer, WordTokenizer):
+        return []
+    seen = spaceless = 0
+    for text in texts:
+        seen += sum(map(str.isalpha, text[:_LOOKED_AT]))
+        spaceless += len(_SPACELESS.findall(text[:_LOOKED_AT]))
+        if seen >= _LOOKED_AT:
+            break
+    if spaceless <= 0.3 * seen or not spaceless:
+        return []
+    return [
+        "much of the text is in a script that leaves no blanks between words, such as Chinese or "
+        "Thai, so that whole clauses are single words; choose --tokens characters or bpe"
+    ]
 
 
 def fit_tokenizer(kind: str, documents: Iterable[str], vocabulary: int) -> Tokenizer:
