@@ -3,8 +3,14 @@
 from dataclasses import replace
 
 import pytest
+import torch
+from machines import MACHINES
 
+from engram.cells import make_cell
+from engram.engine.compiled.plan import plan
 from engram.engine.cpu.codegen.target import limited
+from engram.engine.cpu.runtime import kernels
+from engram.engine.cpu.runtime.kernels import BackwardKind, Kernels
 from engram.errors import ConfigError
 from helpers.machines import MACHINES
 
@@ -41,3 +47,13 @@ def test_a_limit_above_the_machine_changes_nothing():
 def test_another_limit_is_refused():
     with pytest.raises(ConfigError, match="ENGRAM_VECTOR_BITS is '64'"):
         limited(MACHINES[256], "64")
+
+
+def test_a_cell_that_looks_at_rows_has_code_for_a_machine_with_a_matrix_unit(monkeypatch):
+    wide = MACHINES[512]
+    target = replace(wide, features=f"{wide.features},+amx-bf16,+amx-tile", matrix=True)
+    made = []
+    monkeypatch.setattr(kernels, "compile_module", lambda module, _: made.append(str(module)))
+    cell = Kernels(plan(make_cell("lstm-layer-norm")), torch.float32, target)
+    cell._compile(BackwardKind(resets=False, to_input=True, matrix=True))
+    assert "tdpbf16ps" in made[0]

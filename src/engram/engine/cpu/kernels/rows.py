@@ -135,7 +135,8 @@ class _Row:
         self.frame, self.stages, self.vectors, self.row = frame, stages, vectors, row
         self.code, self.hidden, self.graph = frame.code, frame.words["hidden"], stages.graph
         self.slots = {index: slot for slot, index in enumerate(stages.aside)}
-        target = replace(frame.target, vector_bits=self.code.format.bits)
+        # numbers by themselves: a matrix unit goes with the widest vectors alone
+        target = replace(frame.target, vector_bits=self.code.format.bits, matrix=False)
         self.scalar = Maths(self.code.builder, self.code.format, target)
 
     def emit(self, by_unit: Sequence[int], by_row: Sequence[int]) -> None:
