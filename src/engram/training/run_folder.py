@@ -17,7 +17,6 @@ import torch
 import yaml
 from filelock import FileLock, Timeout
 
-import engram
 from engram.errors import RunError
 from engram.files import (
     TEMPORARY,
@@ -32,6 +31,7 @@ from engram.files import (
 from engram.records import KINDS, Environment, Metrics, Record, Timing
 from engram.records.metrics import metrics_from, timing_from
 from engram.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from engram.version import __version__
 
 OWN = (
     *("config.yaml", "environment.json", "command.txt", "metrics.jsonl", "timings.jsonl"),
@@ -103,15 +103,10 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(cannot("write", path, error)) from error
-<<<<<<< HEAD
-        write_atomically(path / "command.txt", (shlex.join(command) + "\n").encode())
-        write_json(run.environment, environment().plain())
-=======
         write_atomically(
             path / "command.txt", (shlex.join(command) + "\n").encode("utf-8", "surrogateescape")
         )
-        write_json(run.environment, environment())
->>>>>>> data
+        write_json(run.environment, environment().plain())
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         write_atomically(run.config, text.encode())
         for replaced in path.glob(f"{_ASIDE}*"):
@@ -359,7 +354,7 @@ class RunFolder:
 def environment() -> Environment:
     """What a run that begins now depends on apart from its settings."""
     return Environment(
-        engram=engram.__version__,
+        engram=__version__,
         python=platform.python_version(),
         torch=torch.__version__,
         platform=platform.platform(),

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from machines import MACHINES
 
 from engram.cells import make_cell
 from engram.engine.compiled.plan import plan
