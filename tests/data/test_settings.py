@@ -2,9 +2,10 @@
 
 import pytest
 
-from engram.data import panel_reading, reading
+from engram.data.labelled import reading
+from engram.data.panels import reading as panel_reading
 from engram.data.settings import PanelSettings, ReadingSettings
-from engram.data.tables.table import SUFFIXES
+from engram.data.tables.reading import READERS
 
 
 @pytest.mark.parametrize(
@@ -13,4 +14,4 @@ from engram.data.tables.table import SUFFIXES
 )
 def test_every_suffix_and_every_made_set_is_named(settings, made):
     said = settings.model_fields["data"].description
-    assert all(name in said for name in (*SUFFIXES, *made))
+    assert all(name in said for name in (*READERS, *made))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from engram.data.text.documents import tokens
+from engram.data.text import tokens
 from engram.errors import ConfigError
 from engram.models import decoding
 from engram.models.decoding import (

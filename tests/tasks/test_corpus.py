@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from engram.data.arrays import spool
-from engram.data.text.documents import pieces, token_streams
+from engram.data.text import pieces, token_streams
 from engram.data.text.tokens import END, fit_tokenizer
 from engram.errors import ConfigError, DataError, RunError
 from engram.tasks import fitting

@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engram.data.labelled.pairs import read_pairs
+from engram.data.text import decoding
 from engram.data.text.decoding import lines_of
-from engram.data.text.documents import decoding
 from engram.errors import DataError, EngramError
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from engram.data.text.documents import decoding, pieces, read_text
+from engram.data.text import decoding, pieces
+from engram.data.text.documents import read_text
 from engram.data.text.pieces import Pieces
 from engram.data.text.tokens import END, TOKENIZERS, fit_tokenizer
 from engram.errors import DataError
