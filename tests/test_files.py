@@ -14,7 +14,6 @@ from engram.files import (
     cannot,
     copy_atomically,
     read_json,
-    read_yaml,
     with_numbers_of_python,
     write_atomically,
     write_json,
@@ -166,41 +165,6 @@ def test_numbers_that_json_lacks(tmp_path):
     back = with_numbers_of_python(again)
     assert back["a"] == value["a"]
     assert math.isnan(back["b"][0])
-
-
-def _yaml(tmp_path, text):
-    path = tmp_path / "a.yaml"
-    path.write_text(text)
-    return read_yaml(path)
-
-
-def test_yaml_of_plain_values(tmp_path):
-    text = "day: 2024-01-02\nhidden: 32\nnames: [a, b]\nrate: 1.5\nnone: null\nflag: true\n"
-    assert _yaml(tmp_path, text) == {
-        "day": "2024-01-02",
-        "hidden": 32,
-        "names": ["a", "b"],
-        "rate": 1.5,
-        "none": None,
-        "flag": True,
-    }
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ("a: &x [1]\nb: *x\n", r"references .* line 2, column 4"),
-        ("a: &x {c: 1}\nb:\n  <<: *x\n", "references"),
-        ("rate: 1\nhidden: 3\nrate: 2\n", "'rate' stands there twice.* line 3"),
-        ("a: !!python/object:os.system x\n", "could not determine a constructor"),
-        ("[" * 5000 + "]" * 5000, "nested too deeply"),
-        ("a: [1\n", "line 2"),
-    ],
-    ids=["reference", "merge", "twice", "object", "deep", "open"],
-)
-def test_yaml_that_is_rejected(tmp_path, text, fault):
-    with pytest.raises(ValueError, match=fault):
-        _yaml(tmp_path, text)
 
 
 def test_json_that_is_nested_too_deeply(tmp_path):

@@ -67,7 +67,16 @@ class NumericsError(EngramError, ArithmeticError):
 
 
 class EngramWarning(UserWarning):
-    """Something that a person should know of a fit that goes on."""
+    """Something that a person should know of a fit that goes on.
+
+    Example:
+        >>> import warnings
+        >>> import engram
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", engram.EngramWarning)
+        ...     model = engram.LanguageModel(hidden=4, lanes=2, steps=5, epochs=1)
+        ...     _ = model.fit("one two three " * 9)
+    """
 
 
 def did_you_mean(given: str, accepted: Iterable[str]) -> str:

@@ -8,8 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from engram.errors import RunError
 
 
@@ -82,7 +80,7 @@ def read_json(path: Path) -> Any:
         RunError: Where it cannot be read, or is not valid JSON (with line and column).
     """
     try:
-        return json.loads(_read_text(path))
+        return json.loads(read_text(path))
     except OSError as error:
         raise RunError(cannot("read", path, error)) from error
     except (ValueError, RecursionError) as error:
@@ -91,54 +89,17 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
-def read_yaml(path: Path) -> Any:
-    """Read a YAML file of plain values: text, numbers, lists, and names with values.
-
-    Dates stay text. Names that stand twice, and references from one place to another, which can
-    make a kilobyte a gigabyte, are rejected.
+def read_text(path: Path) -> str:
+    """Read a file of UTF-8 text that Engram may have written.
 
     Raises:
         OSError: Where it cannot be read.
-        ValueError: Where it is not such YAML, with line and column.
+        ValueError: Where it is not UTF-8, or larger than any such file.
     """
-    try:
-        return yaml.load(_read_text(path), _PlainLoader)
-    except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from None
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
-def _read_text(path: Path) -> str:
     size = path.stat().st_size
     if size > _MOST_BYTES:
         raise ValueError(f"it has {size:,} bytes, and {_MOST_BYTES:,} are the most")
     return path.read_text(encoding="utf-8")
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Reads values that JSON could hold as well."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith("timestamp")]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
-            raise yaml.composer.ComposerError(None, None, "references (*) are not accepted", mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for name, _ in node.value:
-            if isinstance(name, yaml.ScalarNode) and name.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{name.value!r} stands there twice", name.start_mark
-                )
-            seen.add(str(name.value))
-        return super().construct_mapping(node, deep)
 
 
 _MOST_BYTES = 1 << 28  # far above any description that is written, and still quick to read

@@ -25,6 +25,7 @@ from engram.errors import ConfigError, DataError, EngramError, EngramWarning, Ru
 from engram.estimators.stored import Classes
 from engram.records import Result
 from engram.training.run_folder import RunFolder
+from helpers.earlier import without_digests
 
 DRAW = np.random.default_rng(0)
 SERIES = DRAW.normal(size=(12, 6, 2))
@@ -407,6 +408,7 @@ def test_a_model_folder_of_a_run_has_labels_as_text(name, models, folders, tmp_p
     """As the command line writes it, which knows texts alone; there "11" is before "3"."""
     model, case = models[name], CASES[name]
     folder = shutil.copytree(folders[name], tmp_path / "model")
+    without_digests(folder)
     config = json.loads((folder / "config.json").read_text())
     del config["estimator"]
     (folder / "config.json").write_text(json.dumps(config))
@@ -462,6 +464,7 @@ def test_every_field_is_checked(name, folders, tmp_path):
     """What is read back is refused, or taken; nothing else comes of another value."""
     kind = type(CASES[name].made)
     folder = shutil.copytree(folders[name], tmp_path / "copy")
+    without_digests(folder)
     for file in ("config.json", "preprocess.json"):
         whole = json.loads((folder / file).read_text())
         places = [path for path in _places(whole) if "settings" not in path or len(path) < 2]

@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV
 import engram
 from engram.data.builtin.mackey_glass import mackey_glass
 from engram.errors import ConfigError, DataError, RunError
+from helpers.earlier import without_digests
 
 SMALL = {"units": 60, "density": 0.2, "warm_up": 20}
 
@@ -174,6 +175,7 @@ def test_a_folder_of_an_earlier_version_is_read(tmp_path):
     x, frequency = _waves(10, 30)
     model = engram.EchoState(target="class", units=20, density=0.5).fit(x, frequency > 0.2)
     model.save(tmp_path)
+    without_digests(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     sizes = json.loads((tmp_path / "preprocess.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config["parameters"]))

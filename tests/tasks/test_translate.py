@@ -8,6 +8,7 @@ from engram.errors import ConfigError, DataError, RunError
 from engram.tasks import fitting, translate
 from engram.tasks.pairs import TranslateSettings, read
 from engram.tasks.translate import TASK
+from helpers.earlier import without_digests
 from helpers.resuming import assert_resumed_is_uninterrupted
 
 SMALL = {"hidden": 24, "embedding": 12, "epochs": 3, "batch": 32, "rate": 0.01, "clip_norm": 1.0}
@@ -125,6 +126,7 @@ def test_a_stored_model_answers_the_same(trained, tmp_path):
 @pytest.mark.parametrize("longest", [None, [3], [0, 1], ["a", 1]])
 def test_damaged_preprocessing_is_refused(trained, tmp_path, longest):
     fitting.save(tmp_path, trained[0])
+    without_digests(tmp_path)
     path = tmp_path / "preprocess.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"longest": longest}))
     with pytest.raises(RunError, match="the longest lengths are damaged"):

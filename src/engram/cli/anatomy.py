@@ -37,7 +37,7 @@ def anatomy(folder: Path, argv: list[str]) -> int:
         prog=f"engram anatomy {run.path}",
         description="Measure on the run's own validation part, or on other data.",
     )
-    part, own = measured_part(flags, task, trained, argv)
+    part, own = measured_part(flags, run, task, trained, argv)
     initial = fitting.initial_model(task, trained, run)
     assert task.probe is not None
     probe = task.probe(trained, part)

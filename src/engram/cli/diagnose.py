@@ -35,7 +35,7 @@ def diagnose(folder: Path, argv: list[str]) -> int:
         prog=f"engram diagnose {run.path}",
         description="Measure on the run's own validation part, or on other data.",
     )
-    part, own = measured_part(flags, task, trained, argv)
+    part, own = measured_part(flags, run, task, trained, argv)
     assert task.probe is not None
     probe = task.probe(trained, part)
     memory = measure_memory(trained.model, probe)

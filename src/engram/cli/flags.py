@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 from pydantic.fields import FieldInfo
 
 from engram.errors import ConfigError, did_you_mean
-from engram.files import cannot, read_yaml
+from engram.files import cannot
 from engram.settings import Settings
 from engram.tasks.outlines.aliases import own_names, twice
 
@@ -199,6 +199,8 @@ def _read_config(given: str, task: str) -> dict[str, Any]:
             f"--config {given} is no file and no shipped configuration, "
             f"{did_you_mean(given, shipped)}"
         )
+    from engram.yaml_files import read_yaml
+
     try:
         value = read_yaml(path)
     except OSError as error:

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from engram.cli.flags import Parser, add_settings, settings_from
-from engram.cli.runs import open_run, require, trained_of
-from engram.data.paths import Found
 from engram.errors import ConfigError, DataError, RunError
 from engram.files import cannot
 
@@ -32,6 +30,7 @@ def main(argv: list[str]) -> int:
 
 def predict(folder: Path, argv: list[str]) -> int:
     """Run ``engram predict`` for a run of a task."""
+    from engram.cli.runs import open_run, require, trained_of
 
     run = open_run(folder)
     task, trained = trained_of(run)
@@ -77,6 +76,8 @@ def _refuse_input(out: Path, data: Iterable[str]) -> None:
     Raises:
         ConfigError: Where they would.
     """
+    from engram.data.paths import Found
+
     if not out.exists():
         return
     for given in data:

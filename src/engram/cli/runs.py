@@ -41,12 +41,14 @@ def require(task: Task, run: RunFolder, command: str, can: Callable[[Task], Any]
         )
 
 
-def measured_part(flags: Parser, task: Task, trained: Trained, argv: list[str]) -> tuple[Any, bool]:
+def measured_part(
+    flags: Parser, run: RunFolder, task: Task, trained: Trained, argv: list[str]
+) -> tuple[Any, bool]:
     """The data that a command measures on, and whether they are the run's own.
 
     Args:
         flags: Gets the flags that name other data.
-        task, trained: Of the run.
+        run, task, trained: What is measured.
         argv: What was typed after the run.
     """
     add_settings(flags, "other data than the run's own", task.judging)
@@ -57,7 +59,7 @@ def measured_part(flags: Parser, task: Task, trained: Trained, argv: list[str]) 
         return task.read_part(trained, judging), False
     if faults:
         raise ConfigError("; ".join(faults))
-    return task.read(trained.settings).held_out, True
+    return fitting.read_again(task, trained.settings, run).held_out, True
 
 
 def settings_of(run: RunFolder) -> tuple[Task, Any]:

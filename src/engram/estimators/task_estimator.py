@@ -14,8 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from engram.errors import EngramWarning
 from engram.estimators.base import Estimator
 from engram.estimators.stored import ESTIMATORS, KEY, Fitted, require_kind
-from engram.files import write_json
-from engram.models.storage import CONFIG, load_description
+from engram.models.storage import load_description
 from engram.tasks import fitting
 from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import Start
@@ -154,8 +153,7 @@ class TaskEstimator(Estimator):
             )
             fitted = Fitted(n_iter=outcome.updates, valid_loss=outcome.best_loss, classes=classes)
             if run is not None and not outcome.interrupted:
-                config, _ = load_description(run.model)
-                write_json(run.model / CONFIG, config | {KEY: fitted.plain()})
+                fitting.save(run.model, trained, {KEY: fitted.plain()})
                 fitting.conclude(self.task, fitting.Finished(trained, data, outcome, {}), run)
         self._take(trained, fitted)
         if outcome.interrupted:

@@ -157,6 +157,18 @@ def fit(
     return trained, outcome
 
 
+def read_again(task: Task, settings: Any, run: RunFolder) -> Data:
+    """Read the data of a run that is there; what it started from is read from its own copy.
+
+    The settings themselves, and what is written, name what was typed: equal runs are equal files.
+
+    Raises:
+        DataError, RunError: As the task's ``read``.
+    """
+    own = _own_start(settings, run)
+    return task.read(settings if own is None else settings.model_copy(update={"start": own}))
+
+
 def initial_model(task: Task, trained: Trained, run: RunFolder) -> nn.Module:
     """The model of a run as it was before its first update.
 
@@ -256,12 +268,10 @@ def train_run(
     """
     named = getattr(settings, "start", None)
     own = _own_start(settings, run) if create is None else None
-    # what is written names the start that was typed, so that equal runs are equal files
-    reading = settings if own is None else settings.model_copy(update={"start": own})
     with ExitStack() as until_the_end:
         with parallel.process_group():
             first = parallel.rank() == 0
-            data = task.read(reading)
+            data = task.read(settings) if create is not None else read_again(task, settings, run)
             if create is not None:
                 prepare(task, settings, data)  # its faults come before a folder is made or replaced
             if create is not None and first:

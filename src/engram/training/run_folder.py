@@ -22,7 +22,6 @@ from engram.files import (
     TEMPORARY,
     cannot,
     read_json,
-    read_yaml,
     with_numbers_of_json,
     with_numbers_of_python,
     write_atomically,
@@ -32,6 +31,7 @@ from engram.records import KINDS, Environment, Metrics, Record, Timing
 from engram.records.metrics import metrics_from, timing_from
 from engram.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from engram.version import __version__
+from engram.yaml_files import read_yaml
 
 OWN = (
     *("config.yaml", "environment.json", "command.txt", "metrics.jsonl", "timings.jsonl"),
