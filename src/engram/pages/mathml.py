@@ -87,7 +87,12 @@ class _Reader:
     def scripted(self) -> str:
         """One thing, with what stands beside it above and below."""
         token = self.peek()
-        base = self.one()
+        made = self.with_scripts(token, self.one())
+        parted = token[1:] in _FUNCTIONS and self.peek() not in ("(", "\\left")
+        return f'{made}<mspace width="0.17em"/>' if parted else made
+
+    def with_scripts(self, token: str, base: str) -> str:
+        """A thing with what stands beside it; ``token`` says what it is."""
         below = above = ""
         while self.peek() in ("_", "^", "'"):
             sign = self.take()

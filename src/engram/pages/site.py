@@ -91,4 +91,4 @@ def place_on_site(link: str, place: str) -> str | None:
 
 def _folded(diagram: str) -> str:
     lines = "".join(f"    {line}\n" for line in diagram.splitlines())
-    return f'??? note "Diagram, as Mermaid draws it"\n\n    ```text\n{lines}    ```\n'
+    return f'??? note "Diagram, as source for Mermaid"\n\n    ```text\n{lines}    ```\n'
