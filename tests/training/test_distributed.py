@@ -13,7 +13,7 @@ from engram.cli.main import main
 from engram.records import Result
 from engram.tasks.registry import TASKS
 from engram.training.run_folder import RunFolder
-from helpers import children
+from helpers import children, killing
 from helpers.every_task import commands
 
 pytestmark = pytest.mark.slow
@@ -29,18 +29,31 @@ FLAGS = [
 
 
 TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-TRAIN_ALL = """
-import json, os, sys
+RUN_ALL = """
+import json, os, signal, sys
 from pathlib import Path
 import torch.distributed as dist
 from engram.cli.main import main
+from engram.training.loop import _Training
 
 os.environ |= {{"RANK": "{rank}", "WORLD_SIZE": "2"}}
 # once: a process that leaves a group does not find another
 dist.init_process_group("gloo", "file://{folder}/meeting", rank={rank}, world_size=2)
-for command in json.loads(Path("{folder}/commands.json").read_text()):
-    if main(command) != 0:
-        sys.exit(f"failed: {{command}}")
+update = _Training.update
+asked_at = None  # the update at which one of the two processes is asked to stop
+
+
+def watched(self, batch, request):
+    if {rank} == 1 and self.progress.update == asked_at:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return update(self, batch, request)
+
+
+_Training.update = watched
+for command, asked_at, status in json.loads(Path("{folder}/commands.json").read_text()):
+    found = main(command)
+    if found != (status if {rank} == 0 else 0):
+        sys.exit(f"{{command}} ended with {{found}}")
 dist.destroy_process_group()
 """
 DROPPING = [
@@ -75,15 +88,20 @@ def runs(tmp_path_factory):
     }
     for task, command in flags.items():
         assert main([*command, "--run-dir", str(folder / "one" / task)]) == 0
-    together = [[*c, "--run-dir", str(folder / "two" / task)] for task, c in flags.items()]
+    together = []
+    for task, command in flags.items():
+        together.append(([*command, "--run-dir", str(folder / "two" / task)], None, 0))
+        stopped = str(folder / "stopped" / task)
+        together.append(([*command, "--run-dir", stopped], 2, 130))
+        together.append((["resume", stopped], None, 0))
     (folder / "commands.json").write_text(json.dumps(together))
     printed = [folder / "printed by 0", folder / "printed by 1"]
     started = [
-        children.python(TRAIN_ALL.format(rank=rank, folder=folder), path)
+        children.python(RUN_ALL.format(rank=rank, folder=folder), path)
         for rank, path in enumerate(printed)
     ]
     for child, path in zip(started, printed, strict=True):
-        children.ended_well(child, path)
+        children.ended_well(child, path, seconds=300)
     return folder
 
 
@@ -100,6 +118,12 @@ def test_two_processes_are_one_in_every_task(runs, name):
     assert len(lines[0]) == len(lines[1])
     for a, b in zip(*lines, strict=True):
         assert a.loss == pytest.approx(b.loss, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_stopped_and_resumed_by_two_is_uninterrupted(runs, name):
+    changed = killing.different(runs / "two" / name, runs / "stopped" / name)
+    assert [each for each in changed if each != "checkpoints/last/previous.safetensors"] == []
 
 
 def test_two_processes_are_one(tmp_path, capsys):
