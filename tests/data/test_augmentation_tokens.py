@@ -14,7 +14,7 @@ from engram.errors import ConfigError
 from engram.models.many_to_many import ManyToMany
 from engram.tasks import fitting
 from engram.tasks import language_model as task
-from engram.training.run_folder import RunFolder
+from helpers.resuming import assert_resumed_is_uninterrupted
 
 TEXT = "the quick brown fox jumps over the lazy dog. " * 60
 TOKENIZER = fit_tokenizer("characters", [TEXT], 100)
@@ -161,16 +161,9 @@ def _trained(settings, **options):
 
 
 def test_interrupted_and_resumed_is_uninterrupted(tmp_path):
-    settings = _settings(schedule="constant")
-    cut = RunFolder.create(tmp_path / "cut", settings.plain(), ["test"])
-    _trained(_settings(max_updates=33, schedule="constant"), run=cut)
-    steady = RunFolder.create(tmp_path / "steady", settings.plain(), ["test"])
-    _trained(settings, run=steady)
-    _trained(settings, run=cut, resume=True)
-    weights = [
-        (folder.path / "model" / "model.safetensors").read_bytes() for folder in (cut, steady)
-    ]
-    assert weights[0] == weights[1]
+    settings = _settings()
+    corpus = task.make_data(settings, [TEXT])
+    assert_resumed_is_uninterrupted(task.TASK, settings, corpus, tmp_path, 33)
 
 
 def test_training_reads_noise_and_nothing_else_does(monkeypatch):
