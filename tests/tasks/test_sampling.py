@@ -88,6 +88,7 @@ def _likeliest(trained, prompt, length):
     return trained.preprocess.tokenizer.decode(written)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
