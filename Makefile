@@ -17,7 +17,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope
 test: $(VENV)/.dev  ## run the tests (minutes)
 	$(PYTEST)
 
-test-quick: $(VENV)/.dev  ## run the tests that are not slow, of every part (a minute and a half)
+test-quick: $(VENV)/.dev  ## run the tests that are not slow, of every part
 	$(PYTEST) -m 'not slow'
 
 check: $(VENV)/.dev  ## lint, types, import contracts

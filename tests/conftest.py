@@ -7,8 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from helpers.abilities import not_tested
+
+# No test measures time: a machine may be slow, or have other work.
+settings.register_profile("engram", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("engram")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -19,6 +19,7 @@ WITH_CODE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", WITH_CODE, ids=lambda path: path.name)
 def test_code_runs(path):
     blocks = re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
@@ -28,6 +29,7 @@ def test_code_runs(path):
         exec(compile(block, str(path), "exec"), names)
 
 
+@pytest.mark.slow
 def test_code_of_the_readme_runs(tmp_path, monkeypatch):
     """With the names that a reader has of his own: texts, and tensors of a sequence."""
     monkeypatch.chdir(tmp_path)

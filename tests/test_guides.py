@@ -21,6 +21,7 @@ GUIDES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GUIDES)
 def test_a_guide_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -173,6 +173,7 @@ def test_gradients_equal_finite_differences(name, marks, reverse):
     assert _checked(ALL_CELLS[name], MARKS[marks](2, 3) | {"reverse": reverse})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lstm", "Minimal"])
 def test_second_gradients_equal_finite_differences(name):
     assert _checked(ALL_CELLS[name], MARKS["lengths"](2, 3), torch.autograd.gradgradcheck)

@@ -99,6 +99,7 @@ def test_finetune_of_a_loaded_model_with_settings_that_have_no_parameter(tmp_pat
     assert again.score(TEXT) == model.score(TEXT)
 
 
+@pytest.mark.slow
 def test_finetune_with_a_run_dir_is_resumable(fitted, tmp_path):
     model = clone(fitted).fit(TEXT).finetune(OTHER, run_dir=tmp_path / "run")
     run = RunFolder.open(tmp_path / "run")

@@ -56,6 +56,7 @@ def test_ragged_lists_and_labels_of_any_kind():
     )
 
 
+@pytest.mark.slow
 def test_a_grid_over_ragged_lists():
     series, y = _waves(60)
     search = GridSearchCV(engram.SequenceClassifier(**SMALL), {"cell": ["gru", "elman"]}, cv=2)

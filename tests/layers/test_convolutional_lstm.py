@@ -119,6 +119,7 @@ def test_a_reset_begins_a_separate_run():
     assert_close(output[:, 0], layer(x, state)[0][:, 0])
 
 
+@pytest.mark.slow
 @by_peepholes
 def test_gradients_are_finite_differences(peepholes):
     layer = ConvLSTM(1, 2, peepholes=peepholes and (3, 2), dtype=torch.float64)

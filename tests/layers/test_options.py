@@ -169,6 +169,7 @@ def test_a_learnt_start_begins_at_zero_and_is_a_state_of_its_own_layer(bidirecti
     assert (layer.initial_h == 0).all()
 
 
+@pytest.mark.slow
 @by_direction
 @pytest.mark.parametrize("engine", ["auto", "reference"])
 def test_gradients_of_a_learnt_start_are_finite_differences(bidirectional, engine):

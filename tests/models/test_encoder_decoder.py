@@ -102,6 +102,7 @@ def test_a_hypothesis_has_the_probability_that_teacher_forcing_gives(kind):
                 torch.testing.assert_close(hypothesis.attention, weights[:, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_against_finite_differences(kind):
     model = _model(**({"hidden": 3, "embedding": 2} | KINDS[kind])).double()
@@ -251,6 +252,7 @@ def _learn_to_reverse(updates, **settings):
     return sum(right) / len(right)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

@@ -104,6 +104,7 @@ def test_classes(tmp_path):
         TASK.predict(model, caption.CaptionAsking(data=["a.png"]))
 
 
+@pytest.mark.slow
 def test_numbers(tmp_path):
     path = tmp_path / "points.csv"
     draw = np.random.default_rng(0)

@@ -175,6 +175,7 @@ def _write(path, examples):
     path.write_text("review,verdict\n" + "".join(f"{text},{label}\n" for text, label in rows))
 
 
+@pytest.mark.slow
 def test_from_a_file_to_answers_by_the_command_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _write(tmp_path / "train.csv", _texts(200))

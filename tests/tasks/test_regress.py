@@ -105,6 +105,7 @@ def test_data_that_cannot_be_learnt(parts, said):
         regress.make_data(_settings(), parts)
 
 
+@pytest.mark.slow
 def test_from_a_file_to_answers_by_the_command_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, count, seed in (("train", 200, 0), ("test", 50, 1)):

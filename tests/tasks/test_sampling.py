@@ -94,6 +94,7 @@ def _likeliest(trained, prompt, length):
     return trained.preprocess.tokenizer.decode(written)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

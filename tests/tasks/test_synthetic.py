@@ -54,6 +54,7 @@ def test_every_problem_is_trained_measured_and_asked(problem):
     assert all({"asked", "wanted", "predicted"} <= set(row) for row in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_what_answers_right_is_measured_so(problem):
     settings = settings_of(problem)
@@ -109,6 +110,7 @@ def test_every_update_and_part_has_sequences_of_its_own():
     assert other.digest != data.digest == synthetic.read(settings).digest
 
 
+@pytest.mark.slow
 def test_is_learnt():
     settings = settings_of(
         "latch", length=20, hidden=16, epochs=6, epoch_updates=50, batch=32, rate=1e-2

@@ -165,6 +165,7 @@ def _write(path, tagged):
     path.write_text("\n".join(lines))
 
 
+@pytest.mark.slow
 def test_from_a_file_to_answers_by_the_command_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _write(tmp_path / "train.conll", _sentences(200))

@@ -52,6 +52,7 @@ def test_reading_splits_by_the_seed(pairs):
     assert len(none.test.pairs) == len(none.train.pairs) == 1200
 
 
+@pytest.mark.slow
 def test_dates_are_made():
     data = read(TranslateSettings(data=["dates"], made=200))
     assert len(data.train.pairs) == 200
@@ -190,6 +191,7 @@ def test_lines_with_an_empty_side_are_told(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_commands(pairs, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     flags = ["--hidden", "16", "--epochs", "1", "--run-dir", "run"]
@@ -211,6 +213,7 @@ def test_commands(pairs, tmp_path, monkeypatch, capsys):
     assert "there is nothing to translate" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_of_dates_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     flags = ["--config", "dates", "--made", "64", "--hidden", "8", "--run-dir", "run"]

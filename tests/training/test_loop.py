@@ -87,6 +87,7 @@ def test_every_optimiser_and_schedule_lowers_the_loss(optimizer, schedule):
     assert outcome.best_loss < 0.95 * math.log(corpus.preprocess.tokenizer.size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokens", ["characters", "bytes", "words", "bpe"])
 def test_every_tokenizer_trains(tokens):
     settings = _settings(tokens=tokens, vocabulary=300, steps=4, lanes=2, epochs=1)
@@ -220,6 +221,7 @@ def test_averaged_weights_are_evaluated_and_kept(tmp_path, valid):
     assert all(torch.equal(stored[name], weights[name]) for name in weights)
 
 
+@pytest.mark.slow
 def test_labels_are_smoothed_in_training_alone(tmp_path):
     losses = {}
     for smoothing in (0.0, 0.4):
@@ -260,6 +262,7 @@ def test_the_rate_follows_the_length_of_the_window(monkeypatch):
     assert rates == pytest.approx([0.5 * length / 20 for length in lengths])
 
 
+@pytest.mark.slow
 def test_resuming_with_other_random_numbers_would_be_seen(tmp_path):
     """Planted fault: dropout that goes on from another place changes the weights."""
     settings = _settings()
@@ -420,6 +423,7 @@ def test_divergence_by_a_huge_rate_is_reported(tmp_path):
         fitting.fit(task.TASK, settings, corpus, run=_run(tmp_path / "run", settings))
 
 
+@pytest.mark.slow
 def test_full_disk_is_reported_and_the_run_goes_on_later(tmp_path, monkeypatch):
     settings = _settings()
     corpus = task.make_data(settings, [TEXT])

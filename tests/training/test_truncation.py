@@ -42,6 +42,7 @@ def _by_hand(model, inputs, targets, update, k1, k2):
     return [p.grad.clone() for p in model.parameters()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["lstm", "gru", "elman"])
 @pytest.mark.parametrize(
     ("k1", "k2"), [(4, 4), (4, 10), (4, 2), (1, 6), (6, 1), (3, 7), (5, 100), (1, 1)]

@@ -7,6 +7,7 @@ from engram.data.builtin.dates import FIRST, LANGUAGES, LAST, SHARES, date_pairs
 from engram.errors import ConfigError
 
 
+@pytest.mark.slow
 def test_no_text_stands_for_two_dates():
     """Over one year, and every way to write its days in every language."""
     meanings = defaultdict(set)

@@ -19,6 +19,7 @@ def test_a_finer_step_changes_little(monkeypatch):
     np.testing.assert_allclose(coarse, fine, atol=5e-5)
 
 
+@pytest.mark.slow
 def test_the_equation_holds():
     series = mackey_glass(800, substeps=20, seed=2)[:, 0]
     # fourth-order differences of the series at t = 0, 1, 2, …
@@ -31,6 +32,7 @@ def test_the_equation_holds():
     assert series.std() == pytest.approx(0.23, abs=0.02)
 
 
+@pytest.mark.slow
 def test_runs_differ_and_seeds_repeat():
     two = mackey_glass(50, runs=2)
     assert np.abs(two[:, 0] - two[:, 1]).max() > 1e-3

@@ -68,6 +68,7 @@ def test_lines_are_those_of_the_file(tmp_path):
         _read(_file(tmp_path, "a.jsonl", content))
 
 
+@pytest.mark.slow
 def test_a_line_of_a_million_characters(tmp_path):
     long = "word " * 4_000_000
     path = _file(tmp_path, "a.csv", f"text,label\n{long},x\nshort,y\n")

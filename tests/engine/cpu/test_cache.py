@@ -37,6 +37,7 @@ def test_made_once_and_then_taken_from_the_disk(folder):
     assert not list(folder.glob(".*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage", [lambda b: b[:-3], lambda b: b[:50] + b"x" + b[51:], lambda b: b""]
 )

@@ -111,6 +111,7 @@ def test_one_graph_takes_any_size():
         _compare(layer, compiled, x, reset=torch.rand(batch, steps) < 0.3)
 
 
+@pytest.mark.slow
 def test_one_graph_takes_any_lengths():
     layer = engram.LSTM(4, 7, bidirectional=True, dtype=torch.float64)
     compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
@@ -126,6 +127,7 @@ def test_lengths_that_cannot_be_are_refused_in_a_graph_too(lengths):
         compiled(torch.randn(3, 3, 4), lengths=torch.tensor(lengths))
 
 
+@pytest.mark.slow
 def test_a_step_in_a_graph():
     layer = engram.LSTM(4, 7, num_layers=2)
     compiled = torch.compile(layer.step, backend="aot_eager")

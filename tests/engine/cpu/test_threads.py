@@ -25,6 +25,7 @@ def _problem(batch, cell="lstm", features=5):
 
 # minGRU's threads do not wait for each other, unless the input's gradient, of many features, needs
 # the gradients of all units; a cell that looks at whole rows has threads share its rows
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cell", "features"),
     [("lstm", 5), ("mingru", 5), ("mingru", 64), ("lstm-layer-norm", 5), ("lstm-layer-norm", 64)],
