@@ -92,7 +92,7 @@ def runs(tmp_path_factory):
     for task, command in flags.items():
         together.append(([*command, "--run-dir", str(folder / "two" / task)], None, 0))
         stopped = str(folder / "stopped" / task)
-        together.append(([*command, "--run-dir", stopped], 2, 130))
+        together.append(([*command, "--run-dir", stopped], 1, 130))
         together.append((["resume", stopped], None, 0))
     (folder / "commands.json").write_text(json.dumps(together))
     printed = [folder / "printed by 0", folder / "printed by 1"]

@@ -1,5 +1,6 @@
 """A training that is killed with SIGKILL at any moment, and resumed, is as one that was not."""
 
+import os
 import random
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import time
 
 import pytest
 
+from engram.training.interrupt import stop_on_signal
 from helpers import children
 
 pytestmark = pytest.mark.slow
@@ -87,3 +89,24 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, train):
     assert f"engram resume {run}" in printed
     assert (run / "checkpoints" / "last" / "state.safetensors").exists()
     assert _sample(run)
+
+
+def test_a_process_of_torchrun_stops_when_torchrun_is_gone(monkeypatch):
+    """Killed with SIGKILL, torchrun can stop none of its processes."""
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    with stop_on_signal() as request:
+        assert not request.made
+        monkeypatch.setattr("os.getppid", lambda: 1)
+        assert request.made
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID")
+    with stop_on_signal() as request:
+        assert not request.made
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_ask_to_stop_and_are_put_back(number):
+    before = signal.getsignal(number)
+    with stop_on_signal() as request:
+        os.kill(os.getpid(), number)
+        assert request.made
+    assert signal.getsignal(number) == before
