@@ -10,6 +10,7 @@ from engram.errors import ConfigError, DataError, RunError
 from engram.tasks import caption, fitting
 from engram.tasks.caption import TASK
 from engram.tasks.captions import CaptionSettings, make_data, read
+from helpers.earlier import without_digests
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -163,6 +164,7 @@ def test_classes_without_attention_only():
 )
 def test_damaged_preprocessing_is_refused(trained, tmp_path, change):
     fitting.save(tmp_path, trained[0])
+    without_digests(tmp_path)
     path = tmp_path / "preprocess.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(RunError, match="what captions are about is damaged"):

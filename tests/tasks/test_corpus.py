@@ -27,6 +27,7 @@ from engram.tasks.language_model import (
     score_stream,
 )
 from engram.tasks.task import Data, Trained
+from helpers.earlier import without_digests
 
 ANY = hypothesis_settings(deadline=None, derandomize=True, max_examples=200)
 _documents = st.lists(st.text("abc \n", max_size=12), min_size=1, max_size=6)
@@ -322,6 +323,7 @@ def _change(path, **changes):
 )
 def test_damaged_model_folder(tmp_path, name, changes, text):
     fitting.save(tmp_path, _trained())
+    without_digests(tmp_path)
     _change(tmp_path / name, **changes)
     with pytest.raises(RunError) as caught:
         fitting.load(TASK, tmp_path)
@@ -333,5 +335,8 @@ def test_weights_of_another_folder(tmp_path):
     fitting.save(tmp_path / "a", _trained())
     fitting.save(tmp_path / "b", _trained(layers=2))
     shutil.copy(tmp_path / "b" / "model.safetensors", tmp_path / "a")
+    with pytest.raises(RunError, match="was changed after the weights were saved"):
+        fitting.load(TASK, tmp_path / "a")
+    without_digests(tmp_path / "a")
     with pytest.raises(RunError, match="is of another model: it lacks nothing"):
         fitting.load(TASK, tmp_path / "a")

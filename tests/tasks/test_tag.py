@@ -12,6 +12,7 @@ from engram.data.tagging.tagged import Lists, Tagged
 from engram.errors import ConfigError, DataError, RunError
 from engram.models.tagger import Tagger, TaggerSettings
 from engram.tasks import fitting, tag
+from helpers.earlier import without_digests
 from helpers.resuming import assert_resumed_is_uninterrupted
 
 NAMES = ["Anna Berg", "Tom Fox", "Maria de Lima", "Li Wei", "Omar Haddad"]
@@ -113,6 +114,7 @@ def test_a_saved_model_gives_the_same_answers(tmp_path, make):
     again = fitting.load(tag.TASK, tmp_path)
     new = make(7, 9)
     assert list(tag.predict(again, new)) == list(tag.predict(trained, new))
+    without_digests(tmp_path)
     for damaged, said in (
         ('{"inputs": {}}', "list of tags is damaged"),
         ('{"inputs": {"words": 3}, "tags": ["a", "b"]}', "vocabulary of words is damaged"),
