@@ -48,8 +48,8 @@ def main() -> int:
     return 1 if hurt else 0
 
 
-def _attack(training: list[str], folder: Path, given: argparse.Namespace) -> Iterator[str | None]:
-    """What each attack did to a run; None where it did nothing."""
+def _attack(training: list[str], folder: Path, given: argparse.Namespace) -> Iterator[str]:
+    """What each attack did to a run; empty where it did nothing."""
     folder.mkdir(exist_ok=True)
     whole, killed, partial = (folder / name for name in ("whole", "killed", "partial"))
 
@@ -67,11 +67,10 @@ def _attack(training: list[str], folder: Path, given: argparse.Namespace) -> Ite
     for kind, at in (*points, *moments):
         shutil.rmtree(killed, ignore_errors=True)
         faults = killing.faults_of_a_kill(train, whole, killed, **{kind: at})
-        yield f"killed at {kind} {at}: {faults}" if faults else None
+        yield f"killed at {kind} {at}: {faults}" if faults else ""
     killing.run(train(partial), partial, operation=ended.operations * 2 // 3)
     data = training[training.index("--data") :][:2] if "--data" in training else []
-    for _ in range(given.damages):
-        yield from damage.faults_of_damage(whole, partial, data, draw, count=1) or [None] * 3
+    yield from damage.attacks(whole, partial, data, draw, given.damages)
 
 
 if __name__ == "__main__":

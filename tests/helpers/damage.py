@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +90,10 @@ def _change_value(value: Any, draw: random.Random) -> str:
         return f"{names} = {str(new)[:20]}"
 
 
-def faults_of_damage(
+def attacks(
     whole: Path, partial: Path, data: list[str], draw: random.Random, count: int
-) -> list[str]:
-    """Damage copies of two runs, use them, and say what ended as nothing may end.
+) -> Iterator[str]:
+    """Damage copies of two runs and use them; say of each what ended as nothing may end, or "".
 
     A damaged run is either refused in one sentence, or used as if it were whole: no traceback, no
     hang, no figure and no weight that changed without a word.
@@ -102,23 +103,20 @@ def faults_of_damage(
         partial: The same one, killed on its way.
         data: Flags of ``engram eval`` that name its data.
         draw: What is damaged, and how.
-        count: How often, of each of the two.
+        count: How often for each of the commands that use them.
     """
     figures = killing.run(["eval", str(whole), *data], whole, limit=60)
     assert figures.status == 0, figures.printed
-    faults = []
     copy = whole.with_name("damaged")
-    for source, command in ((whole, ["eval"]), (whole, ["info"]), (partial, ["resume"])):
+    for source, command in ((whole, "eval"), (whole, "info"), (partial, "resume")):
         for _ in range(count):
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(source, copy)
             how = _damage(copy, draw)
-            flags = data if command == ["eval"] else []
-            ended = killing.run([*command, str(copy), *flags], copy, limit=60)
-            fault = _fault(ended, command[0], figures, whole, copy, how)
-            if fault:
-                faults.append(f"{command[0]} after {how}: {fault}")
-    return faults
+            flags = data if command == "eval" else []
+            ended = killing.run([command, str(copy), *flags], copy, limit=60)
+            fault = _fault(ended, command, figures, whole, copy, how)
+            yield fault and f"{command} after {how}: {fault}"
 
 
 def _fault(

@@ -9,6 +9,7 @@ from engram.estimators.inputs import texts
 from engram.estimators.stored import Fitted
 from engram.estimators.task_estimator import TaskEstimator
 from engram.tasks import language_model
+from engram.tasks.outlines.language_model import LanguageModelSettings
 from engram.tasks.sampling import stream_sample
 from engram.tasks.task import Task, Trained
 from engram.tasks.transfer import Start, starting_values
@@ -118,9 +119,7 @@ class LanguageModel(TaskEstimator):
         """
         start = self._trained()
         begun = Start.of(start)
-        values = starting_values(
-            language_model.NAME, language_model.LanguageModelSettings, begun
-        ) | {
+        values = starting_values(language_model.NAME, LanguageModelSettings, begun) | {
             "start": None,
             "data": ["X"],
             "freeze": list(freeze),
@@ -131,7 +130,7 @@ class LanguageModel(TaskEstimator):
         values |= {} if rate is None else {"rate": rate}
         values |= {} if epochs is None else {"epochs": epochs}
         values |= {} if run_dir is None else {"start": str(RunFolder(Path(run_dir)).start)}
-        settings = language_model.LanguageModelSettings.checked(values, "LanguageModel.finetune")
+        settings = LanguageModelSettings.checked(values, "LanguageModel.finetune")
         known = language_model.kept_tokenizer(settings, begun)
         data = language_model.make_data(settings, _documents(X), known=known)
         return self._fit(

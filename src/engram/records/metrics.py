@@ -1,11 +1,14 @@
 """The lines of metrics.jsonl and timings.jsonl: what a training tells while it runs."""
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from engram.errors import RunError
+from engram.records.record import adapter_of
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -87,11 +90,6 @@ class Timing:
         return asdict(self)
 
 
-_METRICS: TypeAdapter[Logged] = TypeAdapter(Logged)
-_EVALUATED: TypeAdapter[Evaluated] = TypeAdapter(Evaluated)
-_TIMING: TypeAdapter[Timing] = TypeAdapter(Timing)
-
-
 def metrics_from(line: Any, source: str) -> Metrics:
     """Undo ``line()`` of metrics.
 
@@ -101,12 +99,12 @@ def metrics_from(line: Any, source: str) -> Metrics:
     values = dict(line) if isinstance(line, dict) else {}
     kind = values.pop("kind", None)
     if kind == Evaluated.kind:
-        return _checked(_EVALUATED, values, source)
+        return _checked(Evaluated, values, source)
     if kind != Logged.kind:
         raise RunError(f"{source} is damaged (it is not a line of metrics); remove it")
     own = {each.name for each in fields(Logged)}
     penalties = {name: values.pop(name) for name in list(values) if name not in own}
-    return _checked(_METRICS, values | {"penalties": penalties}, source)
+    return _checked(Logged, values | {"penalties": penalties}, source)
 
 
 def timing_from(line: Any, source: str) -> Timing:
@@ -115,12 +113,13 @@ def timing_from(line: Any, source: str) -> Timing:
     Raises:
         RunError: For anything else, naming the source.
     """
-    return _checked(_TIMING, line, source)
+    return _checked(Timing, line, source)
 
 
-def _checked(adapter: TypeAdapter[Any], values: Any, source: str) -> Any:
+def _checked(kind: type[K], values: Any, source: str) -> K:
     try:
-        return adapter.validate_python(values)
+        made: K = adapter_of(kind).validate_python(values)
+        return made
     except ValidationError as error:
         fault = error.errors()[0]
         name = ".".join(map(str, fault["loc"]))

@@ -56,7 +56,7 @@ class Record:
         if digest not in (None, _digest(fields)):
             raise RunError(f"{source} was changed after it was written; {_REMEDY}")
         try:
-            made: Self = _adapter(cls).validate_python(cls.upgraded(fields, version))
+            made: Self = adapter_of(cls).validate_python(cls.upgraded(fields, version))
         except (ValidationError, KeyError, TypeError, ValueError, AttributeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise RunError(f"{source} is damaged ({reason}); {_REMEDY}") from None
@@ -72,7 +72,8 @@ _REMEDY = "restore it, or remove it and measure again"
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 
 
-def _adapter(kind: type) -> TypeAdapter[Any]:
+def adapter_of(kind: type) -> TypeAdapter[Any]:
+    """What checks values for a dataclass; made on first use."""
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = TypeAdapter(kind)
     return _ADAPTERS[kind]

@@ -13,8 +13,12 @@ from engram.data.builtin.scenes import scenes
 from engram.data.images.captions import Captions, read_captions
 from engram.data.text.tokens import Tokenizer, fit_tokenizer, tokenizer_from_plain
 from engram.errors import ConfigError, DataError
-from engram.tasks.outlines.caption import CaptionPartSettings, CaptionsSettings, Kind
-from engram.tasks.outlines.caption import CaptionSettings as CaptionSettings
+from engram.tasks.outlines.caption import (
+    CaptionPartSettings,
+    CaptionSettings,
+    CaptionsSettings,
+    Kind,
+)
 from engram.tasks.task import Data
 from engram.tasks.writing import encoded
 

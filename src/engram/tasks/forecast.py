@@ -24,8 +24,7 @@ from engram.models.multi_horizon import MultiHorizon
 from engram.records import Report
 from engram.tasks import backtest
 from engram.tasks.backtest import Backtest
-from engram.tasks.outlines.forecast import OUTLINE, stride_of
-from engram.tasks.outlines.forecast import ForecastSettings as ForecastSettings
+from engram.tasks.outlines.forecast import OUTLINE, ForecastSettings, stride_of
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.task import Data, Task, Trained
 from engram.training.evaluation import mean_loss

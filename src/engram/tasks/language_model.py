@@ -32,8 +32,7 @@ from engram.models.many_to_many import ManyToMany
 from engram.models.settings import ModelSettings
 from engram.records import Report
 from engram.settings import Settings
-from engram.tasks.outlines.language_model import OUTLINE, SamplingSettings
-from engram.tasks.outlines.language_model import LanguageModelSettings as LanguageModelSettings
+from engram.tasks.outlines.language_model import OUTLINE, LanguageModelSettings, SamplingSettings
 from engram.tasks.probe import CONTEXTS, ROWS, Probe, Single, choose_targets
 from engram.tasks.sampling import stream_sample
 from engram.tasks.task import Data, Task, Trained

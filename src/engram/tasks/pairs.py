@@ -14,8 +14,7 @@ from engram.data.labelled.examples import taken
 from engram.data.labelled.pairs import Pairs, read_pairs
 from engram.data.text.tokens import Tokenizer, fit_tokenizer, tokenizer_from_plain
 from engram.errors import DataError
-from engram.tasks.outlines.translate import PairSettings
-from engram.tasks.outlines.translate import TranslateSettings as TranslateSettings
+from engram.tasks.outlines.translate import PairSettings, TranslateSettings
 from engram.tasks.task import Data
 from engram.tasks.writing import encoded
 

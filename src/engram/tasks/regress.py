@@ -29,8 +29,7 @@ from engram.tasks.examples import (
     read_split,
     source,
 )
-from engram.tasks.outlines.regress import OUTLINE
-from engram.tasks.outlines.regress import RegressSettings as RegressSettings
+from engram.tasks.outlines.regress import OUTLINE, RegressSettings
 from engram.tasks.probe import Probe
 from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import known_encoding

@@ -26,8 +26,7 @@ from engram.models.many_to_many import State
 from engram.models.tagger import Tagger
 from engram.records import Report, ReportTable
 from engram.settings import Settings
-from engram.tasks.outlines.tag import OUTLINE
-from engram.tasks.outlines.tag import TagSettings as TagSettings
+from engram.tasks.outlines.tag import OUTLINE, TagSettings
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.spans import are_spans, compare
 from engram.tasks.task import Data, Task, Trained

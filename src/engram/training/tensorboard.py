@@ -1,5 +1,6 @@
 """TensorBoard: a training's metrics as event files, through the reporter protocol."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class TensorBoard(Reporter):
             "rate": logged.rate,
             "gradient norm": logged.gradient_norm,
             "clipped": logged.clipped,
-            "tokens per second": logged.tokens_per_second or 0.0,
+            "tokens per second": logged.tokens_per_second,
         } | {f"penalty {name}": value for name, value in logged.penalties.items()}
         self._write("train", scalars, logged.update)
 
@@ -66,7 +67,9 @@ class TensorBoard(Reporter):
         """Close the event file."""
         self._writer.close()
 
-    def _write(self, part: str, scalars: dict[str, float], update: int) -> None:
+    def _write(self, part: str, scalars: Mapping[str, float | None], update: int) -> None:
         for name, value in scalars.items():
+            if value is None:  # not measured
+                continue
             self._writer.add_scalar(f"{part}/{name}", value, update)
         self._writer.flush()
