@@ -276,10 +276,11 @@ def train_run(
                 prepare(task, settings, data)  # its faults come before a folder is made or replaced
             if create is not None and first:
                 create()
-                if named is not None:
-                    copy_model(model_folder(named), run.start)
             if first:
                 until_the_end.enter_context(run.held())
+                if named is not None and not has_weights(run.start):
+                    # also where a kill came between the folder and the copy
+                    copy_model(model_folder(named), run.start)
             trained, outcome = fit(
                 task,
                 settings,
