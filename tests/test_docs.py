@@ -1,4 +1,4 @@
-"""The documents are right: their code runs, and their commands are there."""
+"""The documents are right: their code runs, and their commands exist."""
 
 import doctest
 import inspect
@@ -31,7 +31,7 @@ def test_code_runs(path):
 
 @pytest.mark.slow
 def test_code_of_the_readme_runs(tmp_path, monkeypatch):
-    """With the names that a reader has of his own: texts, and tensors of a sequence."""
+    """With the names that the reader supplies: texts, and tensors of a sequence."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {
         "texts": ["Once upon a time there was a fox. " * 40] * 3,
@@ -70,7 +70,7 @@ def test_every_public_name_has_an_example_that_runs(name, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("name", PAGES)
 def test_generated_pages_are_what_the_definitions_say(name):
-    """Where this fails: ``make docs``."""
+    """If this fails, run ``make docs``."""
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == PAGES[name]()
 
 
