@@ -70,7 +70,7 @@ def test_more_columns_than_are_drawn(tmp_path, capsys):
     path = tmp_path / "a.csv"
     path.write_text("a,b,c,d,e,f\n" + "1,2,3,4,5,\n,,,,,\n2,3,4,5,6,\n" * 9)
     assert _preview(path, "--jitter", "0.1", "--out", tmp_path / "sheet.png") == 0
-    assert "no numbers, left out: f\nthe first 4 of 5 columns are shown" in capsys.readouterr().out
+    assert "not numeric, left out: f\nthe first 4 of 5 columns are shown" in capsys.readouterr().out
 
 
 def test_the_same_seed_draws_the_same_sheet(images, tmp_path):
@@ -87,7 +87,7 @@ def test_series_become_plots(table, tmp_path, capsys):
     out = tmp_path / "plots.png"
     assert _preview(table, "--jitter", "0.2", "--crop", "0.7", "--out", out) == 0
     said = capsys.readouterr().out
-    assert said.startswith("no numbers, left out: month\n")
+    assert said.startswith("not numeric, left out: month\n")
     sheet = read_image(out)
     blue = ((sheet - torch.tensor([31, 107, 178]).view(3, 1, 1) / 255).abs() < 0.1).all(0)
     panels = (blue.any(0).float().diff(prepend=torch.zeros(1)) == 1).sum()
@@ -123,7 +123,10 @@ FAULTS = [
         "--rotate is for images, and this is text; settings: drop_tokens is '2': input should be",
     ),
     (["PATH", "--kind", "txt"], "kind 'txt' is not known: did you mean 'text'? accepted: images,"),
-    (["PATH", "--kind", "images", "--flip"], "PATH holds no images; name PNG, JPEG or the like"),
+    (
+        ["PATH", "--kind", "images", "--flip"],
+        "PATH contains no images; give PNG, JPEG or similar files",
+    ),
     (["PATH", "--variants", "0"], "variants is 0, and takes a whole number from 1"),
     (["PATH", "--jiter", "1"], "'--jiter' is not a flag, did you mean '--jitter'?"),
     (

@@ -108,7 +108,7 @@ def test_info(trained, capsys):
     assert facts["updates"] == "22 (epoch 1)"
     assert "bits per character" in facts["test part"]
     assert "horizon" in facts["gradient"]
-    assert facts["context in use"].endswith("tokens")
+    assert facts["context used"].endswith("tokens")
     assert "1 threads" in facts["made with"]
 
 
@@ -313,7 +313,7 @@ def test_a_run_dir_below_a_file(tmp_path, capsys):
 def test_resume_of_a_finished_run(run, capsys):
     before = _contents(run)
     assert main(["resume", str(run)]) == 0
-    assert capsys.readouterr().out == f"{run} is finished; look at it with:\n  engram info {run}\n"
+    assert capsys.readouterr().out == f"{run} is finished; see it with:\n  engram info {run}\n"
     assert _contents(run) == before
 
 

@@ -108,7 +108,7 @@ FAULTS = [
         ["rates gives temporal a rate, and freeze freezes it", "rates names 'brain', "],
     ),
     (["--unfreeze-every", "9"], ["unfreeze_every=9 would let parietal learn from update 19"]),
-    (["--rate", "1", "2"], ["--rate names 1 and 2; it takes one rate, and factors REGION=X"]),
+    (["--rate", "1", "2"], ["--rate names 1 and 2; give one rate, and factors as REGION=X"]),
     (["--rate", "fast"], ["rate is 'fast': input should be a valid number"]),
     (["--hidden", "9"], ["'--hidden' is not a flag"]),
     (["--freze", "temporal", "--epochs", "0"], ["did you mean '--freeze'?", "epochs is '0'"]),
@@ -128,7 +128,7 @@ def test_data_and_another_folder_are_needed(trained, capsys):
     assert main(["finetune", run, "--run-dir", run, "--overwrite"]) == 2
     err = capsys.readouterr().err
     assert "--data is missing" in err
-    assert "is the run that is started from; name another folder" in err
+    assert "is the run to start from; name another folder" in err
     assert (trained / "run" / "model" / "model.safetensors").exists()
 
 

@@ -216,7 +216,7 @@ def test_standard_error_that_is_full_too():
 def test_standard_output_that_is_closed():
     closed = f"{shlex.quote(sys.executable)} -m engram --help >&-"
     done = subprocess.run(["sh", "-c", closed], text=True, stderr=subprocess.PIPE, timeout=120)
-    assert done.stderr == "engram: standard output is closed; lead it to a file, or to /dev/null\n"
+    assert done.stderr == "engram: standard output is closed; redirect it to a file or /dev/null\n"
     assert done.returncode == 1
 
 

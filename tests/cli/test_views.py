@@ -61,7 +61,7 @@ def test_gradients_at_the_edge(norms):
     ("losses", "text"),
     [
         ([3.0, 2.0, 1.001, 1.0], "3 words bring the loss within 1% of the full context's"),
-        ([3.0, 2.0, 1.5, 1.0], "8 words (the longest tried: more may help) bring the loss"),
+        ([3.0, 2.0, 1.5, 1.0], "8 words (the longest tried; more may help) bring the loss"),
         ([1.0, 1.0, 1.0, 1.0], "1 words bring the loss"),
         ([0.0, 0.0, 0.0, 0.0], "1 words bring the loss"),
     ],

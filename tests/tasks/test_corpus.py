@@ -173,7 +173,9 @@ def test_nothing_left_to_train_on(valid, test):
 
 @pytest.mark.parametrize("documents", [[], [""], ["", ""]])
 def test_documents_without_text(documents):
-    with pytest.raises(DataError, match="the documents hold no text; give at least one that does"):
+    with pytest.raises(
+        DataError, match="the documents contain no text; give at least one that does"
+    ):
         make_data(_settings(), documents)
 
 

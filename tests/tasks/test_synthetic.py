@@ -146,7 +146,7 @@ def test_from_the_command_line(tmp_path, capsys, monkeypatch):
     assert main([*given, *small]) == 0
     said = capsys.readouterr().out
     assert "adding: 12 steps" in said
-    assert "engram predict r --out answers.csv" in said
+    assert "engram predict r --out predictions.csv" in said
     assert main(["eval", "r", "--length", "30", "--sequences", "8", "--json", "e.json"]) == 0
     assert json.loads((tmp_path / "e.json").read_text())["sequences"] == 8
     assert main(["predict", "r", "--out", "a.csv", "--sequences", "4"]) == 0

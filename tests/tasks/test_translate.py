@@ -185,9 +185,7 @@ def test_what_cannot_be_trained_on(tmp_path):
 def test_lines_with_an_empty_side_are_told(tmp_path):
     (tmp_path / "a.tsv").write_text("x\ty\nz\t\n" + "x\ty\n" * 50)
     data = read(TranslateSettings(data=[str(tmp_path / "a.tsv")]))
-    assert data.warnings == [
-        "1 lines have an empty side and were left out, the first of them line 2"
-    ]
+    assert data.warnings == ["1 lines have an empty side and were left out, the first is line 2"]
 
 
 def test_commands(pairs, tmp_path, monkeypatch, capsys):

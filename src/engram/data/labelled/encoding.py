@@ -41,7 +41,7 @@ class TextEncoding:
             DataError: For values in place of texts, and a text that holds nothing to read.
         """
         if isinstance(examples.inputs, Sequences):
-            raise DataError("the model reads texts, and these are columns of numbers")
+            raise DataError("the model reads texts, but the data contains numeric columns")
         return Sequences.of(self._each(examples))
 
     def _each(self, examples: Examples) -> Iterator[Ids]:
@@ -96,10 +96,10 @@ class ValueEncoding:
         """
         given = examples.inputs
         if not isinstance(given, Sequences):
-            raise DataError("the model reads columns of numbers, and these are texts")
+            raise DataError("the model reads numeric columns, but the data contains texts")
         if given.columns != self.columns:
             raise DataError(
-                f"the model reads the columns {', '.join(self.columns)}, and these are "
+                f"the model reads the columns {', '.join(self.columns)}, but the data has "
                 f"{', '.join(given.columns)}; give the same ones"
             )
         _check_values(examples, self.missing)

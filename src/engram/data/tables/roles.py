@@ -113,7 +113,7 @@ def find_roles(
     """Decide what each column is for.
 
     What is not said is guessed: the target by its name (`TARGETS`), else it is the last column; the
-    text is the column with the longest texts in the mean; and where there is none, each row is a
+    text is the column with the longest texts on average; and where there is none, each row is a
     step of the series that a column called like one of `SERIES` names, or one whose values repeat
     and go with one target each, at a time of one called like `TIMES`; the other columns of numbers
     are its values. Where no row has a series in common with another, and none a time, each row is a
