@@ -139,7 +139,7 @@ def test_eval_with_unknown_characters(trained, tmp_path, capsys):
     ("raw", "flags", "text"),
     [
         (None, [], "does not exist"),
-        (b"", [], "is empty; name a file that holds text"),
+        (b"", [], "is empty; give a file that contains text"),
         (b"fox \xff", [], "byte offset 4 (0xff) is not utf-8; give --encoding"),
         (b"fox \xff", ["--encoding", "utf-9"], "unknown encoding: utf-9"),
         (

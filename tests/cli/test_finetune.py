@@ -134,7 +134,7 @@ def test_data_and_another_folder_are_needed(trained, capsys):
 
 def test_a_run_that_is_none(tmp_path, capsys):
     assert main(["finetune", str(tmp_path), "--data", "x"]) == 1
-    assert "holds no config.yaml, so it is no run" in capsys.readouterr().err
+    assert "contains no config.yaml, so it is not a run folder" in capsys.readouterr().err
 
 
 def test_a_run_of_a_version_with_another_decay_is_not_resumed(trained, tmp_path, capsys):

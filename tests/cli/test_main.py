@@ -115,11 +115,10 @@ def test_info_lists_the_cells(capsys):
 def test_missing_run(command, tmp_path, capsys):
     assert main([command, str(tmp_path / "none")]) == 1
     assert capsys.readouterr().err == (
-        f"engram: {tmp_path}/none does not exist; "
-        "name the folder that --run-dir named in training\n"
+        f"engram: {tmp_path}/none does not exist; give the folder that was --run-dir in training\n"
     )
     assert main([command, str(tmp_path)]) == 1
-    assert "holds no config.yaml, so it is no run" in capsys.readouterr().err
+    assert "contains no config.yaml, so it is not a run folder" in capsys.readouterr().err
 
 
 def _command(monkeypatch, action):
@@ -235,7 +234,7 @@ def test_a_reader_that_goes_before_the_end(tmp_path):
         )
     assert done.stderr == (
         "engram: cannot write standard output or a file: Broken pipe; "
-        "what it was led to has ended\n"
+        "the program that reads the output has ended\n"
     )
     assert done.returncode == 1
 

@@ -84,7 +84,7 @@ FAULTS = [
     ),
     (
         {"regularise": ["attention"], "l1": 0.1},
-        ["regularise names attention, and this model has weights of the kinds input, recurrent"],
+        ["regularise names attention, but this model has weights of the kinds input, recurrent"],
     ),
     ({"rate": 0.5, "weight_decay": 2.0}, ["weight_decay=2 times the rate is 1, and would take"]),
     (

@@ -204,19 +204,22 @@ FAULTS = [
         "quadratic",
         {},
         ZERO[..., 0],
-        "outputs have shape (6, 4, 3) and targets (6, 4), for which they take (6, 4)",
+        "outputs have shape (6, 4, 3) and targets (6, 4), but these targets need outputs of shape "
+        "(6, 4)",
     ),
     (
         "cross-entropy",
         {},
         torch.zeros(T, 2).long(),
-        "outputs have shape (6, 4, 3) and targets (6, 2), for which they take (6, 2, V)",
+        "outputs have shape (6, 4, 3) and targets (6, 2), but these targets need outputs of shape "
+        "(6, 2, V)",
     ),
     (
         "gaussian",
         {},
         ZERO,
-        "outputs have shape (6, 4, 3) and targets (6, 4, 3), for which they take (6, 4, 6)",
+        "outputs have shape (6, 4, 3) and targets (6, 4, 3), but these targets need outputs of "
+        "shape (6, 4, 6)",
     ),
     (
         "huber",

@@ -162,8 +162,8 @@ def test_power_iteration_goes_on_from_a_checkpoint():
     penalties = Penalties(Model(), TrainingSettings(spectral_penalty=1.0))
     again = LargestSingularValues()
     again.of("w", block)
-    penalties.put_back(again.vectors)
-    other = LargestSingularValues(dict(penalties.kept()))
+    penalties.load_state_dict(again.vectors)
+    other = LargestSingularValues(dict(penalties.state_dict()))
     assert [other.of("w", block).item() for _ in range(3)] == values[1:]
     assert values[0] < values[1] < values[3] <= float(torch.linalg.svdvals(block)[0])
 

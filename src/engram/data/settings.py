@@ -166,7 +166,7 @@ class OutlookSettings(Settings):
         faults = super().contradictions()
         for share in self.intervals:
             if not 0.0 < share < 1.0:
-                faults.append(f"intervals has {share:g}; each is a share over 0 and under 1")
+                faults.append(f"intervals contains {share:g}; each must be above 0 and below 1")
         return faults
 
     @property

@@ -156,7 +156,7 @@ class TrainingSettings(Settings):
         faults = super().contradictions() + self.tuning_faults()
         if self.averaging != "none" and self.averaging_from >= (self.max_updates or math.inf):
             faults.append(
-                f"averaging begins after {self.averaging_from} updates, and max_updates="
+                f"averaging starts after {self.averaging_from} updates, and max_updates="
                 f"{self.max_updates} ends training before; lower --averaging-from"
             )
         return faults
@@ -173,16 +173,20 @@ class TrainingSettings(Settings):
                 faults.append(f"regularise names '{name}', {did_you_mean(name, KINDS)}")
         for name, factor in self.rates.items():
             if name in self.freeze:
-                faults.append(f"rates gives {name} a rate, and freeze freezes it; leave one out")
+                faults.append(
+                    f"rates sets a learning rate for {name}, but freeze freezes it; "
+                    "leave one of them out"
+                )
             if factor <= 0.0:
                 faults.append(
-                    f"rates has {name}={factor:g}; a factor is above 0: freeze it instead"
+                    f"rates has {name}={factor:g}; a factor must be above 0; freeze the region "
+                    "instead"
                 )
         highest = self.rate * max([1.0, *self.rates.values()]) * self.weight_decay
         if highest >= 1.0:
             faults.append(
-                f"weight_decay={self.weight_decay:g} times the rate is {highest:g}, and would take "
-                "more than a weight has off it; keep it under 1"
+                f"weight_decay={self.weight_decay:g} times the highest learning rate is "
+                f"{highest:g}, which would shrink weights past 0; keep it below 1"
             )
         return faults
 
@@ -217,8 +221,8 @@ class TruncationSettings(Settings):
         faults = super().contradictions()
         if self.steps_deviation and self.steps <= LEAST_STEPS:
             faults.append(
-                f"steps_deviation={self.steps_deviation} draws windows of {LEAST_STEPS} steps or "
-                f"more, and steps={self.steps} leaves nothing to draw; raise --steps"
+                f"steps_deviation={self.steps_deviation} draws windows of at least {LEAST_STEPS} "
+                f"steps, but steps={self.steps} is too small for that; raise --steps"
             )
         return faults
 

@@ -105,7 +105,7 @@ def test_without_kornia(monkeypatch):
     with pytest.raises(ConfigError) as fault:
         _augmented(torch.rand(2, 1, 4, 4), rotate=5.0)
     assert str(fault.value) == (
-        "rotating and zooming images needs kornia; pip install 'engram[images]'"
+        "rotating and zooming images needs kornia; run pip install 'engram[images]'"
     )
 
 

@@ -280,7 +280,7 @@ def test_too_short_to_evaluate(length):
     with pytest.raises(DataError) as caught:
         list(evaluation_windows(_stream(length)))
     assert str(caught.value) == (
-        f"{length} tokens are too few to evaluate; at least 2 are needed: give more text"
+        f"{length} tokens are too few to evaluate; give text with at least 2"
     )
 
 

@@ -61,7 +61,7 @@ def test_a_broken_download_goes_on(shelf, tmp_path, breaks, ranges):
 
 def test_a_later_call_goes_on(shelf, tmp_path):
     shelf.breaks = [3000] + [0] * 9
-    with pytest.raises(DataError, match=r"what came so far is kept \(3,000 of 5,000 bytes\)"):
+    with pytest.raises(DataError, match=r"the downloaded part is kept \(3,000 of 5,000 bytes\)"):
         get(shelf, tmp_path)
     assert not (tmp_path / "a.bin").exists()
     shelf.breaks.clear()

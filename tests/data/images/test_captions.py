@@ -108,7 +108,7 @@ def test_broken_images_are_named_and_refused_or_skipped(folder):
     path = _write(folder, "captions.csv", TABLES["captions.csv"])
     message = _refused(path, size=(8, 8))
     assert message.startswith(f"{path} line 2: {folder / 'red.png'} is")
-    assert message.endswith("; or leave such images out with --broken skip")
+    assert message.endswith("; or skip such images with --broken skip")
     read = read_captions(path, size=(8, 8), broken="skip")
     assert read.texts == [["a grey one"]]
     assert len(read.skipped) == 1
@@ -127,7 +127,7 @@ def test_missing_and_cut_off_images(folder):
     assert "noise.png is a damaged image" in read.skipped[0]
     assert "gone.png: No such file" in read.skipped[1]
     _write(folder, "c.csv", "image,caption\ngone.png,gone\n")
-    assert _refused(folder, broken="skip").startswith("not one image could be read; the first: ")
+    assert _refused(folder, broken="skip").startswith("no image could be read; the first: ")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_bad_tables(tmp_path, name, content, options, message):
 
 def test_a_table_that_is_not_there(tmp_path):
     path = tmp_path / "t.csv"
-    message = f"{path} does not exist; name a table of captions, or its folder"
+    message = f"{path} does not exist; give a table of captions, or its folder"
     assert _refused(path) == message
 
 
