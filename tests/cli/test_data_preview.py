@@ -117,21 +117,22 @@ def test_characters_are_marked_too(text, capsys):
 
 
 FAULTS = [
-    (["PATH"], "no augmentation was asked for; try --drop-tokens 0.1 --replace-tokens 0.05"),
+    (["PATH"], "no augmentation was given; try --drop-tokens 0.1 --replace-tokens 0.05"),
     (
         ["PATH", "--rotate", "10", "--drop-tokens", "2"],
-        "--rotate is for images, and this is text; settings: drop_tokens is '2': input should be",
+        "--rotate applies to images, and this data is text; settings: drop_tokens is '2': input "
+        "should be",
     ),
     (["PATH", "--kind", "txt"], "kind 'txt' is not known: did you mean 'text'? accepted: images,"),
     (
         ["PATH", "--kind", "images", "--flip"],
         "PATH contains no images; give PNG, JPEG or similar files",
     ),
-    (["PATH", "--variants", "0"], "variants is 0, and takes a whole number from 1"),
+    (["PATH", "--variants", "0"], "variants is 0; it must be a whole number of at least 1"),
     (["PATH", "--jiter", "1"], "'--jiter' is not a flag, did you mean '--jitter'?"),
     (
         ["PATH", "--tokens", "bytes", "--drop-tokens", "0.1"],
-        "drop_tokens=0.1 needs a token for what is unknown, and 'bytes' has none",
+        "drop_tokens=0.1 needs an unknown token, but 'bytes' has none",
     ),
     (["NOWHERE.txt", "--drop-tokens", "0.1"], "NOWHERE.txt"),
 ]
@@ -146,7 +147,8 @@ def test_faults(argv, said, text, capsys):
 def test_an_output_that_is_no_picture(images, tmp_path, capsys):
     out = tmp_path / "sheet.xyz"
     said = _fault(capsys, images, "--flip", "--out", out)
-    assert said == f"--out {out} does not end like a picture; name it {tmp_path / 'sheet.png'}"
+    fix = tmp_path / "sheet.png"
+    assert said == f"--out {out} does not have the extension of an image; use {fix}"
 
 
 def test_subcommands(capsys):

@@ -44,7 +44,8 @@ def test_finetune(trained, tmp_path, capsys):
     new, all_of_it = len(set(OTHER) - set(TEXT)), len(set(OTHER)) + 2
     kept = f"{all_of_it - new} of {all_of_it} characters keep their rows"
     assert f"starting from {trained}/run/model: {kept}\n" in out
-    assert f"  parietal   frozen; its rows of {new} new characters stay as drawn\n" in out
+    fresh = f"{new} new characters keep their initial values"
+    assert f"  parietal   frozen; its rows of {fresh}\n" in out
     assert "  frontal    learns at 0.01\n  temporal   learns at 0.001\n" in out
     assert "test part: loss " in out
     settings = _settings(tmp_path)
@@ -101,13 +102,13 @@ def test_a_saved_model_is_fine_tuned(trained, tmp_path):
 
 FAULTS = [
     (["--freeze", "temproal"], ["freeze names 'temproal', did you mean 'temporal'?"]),
-    (["--freeze", "occipital"], ["'occipital', and this model has no weights there"]),
+    (["--freeze", "occipital"], ["'occipital', but this model has no weights there"]),
     (["--freeze", "frontal,temporal,parietal"], ["so nothing would learn"]),
     (
         ["--freeze", "temporal", "--rate", "temporal=0.1", "--rates", "brain=2"],
-        ["rates gives temporal a rate, and freeze freezes it", "rates names 'brain', "],
+        ["rates sets a learning rate for temporal, and freeze freezes it", "rates names 'brain', "],
     ),
-    (["--unfreeze-every", "9"], ["unfreeze_every=9 would let parietal learn from update 19"]),
+    (["--unfreeze-every", "9"], ["unfreeze_every=9 would unfreeze parietal after update 18"]),
     (["--rate", "1", "2"], ["--rate names 1 and 2; give one rate, and factors as REGION=X"]),
     (["--rate", "fast"], ["rate is 'fast': input should be a valid number"]),
     (["--hidden", "9"], ["'--hidden' is not a flag"]),

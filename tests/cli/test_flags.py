@@ -134,7 +134,7 @@ def test_file_then_flags(tmp_path):
         ("1: 2\n", "1 is 1: keys should be strings"),
         ("hidden: [1\n", "config.yaml is not valid YAML: while parsing a flow sequence"),
         ("", "config.yaml contains no settings; write lines such as 'hidden: 256'"),
-        ("just text", "config.yaml holds no settings"),
+        ("just text", "config.yaml contains no settings"),
         (b"\xff\xfe\x00", "config.yaml is not valid YAML"),
     ],
 )
@@ -245,7 +245,7 @@ def test_aliases_as_flags_and_in_files(task, given, expected, tmp_path, capsys):
             ["--lr", "1", "--rate=2"],
             "--lr and --rate are names of the same setting; give only one of them",
         ),
-        (["--bptt", "3", "--seq-len", "4"], "--bptt and --seq-len are names of one setting"),
+        (["--bptt", "3", "--seq-len", "4"], "--bptt and --seq-len are names of the same setting"),
         (["--batch-sise", "4"], "'--batch-sise' is not a flag, did you mean '--batch-size'?"),
     ],
 )

@@ -121,9 +121,9 @@ def test_is_learnt():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"problem": "reber", "length": 9}, "length=9 is given, and strings of reber"),
-        ({"problem": "copy", "tau": 30}, "tau=30 is of mackey-glass, and the problem is copy"),
-        ({"problem": "narma10", "length": 50}, "warm_up=50 leaves nothing of 50 steps"),
+        ({"problem": "reber", "length": 9}, "length=9 is given, but the grammar of reber"),
+        ({"problem": "copy", "tau": 30}, "tau=30 applies to mackey-glass, but the problem is copy"),
+        ({"problem": "narma10", "length": 50}, "warm_up=50 leaves none of the 50 steps"),
         ({"problem": "sums"}, "problem is 'sums'"),
         ({}, "'problem' is missing"),
     ],

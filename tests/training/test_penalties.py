@@ -207,5 +207,5 @@ def test_what_is_not_defined_is_refused_together():
         Penalties(model, settings)
     assert all(str(caught.value).count(text) == 1 for text in texts)
     assert obstacles(Elman(), settings) == []
-    with pytest.raises(ConfigError, match=r"activation_penalty looks at what model\.head is given"):
+    with pytest.raises(ConfigError, match=r"activation_penalty acts on the input of model\.head"):
         Penalties(model, TrainingSettings(activation_penalty=1.0))

@@ -72,7 +72,7 @@ class Parser(argparse.ArgumentParser):
                 hint = did_you_mean(flag, self.flags())
                 near = hint.split("accepted:")[0].strip()
                 faults.append(
-                    f"'{flag}' is not a flag; {near or f'{self.prog} --help shows them all'}"
+                    f"'{flag}' is not a flag, {near or f'{self.prog} --help shows them all'}"
                 )
             elif not any("is not expected here" in fault for fault in faults):
                 faults.append(f"'{given}' is not expected here")

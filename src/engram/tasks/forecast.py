@@ -361,8 +361,8 @@ def _require_values(panel: Panel, missing: str) -> None:
             when = panel.frequency.written(panel.times_of(index)[step : step + 1])[0]
             name = panel.sequences.columns[column] if column else "the value"
             raise DataError(
-                f"series '{key}' has no {name} at {when}, and {len(bad) - 1:,} more values are "
-                "missing after it; fill them in, or choose --missing impute or --missing mask"
+                f"series '{key}': {name} is missing at {when}, and {len(bad) - 1:,} more values "
+                "after it; fill them in, or choose --missing impute or --missing mask"
             )
 
 

@@ -68,7 +68,7 @@ def test_damaged_files_are_read_or_refused(tmp_path_factory, packed, at, gone, p
         read_mat(path)
     except DataError as fault:
         said = str(fault)
-        assert said.startswith(f"{path} is no MATLAB file: ")
+        assert said.startswith(f"{path} is not a valid MATLAB file: ")
 
 
 @pytest.mark.parametrize(

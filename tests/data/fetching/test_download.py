@@ -111,7 +111,7 @@ def test_what_another_call_left_in_pieces_is_no_fault(shelf, tmp_path):
 
 
 def test_a_wrong_digest(shelf, tmp_path):
-    with pytest.raises(DataError, match=f"its SHA-256 is {DIGEST}, and 0000"):
+    with pytest.raises(DataError, match=f"its SHA-256 is {DIGEST} instead of 0000"):
         get(shelf, tmp_path, sha256="0" * 64)
     assert not list(tmp_path.iterdir())
 

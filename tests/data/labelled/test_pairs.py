@@ -106,7 +106,7 @@ def test_differing_line_counts_name_the_first_line_without_a_partner(tmp_path):
         (
             "eins\tone\nzwei\n",
             {},
-            "{path}, line 2 ('zwei'): has 1 columns between tabs, and column 2 is asked for; fix "
+            "{path}, line 2 ('zwei'): has 1 tab-separated columns, but column 2 was requested; fix "
             "the line, or give --columns",
         ),
         (
@@ -149,7 +149,7 @@ def test_other_paths(tmp_path):
     path = tmp_path / "nothing.tsv"
     assert _refused([path]) == f"{path} does not exist; give a text file"
     assert _refused(["stdlib"]) == "stdlib does not exist; give a text file"
-    assert "3 files were named for pairs" in _refused(["a", "b", "c"])
+    assert "3 files were given for pairs" in _refused(["a", "b", "c"])
 
 
 @settings(
@@ -199,5 +199,5 @@ def test_what_is_wrong_further_on_is_told_when_it_comes(tmp_path):
     path.write_bytes(b"fine\n" * 3000 + b"dam\0aged\n")
     lines = lines_of(path)
     assert next(lines) == "fine"
-    with pytest.raises(DataError, match=r"a\.txt, line 3001: holds NUL"):
+    with pytest.raises(DataError, match=r"a\.txt, line 3001: contains NUL"):
         list(lines)

@@ -144,7 +144,7 @@ def test_missing(tmp_path, name):
 
 def test_dangling_link_in_a_glob(tmp_path):
     (tmp_path / "dangling.txt").symlink_to(tmp_path / "none")
-    assert _fault(f"{tmp_path}/*.txt").startswith(f"{tmp_path}/*.txt leads to nothing; name a file")
+    assert _fault(f"{tmp_path}/*.txt").startswith(f"{tmp_path}/*.txt is a broken link; name a file")
     _write(tmp_path, a="text")
     text = read_text([f"{tmp_path}/*.txt"])
     assert text.documents == ["text"]
@@ -162,7 +162,8 @@ def test_empty(tmp_path):
             f"{tmp_path / name} is empty; give a file that contains text"
         )
     assert _fault(tmp_path) == (
-        f"{tmp_path} holds no text (2 empty or binary files); name files or folders that hold text"
+        f"{tmp_path} contains no text (2 empty or binary files); give files or folders that "
+        "contain text"
     )
 
 
@@ -195,8 +196,8 @@ def test_zero_bytes(tmp_path, raw):
     path = tmp_path / "file"
     path.write_bytes(raw)
     assert _fault(path) == (
-        f"{path} holds NUL at byte {raw.index(0)}, so it is binary or in another encoding "
-        "(utf-16?); name a text file, or give --encoding"
+        f"{path} contains NUL at byte {raw.index(0)}, so it is binary or in another encoding "
+        "(utf-16?); give a text file, or its encoding with --encoding"
     )
 
 
@@ -214,7 +215,7 @@ def test_unreadable(tmp_path, below):
     locked = tmp_path / "folder" / below
     locked.chmod(0)
     try:
-        assert "Permission denied; choose a place that you may use" in _fault(locked)
+        assert "Permission denied; choose a location that you may use" in _fault(locked)
     finally:
         locked.chmod(0o700)
 

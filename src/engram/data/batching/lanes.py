@@ -97,7 +97,7 @@ class Lanes:
             lanes = f"use --lanes {most} or less, or " if most > 0 else "use "
             raise DataError(
                 f"the training set has {len(self.ids):,} tokens, but {self.count} lanes of "
-                f"{self.k1} steps need {need:,}: give more text, or use {lanes}fewer --steps"
+                f"{self.k1} steps need {need:,}: give more text, or {lanes}fewer --steps"
             )
 
     @property

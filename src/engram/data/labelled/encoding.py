@@ -213,7 +213,7 @@ def _check_values(examples: Examples, missing: Missing) -> None:
             index = int(np.searchsorted(given.offsets, stretch.start + step, side="right")) - 1
             value = part[step, column]
             said = "missing (NaN)" if np.isnan(value) else value
-            hint = "fill it in, or use --missing impute or mask" if np.isnan(value) else "mend it"
+            hint = "fill it in, or use --missing impute or mask" if np.isnan(value) else "fix it"
             raise DataError(
                 f"{examples.name(index)}, step {stretch.start + step - given.offsets[index] + 1}: "
                 f"'{given.columns[column]}' is {said}; {hint}"

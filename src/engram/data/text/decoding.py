@@ -95,7 +95,7 @@ def numbered_lines(path: Path, file: TextIO) -> Iterator[tuple[int, str]]:
     while line := file.readline(LONGEST):
         number += 1
         if len(line) == LONGEST:
-            raise DataError(f"{path} line {number} is longer than {LONGEST >> 20} MB; split it")
+            raise DataError(f"{path} line {number} has more than {LONGEST >> 20} MB; split it")
         yield number, line
 
 
@@ -148,6 +148,9 @@ def decoded(
                 try:
                     text = decoder.decode(raw, final=not raw)
                 except UnicodeDecodeError as error:
+                    if before == pending and _lacks_mark(error.object, encoding):
+                        width = codecs.lookup(encoding).name.upper()
+                        raise UnicodeError(f"{width} stream does not start with BOM") from None
                     raise DataError(_misplaced(path, encoding, error, before - pending)) from None
                 before += len(raw)
                 if not began and text and plain:
@@ -226,6 +229,15 @@ def _decoder(encoding: str, errors: str) -> codecs.IncrementalDecoder:
         raise LookupError(str(error)) from None
     codecs.lookup_error(errors)
     return codecs.getincrementaldecoder(encoding)(errors)
+
+
+def _lacks_mark(raw: bytes, encoding: str) -> bool:
+    """Whether the codec needs a byte order mark that is missing, however long the first chunk."""
+    marks = {
+        "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+        "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+    }
+    return not raw.startswith(marks.get(codecs.lookup(encoding).name, (b"",)))
 
 
 def _unknown(error: Exception) -> str:
