@@ -261,3 +261,22 @@ def _zero_others(weights: Mapping[str, Tensor]) -> None:
 def _scale_radius(block: Tensor, radius: float) -> None:
     """Scale a block in place to this spectral radius."""
     block.mul_(radius / torch.linalg.eigvals(block.double()).abs().max())
+
+
+def unconnected_entries(
+    cell: Cell, hidden: int, device: torch.device | str | None = None
+) -> Tensor | None:
+    """``(G·H, R·H)`` bool: the recurrent weights that a cell keeps at zero; None where it has none.
+
+    Args:
+        cell: Which declares them in `Cell.unconnected`.
+        hidden: H.
+        device: Where the mask lies.
+    """
+    if not cell.unconnected:
+        return None
+    blocks = [
+        [(gate, state) in cell.unconnected for state in cell.recurrent] for gate in cell.gates
+    ]
+    mask = torch.tensor(blocks, device=device)
+    return mask.repeat_interleave(hidden, 0).repeat_interleave(hidden, 1)

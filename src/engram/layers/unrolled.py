@@ -6,7 +6,8 @@ from functools import partial
 
 from torch import nn
 
-from engram.layers.recurrent import Pass, Recurrent
+from engram.layers.recurrent import Recurrent
+from engram.layers.stack import Pass
 
 
 @contextmanager

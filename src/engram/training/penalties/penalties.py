@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from engram.cells import Cell
 from engram.errors import ConfigError
 from engram.layers import Recurrent
-from engram.layers.recurrent import Pass
+from engram.layers.stack import Pass
 from engram.training.penalties.activation import (
     activation_penalty,
     norm_stabilizer,
