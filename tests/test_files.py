@@ -44,8 +44,8 @@ def test_writes_and_makes_folders(tmp_path, durable):
     ("number", "text"),
     [
         (errno.ENOSPC, "No space left on device; free some space; what was saved before is still"),
-        (errno.EACCES, "Permission denied; choose a place that you may use"),
-        (errno.EROFS, "Read-only file system; choose a place that can be written"),
+        (errno.EACCES, "Permission denied; choose a location that you may use"),
+        (errno.EROFS, "Read-only file system; choose a writable location"),
         (errno.EIO, "; check the path and the disk"),
     ],
 )

@@ -28,7 +28,7 @@ def test_yaml_of_plain_values(tmp_path):
     [
         ("a: &x [1]\nb: *x\n", r"references .* line 2, column 4"),
         ("a: &x {c: 1}\nb:\n  <<: *x\n", "references"),
-        ("rate: 1\nhidden: 3\nrate: 2\n", "'rate' stands there twice.* line 3"),
+        ("rate: 1\nhidden: 3\nrate: 2\n", "'rate' occurs twice.* line 3"),
         ("a: !!python/object:os.system x\n", "could not determine a constructor"),
         ("[" * 5000 + "]" * 5000, "nested too deeply"),
         ("a: [1\n", "line 2"),

@@ -1,6 +1,6 @@
 """Engram: recurrent networks that train fast on your sequences and show what they remember.
 
-Public names load on first use, so that ``import engram`` alone stays light.
+Public names are loaded lazily, on first use, which keeps ``import engram`` fast.
 """
 
 import importlib

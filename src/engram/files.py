@@ -98,7 +98,7 @@ def read_text(path: Path) -> str:
     """
     size = path.stat().st_size
     if size > _MOST_BYTES:
-        raise ValueError(f"it has {size:,} bytes, and {_MOST_BYTES:,} are the most")
+        raise ValueError(f"it has {size:,} bytes, but at most {_MOST_BYTES:,} are read")
     return path.read_text(encoding="utf-8")
 
 
@@ -133,13 +133,13 @@ def with_numbers_of_python(value: Any) -> Any:
 def cannot(verb: str, path: Path | str, error: OSError) -> str:
     """Say what could not be done with a file, why, and what to do about it."""
     remedies = {
-        "Permission denied": "choose a place that you may use, or change its permissions",
+        "Permission denied": "choose a location that you may use, or change its permissions",
         "No space left on device": "free some space; what was saved before is still good",
         "Disk quota exceeded": "free some space; what was saved before is still good",
-        "Read-only file system": "choose a place that can be written",
+        "Read-only file system": "choose a writable location",
         "No such file or directory": "check the path",
-        "Broken pipe": "what it was led to has ended",
-        "Not a directory": "check the path: a part of it is a file",
+        "Broken pipe": "the program that reads the output has ended",
+        "Not a directory": "check the path; a part of it is a file",
     }
     reason = error.strerror or str(error)
     return f"cannot {verb} {path}: {reason}; {remedies.get(reason, 'check the path and the disk')}"

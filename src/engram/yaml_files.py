@@ -45,7 +45,7 @@ class _PlainLoader(yaml.SafeLoader):
         for name, _ in node.value:
             if isinstance(name, yaml.ScalarNode) and name.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"{name.value!r} stands there twice", name.start_mark
+                    None, None, f"{name.value!r} occurs twice", name.start_mark
                 )
             seen.add(str(name.value))
         return super().construct_mapping(node, deep)

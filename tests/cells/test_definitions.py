@@ -25,14 +25,17 @@ def test_a_cell_without_gates_is_refused(declared):
 
 
 DECLARATIONS = {
-    "gates twice": ({"gates": ("f", "g", "f")}, "Mine: gates ('f', 'g', 'f') holds a name twice"),
+    "gates twice": (
+        {"gates": ("f", "g", "f")},
+        "Mine: gates ('f', 'g', 'f') contains a name twice",
+    ),
     "states twice": (
         {"gates": ("f",), "states": ("h", "h")},
-        "Mine: states ('h', 'h') holds a name twice",
+        "Mine: states ('h', 'h') contains a name twice",
     ),
     "weights twice": (
         {"gates": ("f",), "weights": ("p", "p")},
-        "Mine: weights ('p', 'p') holds a name twice",
+        "Mine: weights ('p', 'p') contains a name twice",
     ),
     "unknown recurrent": (
         {"gates": ("f",), "states": ("hidden", "memory"), "recurrent": ("hiden",)},
@@ -49,8 +52,11 @@ DECLARATIONS = {
     "string for tuple": ({"gates": "fg"}, "Mine: gates is 'fg'; it takes a tuple of names"),
     "list for tuple": ({"gates": ["f"]}, "Mine: gates is ['f']; it takes a tuple of names"),
     "number for name": ({"gates": ("f", 1)}, "Mine: gates is ('f', 1); it takes a tuple of names"),
-    "no identifier": ({"gates": ("f 1",)}, "Mine: gates holds 'f 1'; a name starts with a letter"),
-    "underscore": ({"gates": ("_f",)}, "Mine: gates holds '_f'; a name starts with a letter"),
+    "no identifier": (
+        {"gates": ("f 1",)},
+        "Mine: gates contains 'f 1'; a name starts with a letter",
+    ),
+    "underscore": ({"gates": ("_f",)}, "Mine: gates contains '_f'; a name starts with a letter"),
     "not connected to no gate": (
         {"gates": ("f",), "unconnected": (("g", "h"),)},
         "Mine: unconnected names 'g', which is not among its gates; accepted: f",
@@ -150,15 +156,15 @@ class FeedsTooLittle(FeedMissing):
 
 STEPS = {
     AsksForGate: (
-        "cell AsksForGate: step asks for gate 'forgets', which the cell does not declare; "
+        "cell AsksForGate: step reads gate 'forgets', which the cell does not declare; "
         "did you mean 'forget'? accepted: forget, new"
     ),
     AsksForState: (
-        "cell AsksForState: step asks for state 'memori', which the cell does not declare; "
+        "cell AsksForState: step reads state 'memori', which the cell does not declare; "
         "did you mean 'memory'? accepted: h, memory"
     ),
     AsksForWeight: (
-        "cell AsksForWeight: step asks for weight 'peepholes', which the cell does not declare; "
+        "cell AsksForWeight: step reads weight 'peepholes', which the cell does not declare; "
         "did you mean 'peephole'? accepted: peephole"
     ),
     ReturnsTooLittle: (
@@ -245,8 +251,8 @@ class Optional(Cell):
     ("gates", "text"),
     [
         ((), "cell Optional declares no gates"),
-        (("a", "a"), "cell Optional: gates ('a', 'a') holds a name twice"),
-        (("h",), "cell Optional: 'h' names a gate and a state"),
+        (("a", "a"), "cell Optional: gates ('a', 'a') contains a name twice"),
+        (("h",), "cell Optional: 'h' names both a gate and a state"),
     ],
 )
 @pytest.mark.parametrize("use", [engram.check_cell, lambda cell: engram.Recurrent(cell, 2, 3)])

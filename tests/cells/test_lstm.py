@@ -33,16 +33,16 @@ def test_options_change_what_is_declared(options, gates, states, weights, forget
 REFUSED = [
     (
         {"coupled": True, "input_gate": False},
-        ["coupled takes 1 - i for the forget gate, and input_gate=False leaves no i"],
+        ["coupled uses 1 - i as the forget gate, and input_gate=False removes i"],
     ),
     (
         {"coupled": True, "forget_gate": False},
-        ["coupled makes a forget gate of the input gate, and forget_gate=False removes it"],
+        ["coupled makes the forget gate from the input gate, and forget_gate=False removes it"],
     ),
     (
         {"peepholes": True, "full_gate_recurrence": True}
         | dict.fromkeys(("input_gate", "forget_gate", "output_gate"), False),
-        ["peepholes feed gates, and no gate is left", "full_gate_recurrence joins gates, and no"],
+        ["peepholes feed gates, and no gates are left", "full_gate_recurrence connects gates"],
     ),
     (
         {"input_activation": "tan", "output_activation": "linear"},
@@ -50,7 +50,7 @@ REFUSED = [
     ),
     (
         {"coupled": True, "input_gate": False, "forget_gate": False, "input_activation": "relu"},
-        ["leaves no i", "removes it", "input_activation='relu'"],
+        ["removes i", "removes it", "input_activation='relu'"],
     ),
 ]
 

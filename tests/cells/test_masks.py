@@ -107,11 +107,11 @@ def test_faults():
         Zoneout(LSTM(), {"x": 0.1, "h": 1.0})
     with pytest.raises(ConfigError, match="zoneout of c is 'half'"):
         Zoneout(LSTM(), {"c": "half"})
-    with pytest.raises(ConfigError, match=r"c, n, m of .* together.*name others: h"):
+    with pytest.raises(ConfigError, match=r"c, n, m of .* together.*choose from h"):
         Zoneout(SLSTM(), {"c": 0.5})
-    with pytest.raises(ConfigError, match="names no gate that makes them"):
+    with pytest.raises(ConfigError, match="declares no gate that computes them"):
         RecurrentDropout(Elman())
-    with pytest.raises(ConfigError, match=r"marks no value.*write candidate\(tanh"):
+    with pytest.raises(ConfigError, match=r"does not mark its value; write candidate\(tanh"):
         _step(RecurrentDropout(Unmarked()), _blocks(Unmarked()), drop=torch.ones(4, 5).double())
     with pytest.raises(ConfigError, match="candidate"):
         type("Wrong", (Cell,), {"gates": ("a",), "candidate": "b"})

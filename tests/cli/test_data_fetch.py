@@ -31,7 +31,7 @@ def test_a_set_that_is_there(tmp_path, capsys, small, monkeypatch):
     assert main(["data", "fetch", "small"]) == 0
     said = capsys.readouterr().out
     assert "licence: MIT" in said
-    assert "data/small/a.txt is there" in said
+    assert "data/small/a.txt exists" in said
     assert said.endswith("for example:\n  do data/small\n")
 
 
@@ -44,7 +44,7 @@ def test_no_network(tmp_path, capsys, small):
 
 def test_a_name_that_is_not_there(capsys):
     assert main(["data", "fetch", "sst"]) == 2
-    assert "'sst' is not a public set" in capsys.readouterr().err
+    assert "'sst' is not a public data set" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("shown", [data_fetch.LinesOfBytes, data_fetch.BarOfBytes])

@@ -70,7 +70,7 @@ def test_more_columns_than_are_drawn(tmp_path, capsys):
     path = tmp_path / "a.csv"
     path.write_text("a,b,c,d,e,f\n" + "1,2,3,4,5,\n,,,,,\n2,3,4,5,6,\n" * 9)
     assert _preview(path, "--jitter", "0.1", "--out", tmp_path / "sheet.png") == 0
-    assert "no numbers, left out: f\nthe first 4 of 5 columns are shown" in capsys.readouterr().out
+    assert "not numeric, left out: f\nthe first 4 of 5 columns are shown" in capsys.readouterr().out
 
 
 def test_the_same_seed_draws_the_same_sheet(images, tmp_path):
@@ -87,7 +87,7 @@ def test_series_become_plots(table, tmp_path, capsys):
     out = tmp_path / "plots.png"
     assert _preview(table, "--jitter", "0.2", "--crop", "0.7", "--out", out) == 0
     said = capsys.readouterr().out
-    assert said.startswith("no numbers, left out: month\n")
+    assert said.startswith("not numeric, left out: month\n")
     sheet = read_image(out)
     blue = ((sheet - torch.tensor([31, 107, 178]).view(3, 1, 1) / 255).abs() < 0.1).all(0)
     panels = (blue.any(0).float().diff(prepend=torch.zeros(1)) == 1).sum()
@@ -117,18 +117,22 @@ def test_characters_are_marked_too(text, capsys):
 
 
 FAULTS = [
-    (["PATH"], "no augmentation was asked for; try --drop-tokens 0.1 --replace-tokens 0.05"),
+    (["PATH"], "no augmentation was given; try --drop-tokens 0.1 --replace-tokens 0.05"),
     (
         ["PATH", "--rotate", "10", "--drop-tokens", "2"],
-        "--rotate is for images, and this is text; settings: drop_tokens is '2': input should be",
+        "--rotate applies to images, and this data is text; settings: drop_tokens is '2': input "
+        "should be",
     ),
     (["PATH", "--kind", "txt"], "kind 'txt' is not known: did you mean 'text'? accepted: images,"),
-    (["PATH", "--kind", "images", "--flip"], "PATH holds no images; name PNG, JPEG or the like"),
-    (["PATH", "--variants", "0"], "variants is 0, and takes a whole number from 1"),
+    (
+        ["PATH", "--kind", "images", "--flip"],
+        "PATH contains no images; give PNG, JPEG or similar files",
+    ),
+    (["PATH", "--variants", "0"], "variants is 0; it must be a whole number of at least 1"),
     (["PATH", "--jiter", "1"], "'--jiter' is not a flag, did you mean '--jitter'?"),
     (
         ["PATH", "--tokens", "bytes", "--drop-tokens", "0.1"],
-        "drop_tokens=0.1 needs a token for what is unknown, and 'bytes' has none",
+        "drop_tokens=0.1 needs an unknown token, but 'bytes' has none",
     ),
     (["NOWHERE.txt", "--drop-tokens", "0.1"], "NOWHERE.txt"),
 ]
@@ -143,7 +147,8 @@ def test_faults(argv, said, text, capsys):
 def test_an_output_that_is_no_picture(images, tmp_path, capsys):
     out = tmp_path / "sheet.xyz"
     said = _fault(capsys, images, "--flip", "--out", out)
-    assert said == f"--out {out} does not end like a picture; name it {tmp_path / 'sheet.png'}"
+    fix = tmp_path / "sheet.png"
+    assert said == f"--out {out} does not have the extension of an image; use {fix}"
 
 
 def test_subcommands(capsys):

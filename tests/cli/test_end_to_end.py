@@ -60,7 +60,7 @@ def test_train(tmp_path, capsys):
     assert "test part: loss " in out
     assert "bits per character" in out
     assert "Gradient through time" in out
-    assert "Context in use" in out
+    assert "Context used" in out
     assert f"engram sample {tmp_path}/run" in out
     names = set(_contents(tmp_path / "run"))
     assert {"command.txt", "config.yaml", "environment.json", "metrics.jsonl"} < names
@@ -108,7 +108,7 @@ def test_info(trained, capsys):
     assert facts["updates"] == "22 (epoch 1)"
     assert "bits per character" in facts["test part"]
     assert "horizon" in facts["gradient"]
-    assert facts["context in use"].endswith("tokens")
+    assert facts["context used"].endswith("tokens")
     assert "1 threads" in facts["made with"]
 
 
@@ -139,7 +139,7 @@ def test_eval_with_unknown_characters(trained, tmp_path, capsys):
     ("raw", "flags", "text"),
     [
         (None, [], "does not exist"),
-        (b"", [], "is empty; name a file that holds text"),
+        (b"", [], "is empty; give a file that contains text"),
         (b"fox \xff", [], "byte offset 4 (0xff) is not utf-8; give --encoding"),
         (b"fox \xff", ["--encoding", "utf-9"], "unknown encoding: utf-9"),
         (
@@ -188,8 +188,8 @@ def test_samples(trained, capsys):
 @pytest.mark.parametrize(
     ("flags", "text"),
     [
-        (["--prompt", "The Fox"], "the model has never seen: 'T', 'F'; leave them out"),
-        (["--prompt", "\udcff"], r"never seen: '\udcff'"),
+        (["--prompt", "The Fox"], "not in the model's vocabulary: 'T', 'F'; leave them out"),
+        (["--prompt", "\udcff"], r"vocabulary: '\udcff'"),
         (
             ["--length", "0", "--top-p", "7"],
             "length is '0': input should be greater than",
@@ -210,7 +210,7 @@ def test_diagnose(trained, run, tmp_path, capsys):
     assert "Gradient through time" in capsys.readouterr().out
     assert not (run / "records").exists()
     assert main(["diagnose", str(run)]) == 0
-    assert "Context in use" in capsys.readouterr().out
+    assert "Context used" in capsys.readouterr().out
     for name in ("gradient-reach.json", "context-use.json"):
         again = json.loads((run / "records" / name).read_text())
         assert again == json.loads((trained / "run" / "records" / name).read_text())
@@ -226,7 +226,7 @@ def test_an_existing_run_is_refused_then_replaced(run, tmp_path, capsys):
     before = _contents(run)
     assert _train(tmp_path) == 1
     assert capsys.readouterr().err == (
-        f"engram: {run} exists and is not empty; go on with 'engram resume', choose another "
+        f"engram: {run} exists and is not empty; continue with 'engram resume', choose another "
         "--run-dir, or replace a run with --overwrite\n"
     )
     assert _contents(run) == before
@@ -286,8 +286,8 @@ def test_an_empty_folder_is_taken(tmp_path):
 FAULTS = [
     (["--lanes", "4000"], "4000 lanes of 8 steps need 32,001: give more text, or use --lanes 90"),
     (["--tied", "--embedding", "3"], "tied shares weights"),
-    (["--valid", "0.5", "--test", "0.5"], "leave nothing of 900 characters to train on"),
-    (["--valid", "0.0001"], "the validation part holds 0 tokens, and needs 2"),
+    (["--valid", "0.5", "--test", "0.5"], "leave none of the 900 characters to train on"),
+    (["--valid", "0.0001"], "the validation set has 0 tokens and needs at least 2"),
     (["--tokens", "bpe", "--vocabulary", "30"], "byte pairs start from 257 entries"),
     (["--encoding", "utf-32"], "is not utf-32; give --encoding"),
     (["--rate", "inf", "--hiden", "2"], "'--hiden' is not a flag"),
@@ -313,7 +313,7 @@ def test_a_run_dir_below_a_file(tmp_path, capsys):
 def test_resume_of_a_finished_run(run, capsys):
     before = _contents(run)
     assert main(["resume", str(run)]) == 0
-    assert capsys.readouterr().out == f"{run} is finished; look at it with:\n  engram info {run}\n"
+    assert capsys.readouterr().out == f"{run} is finished; see it with:\n  engram info {run}\n"
     assert _contents(run) == before
 
 
@@ -346,7 +346,7 @@ def test_damaged_model(run, name, content, text, capsys):
 
 @pytest.mark.parametrize(
     ("content", "text"),
-    [("hidden: [", "config.yaml cannot be read"), ("", "config.yaml holds no settings")],
+    [("hidden: [", "config.yaml cannot be read"), ("", "config.yaml contains no settings")],
 )
 def test_damaged_config(run, content, text, capsys):
     (run / "config.yaml").write_text(content)

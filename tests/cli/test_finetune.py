@@ -44,7 +44,8 @@ def test_finetune(trained, tmp_path, capsys):
     new, all_of_it = len(set(OTHER) - set(TEXT)), len(set(OTHER)) + 2
     kept = f"{all_of_it - new} of {all_of_it} characters keep their rows"
     assert f"starting from {trained}/run/model: {kept}\n" in out
-    assert f"  parietal   frozen; its rows of {new} new characters stay as drawn\n" in out
+    fresh = f"{new} new characters keep their initial values"
+    assert f"  parietal   frozen; its rows of {fresh}\n" in out
     assert "  frontal    learns at 0.01\n  temporal   learns at 0.001\n" in out
     assert "test part: loss " in out
     settings = _settings(tmp_path)
@@ -101,14 +102,14 @@ def test_a_saved_model_is_fine_tuned(trained, tmp_path):
 
 FAULTS = [
     (["--freeze", "temproal"], ["freeze names 'temproal', did you mean 'temporal'?"]),
-    (["--freeze", "occipital"], ["'occipital', and this model has no weights there"]),
+    (["--freeze", "occipital"], ["'occipital', but this model has no weights there"]),
     (["--freeze", "frontal,temporal,parietal"], ["so nothing would learn"]),
     (
         ["--freeze", "temporal", "--rate", "temporal=0.1", "--rates", "brain=2"],
-        ["rates gives temporal a rate, and freeze freezes it", "rates names 'brain', "],
+        ["rates sets a learning rate for temporal, and freeze freezes it", "rates names 'brain', "],
     ),
-    (["--unfreeze-every", "9"], ["unfreeze_every=9 would let parietal learn from update 19"]),
-    (["--rate", "1", "2"], ["--rate names 1 and 2; it takes one rate, and factors REGION=X"]),
+    (["--unfreeze-every", "9"], ["unfreeze_every=9 would unfreeze parietal after update 18"]),
+    (["--rate", "1", "2"], ["--rate names 1 and 2; give one rate, and factors as REGION=X"]),
     (["--rate", "fast"], ["rate is 'fast': input should be a valid number"]),
     (["--hidden", "9"], ["'--hidden' is not a flag"]),
     (["--freze", "temporal", "--epochs", "0"], ["did you mean '--freeze'?", "epochs is '0'"]),
@@ -128,13 +129,13 @@ def test_data_and_another_folder_are_needed(trained, capsys):
     assert main(["finetune", run, "--run-dir", run, "--overwrite"]) == 2
     err = capsys.readouterr().err
     assert "--data is missing" in err
-    assert "is the run that is started from; name another folder" in err
+    assert "is the run to start from; name another folder" in err
     assert (trained / "run" / "model" / "model.safetensors").exists()
 
 
 def test_a_run_that_is_none(tmp_path, capsys):
     assert main(["finetune", str(tmp_path), "--data", "x"]) == 1
-    assert "holds no config.yaml, so it is no run" in capsys.readouterr().err
+    assert "contains no config.yaml, so it is not a run folder" in capsys.readouterr().err
 
 
 def test_a_run_of_a_version_with_another_decay_is_not_resumed(trained, tmp_path, capsys):

@@ -133,8 +133,8 @@ def test_file_then_flags(tmp_path):
         ("data: []\n", "data is []: list should have at least 1 item"),
         ("1: 2\n", "1 is 1: keys should be strings"),
         ("hidden: [1\n", "config.yaml is not valid YAML: while parsing a flow sequence"),
-        ("", "config.yaml holds no settings; write lines such as 'hidden: 256'"),
-        ("just text", "config.yaml holds no settings"),
+        ("", "config.yaml contains no settings; write lines such as 'hidden: 256'"),
+        ("just text", "config.yaml contains no settings"),
         (b"\xff\xfe\x00", "config.yaml is not valid YAML"),
     ],
 )
@@ -158,7 +158,7 @@ def test_config_that_is_a_folder(tmp_path):
 
 def test_unknown_configuration():
     assert _fault("--config", "tinyshakespear") == (
-        "--config tinyshakespear is no file and no shipped configuration, "
+        "--config tinyshakespear is neither a file nor a shipped configuration; "
         "did you mean 'tinyshakespeare'? accepted: demo, tinyshakespeare"
     )
 
@@ -241,8 +241,11 @@ def test_aliases_as_flags_and_in_files(task, given, expected, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("argv", "text"),
     [
-        (["--lr", "1", "--rate=2"], "--lr and --rate are names of one setting; give one of them"),
-        (["--bptt", "3", "--seq-len", "4"], "--bptt and --seq-len are names of one setting"),
+        (
+            ["--lr", "1", "--rate=2"],
+            "--lr and --rate are names of the same setting; give only one of them",
+        ),
+        (["--bptt", "3", "--seq-len", "4"], "--bptt and --seq-len are names of the same setting"),
         (["--batch-sise", "4"], "'--batch-sise' is not a flag, did you mean '--batch-size'?"),
     ],
 )
@@ -253,7 +256,9 @@ def test_faults_of_aliases(argv, text):
 def test_a_key_and_its_alias_in_a_file(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("lr: 0.1\nrate: 0.2\n")
-    assert "lr and rate are names of one setting; give one of them" in _fault("--config", str(path))
+    assert "lr and rate are names of the same setting; give only one of them" in _fault(
+        "--config", str(path)
+    )
     path.write_text("lr: 0.1\n")
     assert _settings("--config", str(path), "--rate", "0.3").rate == 0.3  # flags go over files
 

@@ -81,12 +81,15 @@ def test_every_command_has_help(name, capsys):
             ["sample", "runs/x", "--length", "many"],
             "length is 'many': input should be",
         ),
-        (["sample", "runs/x", "--samples", "0"], "samples is 0, and takes a whole number from 1"),
+        (
+            ["sample", "runs/x", "--samples", "0"],
+            "samples is 0; it must be a whole number of at least 1",
+        ),
         (["sample"], "the following arguments are required: RUN; 'engram sample --help' shows"),
         (["predict"], "the following arguments are required: RUN"),
         (["info", "runs/x", "more"], "'more' is not expected here"),
         (["info"], "nothing was given; 'engram info' takes one RUN, or --cells"),
-        (["info", "runs/x", "--cells"], "both a RUN and a list were given; 'engram info' takes"),
+        (["info", "runs/x", "--cells"], "both RUN and a list were given; 'engram info' takes"),
         (["info", "--cell"], "'--cell' is not a flag, did you mean '--cells'?"),
         (["demo", "--run-dri", "x"], "did you mean '--run-dir'?"),
     ],
@@ -115,11 +118,10 @@ def test_info_lists_the_cells(capsys):
 def test_missing_run(command, tmp_path, capsys):
     assert main([command, str(tmp_path / "none")]) == 1
     assert capsys.readouterr().err == (
-        f"engram: {tmp_path}/none does not exist; "
-        "name the folder that --run-dir named in training\n"
+        f"engram: {tmp_path}/none does not exist; give the folder that was --run-dir in training\n"
     )
     assert main([command, str(tmp_path)]) == 1
-    assert "holds no config.yaml, so it is no run" in capsys.readouterr().err
+    assert "contains no config.yaml, so it is not a run folder" in capsys.readouterr().err
 
 
 def _command(monkeypatch, action):
@@ -216,7 +218,7 @@ def test_standard_error_that_is_full_too():
 def test_standard_output_that_is_closed():
     closed = f"{shlex.quote(sys.executable)} -m engram --help >&-"
     done = subprocess.run(["sh", "-c", closed], text=True, stderr=subprocess.PIPE, timeout=120)
-    assert done.stderr == "engram: standard output is closed; lead it to a file, or to /dev/null\n"
+    assert done.stderr == "engram: standard output is closed; redirect it to a file or /dev/null\n"
     assert done.returncode == 1
 
 
@@ -235,7 +237,7 @@ def test_a_reader_that_goes_before_the_end(tmp_path):
         )
     assert done.stderr == (
         "engram: cannot write standard output or a file: Broken pipe; "
-        "what it was led to has ended\n"
+        "the program that reads the output has ended\n"
     )
     assert done.returncode == 1
 

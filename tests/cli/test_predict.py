@@ -22,7 +22,7 @@ def data(tmp_path):
 def test_an_output_that_is_the_input(data, tmp_path, named, out):
     (tmp_path / "link.csv").symlink_to(data)
     os.link(data, tmp_path / "hard.csv")
-    with pytest.raises(ConfigError, match="would be replaced; name another file"):
+    with pytest.raises(ConfigError, match="would be overwritten; name another file"):
         _refuse_input(tmp_path / out, ["digits", str(data.parent / named)])
 
 
@@ -52,5 +52,5 @@ def test_a_run_refuses_before_it_writes(tmp_path, capsys):
     before = path.read_bytes()
     argv = ["predict", str(tmp_path / "run"), "--data", str(path), "--out", str(path)]
     assert main(argv) == 2
-    assert "would be replaced" in capsys.readouterr().err
+    assert "would be overwritten" in capsys.readouterr().err
     assert path.read_bytes() == before

@@ -38,7 +38,7 @@ def test_gradient_reach():
         line.split()[0] for line in lines if line.split()[:1] and line.split()[0].isdigit()
     ] == [*"01234"]
     assert sum("cut by truncation" in line for line in lines) == 2
-    assert "Training sent gradients back 3 steps at most" in " ".join(lines)
+    assert "Training truncated gradients after 3 steps" in " ".join(lines)
 
 
 @pytest.mark.parametrize("label", ["[/b]", "[red]", "a[link=x]b", "\x1b[31m", "\x07", "]"])
@@ -61,7 +61,7 @@ def test_gradients_at_the_edge(norms):
     ("losses", "text"),
     [
         ([3.0, 2.0, 1.001, 1.0], "3 words bring the loss within 1% of the full context's"),
-        ([3.0, 2.0, 1.5, 1.0], "8 words (the longest tried: more may help) bring the loss"),
+        ([3.0, 2.0, 1.5, 1.0], "8 words (the longest tried; more may help) bring the loss"),
         ([1.0, 1.0, 1.0, 1.0], "1 words bring the loss"),
         ([0.0, 0.0, 0.0, 0.0], "1 words bring the loss"),
     ],

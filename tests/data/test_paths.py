@@ -23,7 +23,7 @@ def folder(tmp_path):
     return inside
 
 
-NOTES = ["1 links lead to nothing", "2 links to folders were not followed", "1 files are named or"]
+NOTES = ["1 links are broken", "2 links to folders were not followed", "1 files are given or"]
 
 
 def _begins(notes):

@@ -85,11 +85,11 @@ def test_save_and_load(fitted, tmp_path):
     ("given", "message"),
     [
         (np.zeros((2, 8, 8, 2), np.uint8), "X has shape (2, 8, 8, 2); images are (N, Y, X, C)"),
-        (np.full((2, 8, 8), 2.0), "X holds float64 outside its range; pixels are whole numbers"),
-        (np.full((2, 8, 8), np.nan), "X holds float64 outside its range; pixels are whole numbers"),
-        (np.full((2, 8, 8), 256), "X holds int64 outside its range; pixels are whole numbers"),
-        ([[1.0, np.nan], [1.0, 2.0]], "X[0, 1] is nan; fill gaps in first"),
-        (np.zeros((3, 8, 8), np.uint8), "X has 3 examples and y 2 captions; give as many"),
+        (np.full((2, 8, 8), 2.0), "X contains float64 values out of range; pixels are integers"),
+        (np.full((2, 8, 8), np.nan), "X contains float64 values out of range; pixels are integers"),
+        (np.full((2, 8, 8), 256), "X contains int64 values out of range; pixels are integers"),
+        ([[1.0, np.nan], [1.0, 2.0]], "X[0, 1] is nan; fill in missing values"),
+        (np.zeros((3, 8, 8), np.uint8), "X has 3 examples and y 2 captions; give the same number"),
     ],
 )
 def test_what_cannot_be_read(given, message):

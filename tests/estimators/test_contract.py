@@ -165,7 +165,7 @@ def test_a_parameter_that_is_not_one_is_named_with_the_nearest(name):
         kind(randomstate=1)
     with pytest.raises(ConfigError, match=message):
         kind().set_params(randomstate=1)
-    with pytest.raises(ConfigError, match=rf"{name} got 3 without a name; it takes keyword"):
+    with pytest.raises(ConfigError, match=rf"{name} got 3 by position; it takes only keyword"):
         kind(3)
 
 
@@ -325,7 +325,7 @@ class Interrupting(engram.Reporter):
 def test_a_fit_that_is_stopped_warns(name):
     case = CASES[name]
     made = clone(case.made).set_params(epochs=50)
-    with pytest.warns(ConvergenceWarning, match=r"the fit was stopped after 2 updates"):
+    with pytest.warns(ConvergenceWarning, match=r"the fit was interrupted after 2 updates"):
         case.fitted(made, reporter=Interrupting())
     assert made.n_iter_ == 2
     assert not any(module.training for module in made.module_.modules())
@@ -337,7 +337,9 @@ def test_a_fit_that_is_stopped_warns(name):
 )
 def test_a_share_that_leaves_nothing_to_validate_on_warns(name):
     case = CASES[name]
-    with pytest.warns(EngramWarning, match=r"valid=0\.01 of these data is nothing to validate on"):
+    with pytest.warns(
+        EngramWarning, match=r"valid=0\.01 of these data leaves nothing to validate on"
+    ):
         made = case.fitted(clone(case.made).set_params(valid=0.01))
     assert made.valid_loss_ is None
 
@@ -421,7 +423,9 @@ def test_a_model_folder_of_a_run_has_labels_as_text(name, models, folders, tmp_p
 
 @pytest.mark.parametrize(("name", "other"), list(itertools.permutations(CASES, 2)))
 def test_a_folder_of_another_estimator_is_refused_by_name(name, other, folders):
-    with pytest.raises(RunError, match=f"holds a model of {other}, not of {name}; .*{other}.load"):
+    with pytest.raises(
+        RunError, match=f"contains a model of {other}, not of {name}; .*{other}.load"
+    ):
         type(CASES[name].made).load(folders[other])
 
 
@@ -584,15 +588,15 @@ def test_a_table_of_numbers_and_its_columns_are_read_by_their_values():
 @pytest.mark.parametrize(
     ("name", "y", "said"),
     [
-        ("SequenceClassifier", ["a", 1] * 6, "y holds str and int; give one type"),
-        ("SequenceClassifier", [None, "a"] * 6, "y holds str and NoneType"),
-        ("SequenceClassifier", [0.5, 1.0] * 6, "cannot be taken as labels: Unknown label type"),
+        ("SequenceClassifier", ["a", 1] * 6, "y contains str and int; give one type"),
+        ("SequenceClassifier", [None, "a"] * 6, "y contains str and NoneType"),
+        ("SequenceClassifier", [0.5, 1.0] * 6, "cannot be used as labels: Unknown label type"),
         ("SequenceClassifier", np.eye(12), "y should be a 1d array"),
-        ("SequenceRegressor", ["1", "2"] * 6, "y holds texts; it takes numbers"),
-        ("SequenceRegressor", [b"1", b"2"] * 6, "y holds texts; it takes numbers"),
+        ("SequenceRegressor", ["1", "2"] * 6, "y contains texts; it takes numbers"),
+        ("SequenceRegressor", [b"1", b"2"] * 6, "y contains texts; it takes numbers"),
         ("SequenceTagger", [["a"] * len(w) for w in WORDS[:-1]] + [[1] * 3], "tags of .* and"),
         ("SequenceTagger", ["abc"] * 12, r"y\[0\] is str; it takes a tag for each step"),
-        ("EchoState", [["x"] * 6] * 12, r"holds texts; it takes numbers"),
+        ("EchoState", [["x"] * 6] * 12, r"contains texts; it takes numbers"),
         ("Translator", [1] * 12, r"y\[0\] is int; y takes a list of texts"),
         ("Captioner", "one text", r"y is str; it takes a list of texts"),
     ],
@@ -607,7 +611,7 @@ def test_labels_that_no_file_can_hold_are_refused_by_fit():
     for labels in (np.array(["2024-01-01", "2024-01-02"], "datetime64[D]"), np.array([b"a", b"b"])):
         with pytest.raises(DataError, match="y "):
             clone(case.made).fit(case.X, labels[[0, 1] * 6])
-    with pytest.raises(DataError, match="they are texts, whole numbers or bools"):
+    with pytest.raises(DataError, match="it takes texts, whole numbers or bools"):
         Classes.of(np.array([(1, 2), None], dtype=object))
 
 

@@ -108,7 +108,7 @@ def test_classes_of_whole_series(summary):
     parts = clone(model).partial_fit(x[:1], names[:1], classes=["slow", "fast"])
     parts.partial_fit(x[1:40], names[1:40])
     assert list(parts.predict(x)) == list(model.predict(x))
-    with pytest.raises(DataError, match="y holds the class 'other', which was not announced"):
+    with pytest.raises(DataError, match="y contains the class 'other', which is not in classes"):
         parts.partial_fit(x[:1], ["other"])
 
 
@@ -165,7 +165,7 @@ def test_save_and_load(fitted, series, tmp_path):
         ".json",
         ".safetensors",
     ]
-    with pytest.raises(ConfigError, match=r"a saved model holds none; fit\(\) it again"):
+    with pytest.raises(ConfigError, match=r"a saved model does not contain; call fit\(\) again"):
         loaded.partial_fit(series[:100], series[:100])
     with pytest.raises(RunError, match="holds no model"):
         engram.EchoState.load(tmp_path)
@@ -217,7 +217,7 @@ def test_a_single_precision_reservoir(series):
         ({"dtype": "float16"}, "dtype is 'float16': did you mean"),
         ({"target": "class", "feedback": True}, "feedback needs outputs at each step"),
         ({"leak": 2.0}, r"leak is 2\.0"),
-        ({"ridge": 0.0, "units": 200}, r"no single solution with ridge=0"),
+        ({"ridge": 0.0, "units": 200}, r"no unique solution with ridge=0"),
     ],
 )
 def test_parameters_that_cannot_work(options, text):
@@ -230,7 +230,7 @@ def test_parameters_that_cannot_work(options, text):
     ("x", "y", "text"),
     [
         (np.zeros((2, 30, 1, 1)), 0, r"X has shape \(2, 30, 1, 1\); it takes"),
-        (np.full((30,), np.nan), np.zeros(30), r"X\[0\] is nan; fill gaps in"),
+        (np.full((30,), np.nan), np.zeros(30), r"X\[0\] is nan; fill in missing values"),
         ([np.zeros((30, 1)), np.zeros((30, 2))], 0, r"X\[1\] has 2 columns and X\[0\] has 1"),
         ([np.zeros((30, 1)), np.zeros((0, 1))], 0, "leave empty series out"),
         ("text", 0, "X is str"),
@@ -257,7 +257,7 @@ def test_series_that_cannot_be_used(x, y, text):
             lambda m: (
                 clone(m).set_params(feedback=True).fit(np.ones(30), np.arange(30.0)).generate(3)
             ),
-            r"takes inputs= for the steps to come",
+            r"takes inputs= for the future steps",
         ),
     ],
 )

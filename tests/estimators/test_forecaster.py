@@ -102,7 +102,7 @@ def test_tables(library):
         ("text", r"X is str; it takes \(T,\)"),
         ([], "X"),
         (np.full((2, 50), np.inf), r"X\[0, 0\] is inf \(inf\); give finite values, at most"),
-        (np.full((2, 50), np.nan), "holds no finite value"),
+        (np.full((2, 50), np.nan), "contains no finite value"),
         (np.zeros((2, 3, 4)), r"X takes \(T,\)"),
         (np.arange(5.0), "no series is long enough"),
     ],
@@ -113,11 +113,9 @@ def test_what_cannot_be_learnt_from(X, message):
 
 
 def test_what_cannot_be_asked(fitted):
-    with pytest.raises(DataError, match="the model looks 4 ahead; give 1 to 4"):
+    with pytest.raises(DataError, match="exceeds the model's horizon of 4; give 1 to 4"):
         fitted.predict(5)
-    with pytest.raises(
-        ConfigError, match=r"an interval of 0.5 was not learnt, which was told \[0.8\]"
-    ):
+    with pytest.raises(ConfigError, match=r"an interval of 0.5 was not trained, only \[0.8\]"):
         fitted.predict_interval(0.5)
     with pytest.raises(DataError, match="too few for 50 origins"):
         fitted.backtest(waves(2), origins=50)
@@ -125,5 +123,5 @@ def test_what_cannot_be_asked(fitted):
 
 def test_what_was_loaded_wants_series(fitted, tmp_path):
     fitted.save(tmp_path / "m")
-    with pytest.raises(DataError, match="no series was read yet"):
+    with pytest.raises(DataError, match="no series has been read yet"):
         Forecaster.load(tmp_path / "m").predict()

@@ -87,7 +87,7 @@ def test_missing_values_are_refused_or_taken():
 @pytest.mark.parametrize(
     ("X", "said"),
     [
-        ("one text", r"X is str; it takes a list of texts.*put a single text into a list"),
+        ("one text", r"X is str; it takes a list of texts.*put a single text in a list"),
         (["a", 3], r"X\[1\] is int"),
         ([np.zeros((2, 1)), np.zeros((2, 2))], r"X\[1\] has shape \(2, 2\)"),
         (np.zeros(3), "it takes .N, T, F. or"),

@@ -72,7 +72,7 @@ def test_texts():
         ([1.0, 1.0, 1.0], "all . examples have the target 1;"),
         ([1.0, 2.0], "X has 3 sequences and y 2 numbers"),
         ([1.0, np.nan, 2.0], r"y\[1\] is nan"),
-        (["a", "b", "c"], "y holds texts; it takes numbers"),
+        (["a", "b", "c"], "y contains texts; it takes numbers"),
     ],
 )
 def test_targets_that_cannot_be_learnt(y, said):

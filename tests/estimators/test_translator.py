@@ -58,15 +58,15 @@ def test_grid_search():
     [
         (
             ("abc", ["a"]),
-            "X is str; it takes a list of texts (str): put a single text into a list, [X]",
+            "X is str; it takes a list of texts (str): put a single text in a list, [X]",
         ),
         (
             (3, ["a"]),
-            "X is int; it takes a list of texts (str): put a single value into a list, [X]",
+            "X is int; it takes a list of texts (str): put a single value in a list, [X]",
         ),
         ((["a"], [3]), "y[0] is int; y takes a list of texts (str), or one column of a table"),
-        (([], []), "X holds no texts; give at least one"),
-        ((["a", "b"], ["a"]), "X has 2 texts and y 1 texts; give as many"),
+        (([], []), "X contains no texts; give at least one"),
+        ((["a", "b"], ["a"]), "X has 2 texts and y 1 texts; give the same number"),
     ],
 )
 def test_what_is_no_texts(given, message):

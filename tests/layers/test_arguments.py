@@ -180,8 +180,8 @@ def test_weights_of_another_shape_are_refused(name, shape, taken, engine):
     layer = engram.LSTM(I, H, 2, bidirectional=True, engine=engine)
     layer.get_parameter(name).data = torch.zeros(shape)
     assert _text(layer, X) == (
-        f"{name} has shape {shape}; this layer takes {taken}: give it weights of that shape, or "
-        "make a layer of the other size"
+        f"{name} has shape {shape}; this layer takes {taken}: use weights of that shape, or "
+        "create a layer of the other size"
     )
 
 

@@ -171,7 +171,7 @@ FAULTS = [
     (
         lambda: MultiplicativeAttention(Q, 9, "scaled"),
         "score 'scaled' multiplies queries and values as they are, and query_size is 5, value_size "
-        "9; make them equal, or take score='general'",
+        "9; make them equal, or use score='general'",
     ),
     (
         lambda: _made("dot")(torch.zeros(S, B, 2), ZERO.double()),
@@ -191,7 +191,7 @@ FAULTS = [
     ),
     (
         lambda: _made("dot")(ZERO[:S], _made("dot").prepare(ZERO), lengths=LENGTHS),
-        "lengths came with a prepared memory, which has its own; leave them out",
+        "lengths were given with a prepared memory, which has its own; leave them out",
     ),
     (lambda: SelfAttentivePooling(V, heads=0), "heads is 0; it takes a whole number from 1"),
     (lambda: SelfAttentivePooling(V, hidden_size=-1), "hidden_size is -1; it takes a whole"),

@@ -175,7 +175,7 @@ FAULTS = [
     ),
     (
         lambda: FrameConvolution(1, (8, 8), 6)(torch.zeros(2, 1, 8, 8), lengths=[1, 1]),
-        "lengths came with single images; they are for (T, B, C, Y, X)",
+        "lengths were given with single images; they are for (T, B, C, Y, X)",
     ),
 ]
 

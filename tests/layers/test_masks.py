@@ -126,9 +126,9 @@ def test_faults():
         _layer(zoneout={"h": 1.5}, recurrent_dropout=-0.1)
     with pytest.raises(ConfigError, match=r"'k' of LSTM\(\).*names no gate|'k' of LSTM"):
         _layer(zoneout={"k": 0.5})
-    with pytest.raises(ConfigError, match="mean something only together"):
+    with pytest.raises(ConfigError, match="are only meaningful together"):
         _layer(SLSTM(), zoneout=0.1)
     with pytest.raises(ConfigError, match="names no gate"):
         _layer(Elman(), recurrent_dropout=0.1)
-    with pytest.raises(ConfigError, match="draws those of its own settings alone"):
+    with pytest.raises(ConfigError, match="only draws those of its own settings"):
         _layer(RecurrentDropout(LSTM()))

@@ -1,7 +1,9 @@
 """Residual stacks, dropout with a mask a step or one for all, initial states that are learnt."""
 
 import copy
+import inspect
 import math
+from dataclasses import MISSING, fields
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch.testing import assert_close
 import engram
 from engram.errors import ConfigError
 from engram.layers import VariationalDropout
+from engram.layers.options import RecurrentOptions
 
 I, H, T, B = 3, 5, 7, 4  # noqa: E741
 by_direction = pytest.mark.parametrize("bidirectional", [False, True])
@@ -217,3 +220,28 @@ def test_options_are_shown_where_they_differ_from_their_defaults():
     layer = engram.GRU(I, H, 2, residual=True, variational=True, dropout_input=0.1)
     shown = "GRU(), 3, 5, num_layers=2, dropout_input=0.1, variational=True, residual=True"
     assert layer.extra_repr() == shown
+
+
+def test_each_option_has_the_default_of_the_constructor():
+    taken = inspect.signature(engram.Recurrent).parameters
+    given = {name: each.default for name, each in taken.items() if name not in ("device", "dtype")}
+    assert given == {
+        each.name: inspect.Parameter.empty if each.default is MISSING else each.default
+        for each in fields(RecurrentOptions)
+    }
+
+
+def test_a_layer_has_each_option_as_an_attribute():
+    layer = engram.LSTM(I, H, 2, dropout=1, weight_drop=0.5, zoneout=0.1, chrono=9)
+    options = RecurrentOptions(
+        cell=engram.cells.LSTM(),
+        input_size=I,
+        hidden_size=H,
+        num_layers=2,
+        dropout=1,
+        weight_drop=0.5,
+        zoneout=0.1,
+        chrono=9,
+    )
+    assert {each.name: getattr(layer, each.name) for each in fields(options)} == vars(options)
+    assert type(layer.dropout) is float

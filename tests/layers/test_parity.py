@@ -206,5 +206,7 @@ def test_rnn_takes_its_arguments_by_position_as_torch_does():
 
 
 def test_projections_are_refused():
-    with pytest.raises(ConfigError, match="proj_size is 3; projections are not offered: leave it"):
+    with pytest.raises(
+        ConfigError, match="proj_size is 3; projections are not supported: leave it"
+    ):
         engram.LSTM(I, H, proj_size=3)

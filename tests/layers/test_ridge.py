@@ -59,7 +59,7 @@ def test_features_that_depend_on_each_other(case):
         x[:, 3] = 1.5
     with pytest.raises(
         ConfigError,
-        match=r"no single solution with ridge=0: its 12 features depend on each other over \d+ "
+        match=r"no unique solution with ridge=0: its 12 features depend on each other over \d+ "
         r"rows; set ridge to \de-\d+ or more, or to 'auto'",
     ):
         solve([_moments(x, y)], 0.0)

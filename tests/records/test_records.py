@@ -81,9 +81,12 @@ def test_results_from_before_there_were_versions(old, measures, tmp_path):
 
 FAULTS = [
     ([], "it is not a record"),
-    ({"record": "anatomy"}, "is a record 'anatomy', and 'result' was expected"),
-    ({"record": "result", "version": 99}, "of version 99, and this Engram reads up to 1"),
-    ({"record": "result", "version": "1"}, "of version '1'"),
+    ({"record": "anatomy"}, "is a record 'anatomy', but 'result' was expected"),
+    (
+        {"record": "result", "version": 99},
+        "has version 99, but this version of Engram reads up to 1",
+    ),
+    ({"record": "result", "version": "1"}, "has version '1'"),
     ({"updates": 1}, "is damaged"),
     ({"version": 1, "updates": "many", "parameters": 1, "best_update": 1}, "is damaged"),
 ]

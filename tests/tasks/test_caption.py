@@ -100,8 +100,8 @@ def test_classes(tmp_path):
     assert [row["caption"] for row in rows] == ["the cat says meow", "the dog says woof"]
     with pytest.raises(DataError) as caught:
         list(TASK.predict(model, caption.CaptionAsking(given=["cow"])))
-    assert str(caught.value) == "class 'cow' was not in the training part; it had cat, dog"
-    with pytest.raises(ConfigError, match="writes about classes, not about files"):
+    assert str(caught.value) == "class 'cow' did not occur in the training set, which has cat, dog"
+    with pytest.raises(ConfigError, match="describes classes, not files"):
         TASK.predict(model, caption.CaptionAsking(data=["a.png"]))
 
 
@@ -122,7 +122,7 @@ def test_numbers(tmp_path):
     for given, message in (
         (
             ["1"],
-            "what is given has shape (1, 1); the model was trained on N examples of shape (2,)",
+            "the input has shape (1, 1); it must be (N, …) with examples of shape (2,)",
         ),
         (["1,x"], "numbers are given as '1,x'; write as many for each, with commas between"),
     ):
@@ -149,14 +149,14 @@ def test_broken_images_are_told(folder, tmp_path):
         read(_settings(tmp_path))
     data = read(_settings(tmp_path, broken="skip"))
     assert len(data.train.captions) == 1
-    assert data.warnings[0].startswith("1 images could not be read and were left out, the first of")
+    assert data.warnings[0].startswith("1 images could not be read and were left out, the first is")
     assert "b.png" in data.warnings[0]
 
 
 def test_classes_without_attention_only():
     with pytest.raises(ConfigError) as caught:
         CaptionSettings.checked({"data": ["x.csv"], "about": "classes"})
-    assert "about=classes leaves no places to look at" in str(caught.value)
+    assert "about=classes has no image regions" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_damaged_preprocessing_is_refused(trained, tmp_path, change):
     without_digests(tmp_path)
     path = tmp_path / "preprocess.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(RunError, match="what captions are about is damaged"):
+    with pytest.raises(RunError, match="the stored description of caption inputs is damaged"):
         fitting.load(TASK, tmp_path)
 
 
@@ -183,7 +183,7 @@ def test_commands(folder, tmp_path, monkeypatch, capsys):
     assert len((tmp_path / "a.csv").read_text().splitlines()) == 241
     assert main(["predict", "run", "--data", str(folder / "1.png")]) == 0
     assert main(["predict", "run", "--data", str(tmp_path / "run")]) == 2
-    assert "holds no images" in capsys.readouterr().err
+    assert "contains no images" in capsys.readouterr().err
 
 
 def test_images_are_augmented_in_training_alone(folder):
@@ -203,5 +203,5 @@ def test_images_are_augmented_in_training_alone(folder):
 @pytest.mark.parametrize("values", [{"flip": True}, {"zoom": 1.5}])
 def test_augmentation_is_for_images(values):
     given = {"data": ["x"], "about": "numbers", "attention": "none"} | values
-    with pytest.raises(ConfigError, match=f"{next(iter(values))} changes images, and about=num"):
+    with pytest.raises(ConfigError, match=f"{next(iter(values))} augments images, but about=num"):
         CaptionSettings.checked(given)

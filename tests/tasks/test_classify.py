@@ -127,7 +127,7 @@ def test_words_are_dropped_and_replaced_in_training_alone():
 
 def test_words_of_values_cannot_be_dropped():
     data = classify.make_data(_settings(), (_series(40), None, None))
-    with pytest.raises(ConfigError, match="drop_tokens and replace_tokens change texts"):
+    with pytest.raises(ConfigError, match="drop_tokens and replace_tokens apply to texts"):
         fitting.prepare(classify.TASK, _settings(drop_tokens=0.1), data)
 
 
@@ -148,12 +148,12 @@ def test_a_saved_model_gives_the_same_answers(tmp_path):
 @pytest.mark.parametrize(
     ("parts", "said"),
     [
-        ((Examples([], []), None, None), "nothing to train on"),
+        ((Examples([], []), None, None), "training data contains no examples"),
         ((Examples(["a", "b"]), None, None), "no labels"),
         ((Examples(["a", "b"], ["x", "x"]), None, None), "all 2 examples have the label 'x'"),
         (
             (_texts(20), None, Examples(["a"], ["odd"], ["t.csv row 1"])),
-            "t.csv row 1: the label 'odd' is among those to test alone",
+            "t.csv row 1: the label 'odd' occurs only in the examples to test",
         ),
         ((_texts(20), Examples(["a"]), None), "to validate have no labels"),
     ],
@@ -164,11 +164,11 @@ def test_data_that_cannot_be_learnt(parts, said):
 
 
 def test_settings_that_contradict_each_other():
-    with pytest.raises(ConfigError, match=r"state 'k' of LSTM.*valid=0.2 takes a share"):
+    with pytest.raises(ConfigError, match=r"state 'k' of LSTM.*valid=0.2 takes a fraction"):
         _settings(valid=0.2, valid_data=["v.csv"], zoneout={"k": 0.5})
     settings = _settings(patience=3)
     data = classify.make_data(settings, (_texts(20), None, None))
-    with pytest.raises(ConfigError, match="patience=3 waits for a validation part"):
+    with pytest.raises(ConfigError, match="patience=3 needs a validation set"):
         fitting.prepare(classify.TASK, settings, data)
 
 
@@ -215,4 +215,4 @@ def test_shown_settings_train_again(tmp_path, capsys):
     assert main(["train", "classify", "--config", str(path), "--print-config"]) == 0
     assert capsys.readouterr().out == shown
     assert main(["train", "language-model", "--config", str(path), "--print-config"]) == 2
-    assert "is of task 'classify'" in capsys.readouterr().err
+    assert "is for task 'classify'" in capsys.readouterr().err

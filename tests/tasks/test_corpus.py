@@ -167,14 +167,16 @@ def test_nothing_left_to_train_on(valid, test):
     with pytest.raises(ConfigError) as caught:
         make_data(_settings(valid=valid, test=test), ["some text"])
     assert str(caught.value) == (
-        f"valid={valid} and test={test} leave nothing of 9 characters to train on; "
-        "lower them until their sum is under 1"
+        f"valid={valid} and test={test} leave none of the 9 characters to train on; lower them "
+        "until their sum is below 1"
     )
 
 
 @pytest.mark.parametrize("documents", [[], [""], ["", ""]])
 def test_documents_without_text(documents):
-    with pytest.raises(DataError, match="the documents hold no text; give at least one that does"):
+    with pytest.raises(
+        DataError, match="the documents contain no text; give at least one that does"
+    ):
         make_data(_settings(), documents)
 
 
@@ -199,7 +201,7 @@ def test_read(tmp_path):
         (
             {"lanes": 1, "steps": 4, "valid": 0.02, "test": 0},
             DataError,
-            "the validation part holds 0 tokens, and needs 2",
+            "the validation set has 0 tokens and needs at least 2",
         ),
         ({"lanes": 1, "steps": 4, "valid": 0, "tied": True, "embedding": 9}, ConfigError, "tied"),
     ],
@@ -280,7 +282,7 @@ def test_perplexity_of_an_absurd_loss_is_a_number():
 
 @pytest.mark.parametrize("documents", [[], [""]])
 def test_score_without_text(documents):
-    with pytest.raises(DataError, match="there is no text to score"):
+    with pytest.raises(DataError, match="the documents contain no text to score"):
         score(_trained(), documents)
 
 
@@ -313,9 +315,13 @@ def _change(path, **changes):
 @pytest.mark.parametrize(
     ("name", "changes", "text"),
     [
-        ("config.json", {"task": "classify"}, "holds a model of task 'classify', not 'language-"),
-        ("config.json", {"settings": None}, "damaged: its config.json holds no settings"),
-        ("config.json", {"settings": 3}, "damaged: its config.json holds no settings"),
+        (
+            "config.json",
+            {"task": "classify"},
+            "contains a model of task 'classify', not 'language-",
+        ),
+        ("config.json", {"settings": None}, "damaged: its config.json contains no settings"),
+        ("config.json", {"settings": 3}, "damaged: its config.json contains no settings"),
         ("preprocess.json", {"tokenizer": None}, "the stored tokenizer is damaged"),
         ("preprocess.json", {"tokenizer": {"kind": "letters"}}, "stored tokenizer is damaged"),
         ("preprocess.json", {"tokenizer": {"kind": "bytes"}}, "is of another model"),

@@ -164,7 +164,7 @@ def test_regions_begin_one_after_the_other(start):
     head = {"head.weight", "head.bias"}
     assert moved(21) == set(before)
     frontal = {name for name in before if name.startswith("layers.")}
-    with pytest.raises(ConfigError, match="would let parietal learn from update 21 on"):
+    with pytest.raises(ConfigError, match="would unfreeze parietal after update 20"):
         moved(20)
     settings = settings.model_copy(update={"freeze": ["parietal"]})
     assert moved(11) == head | frontal
@@ -205,7 +205,7 @@ def test_interrupted_and_resumed_is_uninterrupted(start, tmp_path, stop_at):
 
 
 def test_a_start_that_is_gone(tmp_path):
-    with pytest.raises(RunError, match=r"gone does not exist; name the folder"):
+    with pytest.raises(RunError, match=r"gone does not exist; give the folder"):
         read_start(str(tmp_path / "gone"))
 
 

@@ -164,7 +164,9 @@ def test_what_is_known_ahead_helps():
 def test_missing_values():
     series = waves(1)[0]
     series[50] = np.nan
-    with pytest.raises(DataError, match="series 's0' misses the value at 50, and 0 values after"):
+    with pytest.raises(
+        DataError, match="series 's0': the value is missing at 50, and 0 more values after"
+    ):
         forecast.make_data(settings_of(), panel_of(series))
     for missing in ("impute", "mask"):
         settings = settings_of(missing=missing)
@@ -178,13 +180,13 @@ def test_series_that_are_too_short():
         forecast.make_data(settings_of(), panel_of(np.arange(20.0)))
     data = forecast.make_data(settings_of(), panel_of(np.arange(20.0), *waves(2)))
     assert data.train.keys == ["s1", "s2"]
-    assert "1 series are too short and left out" in data.warnings[0]
+    assert "1 series are too short and are left out" in data.warnings[0]
 
 
 def test_what_a_person_is_warned_of():
     still = np.full(100, 3.0)
     data = forecast.make_data(settings_of(), panel_of(still, *waves(1)))
-    assert "1 series never change in the training part, such as 's0'" in data.warnings[0]
+    assert "1 series are constant in the training set, such as 's0'" in data.warnings[0]
     series = waves(1)[0]
     leak = panel_of(np.stack([series, 2 * series + 1], axis=1))
     data = forecast.make_data(settings_of(known=["value 2"]), leak)
@@ -194,7 +196,7 @@ def test_what_a_person_is_warned_of():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"intervals": [1.2]}, "intervals has 1.2"),
+        ({"intervals": [1.2]}, "intervals contains 1.2"),
         ({"horizon": 0}, "horizon is 0"),
         ({"transform": "cube"}, "transform is 'cube'"),
     ],
@@ -227,12 +229,12 @@ def test_from_the_command_line(tmp_path, capsys, monkeypatch):
         ends = ["low 90 %", "low 50 %", "value", "high 50 %", "high 90 %"]
         assert sorted(float(row[name]) for name in ends) == [float(row[name]) for name in ends]
     assert main(["predict", "r", "--data", "x.csv", "--steps", "9"]) == 2
-    assert "9 steps are asked for, and the model looks 3 ahead" in capsys.readouterr().err
+    assert "9 steps were requested, but the model forecasts 3" in capsys.readouterr().err
     with open("y.csv", "w", encoding="utf-8") as file:
         file.write("day,a,b\n" + "".join(f"2023-{month:02}-01,1,2\n" for month in range(1, 13)))
     assert main(["predict", "r", "--data", "y.csv"]) == 2
     assert (
-        "steps of 1 month, and the model was trained on steps of 1 day" in capsys.readouterr().err
+        "steps of 1 month, but the model was trained on steps of 1 day" in capsys.readouterr().err
     )
 
 

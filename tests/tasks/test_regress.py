@@ -95,11 +95,11 @@ def test_a_saved_model_gives_the_same_answers(tmp_path):
 @pytest.mark.parametrize(
     ("parts", "said"),
     [
-        ((Examples([], np.zeros(0)), None, None), "nothing to train on"),
-        ((Examples(["a", "b"]), None, None), "to train on have no numbers"),
-        ((Examples(["a", "b"], ["x", "y"]), None, None), "to train on have no numbers"),
-        ((Examples(["a", "b"], np.ones(2)), None, None), "all 2 examples have the target 1;"),
-        ((_texts(9), None, Examples(["a"])), "to test on have no numbers"),
+        ((Examples([], np.zeros(0)), None, None), "training data contains no examples"),
+        ((Examples(["a", "b"]), None, None), "to train on have no numeric targets"),
+        ((Examples(["a", "b"], ["x", "y"]), None, None), "to train on have no numeric targets"),
+        ((Examples(["a", "b"], np.ones(2)), None, None), "all 2 examples have the same target 1;"),
+        ((_texts(9), None, Examples(["a"])), "to test on have no numeric targets"),
     ],
 )
 def test_data_that_cannot_be_learnt(parts, said):
@@ -133,4 +133,4 @@ def test_from_a_file_to_answers_by_the_command_line(tmp_path, capsys, monkeypatc
     assert main(["info", "run"]) == 0
     assert "of the scaled targets" in capsys.readouterr().out
     assert main(["train", "regress", "--data", "new.csv"]) == 2
-    assert "none that is asked for" in capsys.readouterr().err
+    assert "none of them is clearly the one to predict" in capsys.readouterr().err

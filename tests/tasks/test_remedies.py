@@ -121,8 +121,8 @@ def test_all_contradictions_are_told_before_anything_is_read(tmp_path, capsys):
         "chrono=30 was given, but Elman has no forget gate",
         "forget_bias=1.0 was given, but Elman has no forget gate",
         "both set the forget gate's bias; leave one out",
-        "steps=4 leaves nothing to draw; raise --steps",
-        "averaging begins after 90 updates, and max_updates=80",
+        "steps=4 is too small for that; raise --steps",
+        "averaging starts after 90 updates, and max_updates=80",
         "patience=2 waits for the validation part, and valid=0 leaves none",
     ):
         assert text in said

@@ -222,8 +222,16 @@ def test_pieces_come_as_soon_as_they_are_whole():
 @pytest.mark.parametrize(
     ("kind", "prompt", "text"),
     [
-        ("characters", "the 9 Zebras 9", "characters that the model has never seen: '9', 'Z'; "),
-        ("words", "the purple fox", "words that the model has never seen: ' purple'; leave them"),
+        (
+            "characters",
+            "the 9 Zebras 9",
+            "characters that are not in the model's vocabulary: '9', 'Z'; ",
+        ),
+        (
+            "words",
+            "the purple fox",
+            "words that are not in the model's vocabulary: ' purple'; leave them",
+        ),
         ("characters", "ABCDEFGHIJ", "'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', …; leave them out"),
     ],
 )
@@ -241,7 +249,7 @@ def test_any_prompt_where_nothing_is_unknown(kind):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"length": 0}, "length is 0, and takes a whole number from 1"),
+        ({"length": 0}, "length is 0; it must be a whole number of at least 1"),
         ({"temperature": -0.1}, "temperature is -0.1, and takes a number from 0"),
         ({"temperature": math.nan}, "temperature is nan, and takes a number from 0"),
         ({"temperature": math.inf}, "temperature is inf, and takes a number from 0"),

@@ -62,7 +62,7 @@ def test_what_does_not_fit_is_refused(trained, tmp_path):
     _, folder = trained
     settings = classify.ClassifySettings.checked(SMALL | {"start": str(folder), "hidden": 7})
     data = classify.make_data(settings, (Examples(TEXTS, LABELS), None, None))
-    with pytest.raises(ConfigError, match=r"layers are cell lstm, hidden 6.*use these"):
+    with pytest.raises(ConfigError, match=r"layers are cell lstm, hidden 6.*use the same"):
         fitting.prepare(classify.TASK, settings, data)
     with pytest.raises(RunError, match="does not exist"):
         read_start(str(tmp_path / "nothing"))
@@ -99,6 +99,6 @@ def test_a_language_model_becomes_a_classifier(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "b/start/model.safetensors").exists()
     capsys.readouterr()
     assert main(["finetune", "a", "--task", "translate", "--data", "reviews.csv"]) == 2
-    assert "does not start from a trained model" in capsys.readouterr().err
+    assert "cannot start from a trained model" in capsys.readouterr().err
     assert main(["finetune", "notes", "--task", "clasify", "--data", "reviews.csv"]) == 2
     assert "did you mean 'classify'" in capsys.readouterr().err

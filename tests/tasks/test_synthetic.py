@@ -123,9 +123,9 @@ def test_is_learnt():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"problem": "reber", "length": 9}, "length=9 is given, and strings of reber"),
-        ({"problem": "copy", "tau": 30}, "tau=30 is of mackey-glass, and the problem is copy"),
-        ({"problem": "narma10", "length": 50}, "warm_up=50 leaves nothing of 50 steps"),
+        ({"problem": "reber", "length": 9}, "length=9 is given, but the grammar of reber"),
+        ({"problem": "copy", "tau": 30}, "tau=30 applies to mackey-glass, but the problem is copy"),
+        ({"problem": "narma10", "length": 50}, "warm_up=50 leaves none of the 50 steps"),
         ({"problem": "sums"}, "problem is 'sums'"),
         ({}, "'problem' is missing"),
     ],
@@ -148,7 +148,7 @@ def test_from_the_command_line(tmp_path, capsys, monkeypatch):
     assert main([*given, *small]) == 0
     said = capsys.readouterr().out
     assert "adding: 12 steps" in said
-    assert "engram predict r --out answers.csv" in said
+    assert "engram predict r --out predictions.csv" in said
     assert main(["eval", "r", "--length", "30", "--sequences", "8", "--json", "e.json"]) == 0
     assert json.loads((tmp_path / "e.json").read_text())["sequences"] == 8
     assert main(["predict", "r", "--out", "a.csv", "--sequences", "4"]) == 0

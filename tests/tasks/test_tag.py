@@ -136,11 +136,11 @@ def _tagged(words, tags):
         ((_tagged(["a", "b"], ["O", "O"]), None, None), "all 2 steps have the tag 'O'"),
         (
             (_sentences(9), _tagged(["a"], ["B-X"]), None),
-            "a.conll line 1: the tag 'B-X' is not among those of training",
+            "a.conll line 1: the tag 'B-X' does not occur in the training data",
         ),
         ((_sentences(9), None, _tagged(["a"], None)), "to test have no tags"),
-        ((_sentences(9), _steps(3), None), "reads words, and these are columns of numbers"),
-        ((_steps(9), _sentences(3), None), "reads columns of numbers, and these are words"),
+        ((_sentences(9), _steps(3), None), "reads words, but the data contains numeric columns"),
+        ((_steps(9), _sentences(3), None), "reads numeric columns, but the data contains words"),
     ],
 )
 def test_data_that_cannot_be_learnt(parts, said):
@@ -190,9 +190,9 @@ def test_from_a_file_to_answers_by_the_command_line(tmp_path, capsys, monkeypatc
     assert figures == result["reports"]["test"]["measures"]
     assert main(["info", "run"]) == 0
     assert main(["predict", "run", "--data", "new.conll", "--text", "both"]) == 2
-    assert "one of both" in capsys.readouterr().err
+    assert "give either files with --data or sentences" in capsys.readouterr().err
 
 
 def test_settings_that_contradict_each_other():
-    with pytest.raises(ConfigError, match=r"valid=0.2 takes a share"):
+    with pytest.raises(ConfigError, match=r"valid=0.2 takes a fraction"):
         _settings(valid=0.2, valid_data=["v.conll"])

@@ -62,5 +62,5 @@ def test_misfits_are_named_and_nothing_is_changed(changes, texts):
 
 def test_weights_without_a_place():
     old, new = _model(5, 1, layers=2), _model(5, 2)
-    with pytest.raises(ConfigError, match=r"layers.weight_hh_l1 has no place"):
+    with pytest.raises(ConfigError, match=r"layers.weight_hh_l1 has no counterpart"):
         transfer(old.state_dict(), new, {0: 0}, new.by_token)

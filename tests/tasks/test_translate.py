@@ -130,7 +130,7 @@ def test_damaged_preprocessing_is_refused(trained, tmp_path, longest):
     without_digests(tmp_path)
     path = tmp_path / "preprocess.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"longest": longest}))
-    with pytest.raises(RunError, match="the longest lengths are damaged"):
+    with pytest.raises(RunError, match="the stored maximum lengths are damaged"):
         fitting.load(TASK, tmp_path)
 
 
@@ -176,19 +176,17 @@ def test_other_tokens(tmp_path, tokens):
 def test_what_cannot_be_trained_on(tmp_path):
     with pytest.raises(ConfigError) as caught:
         TranslateSettings.checked({"data": ["x"], "valid": 0.5, "test": 0.5})
-    assert "valid=0.5 and test=0.5 leave nothing to train on" in str(caught.value)
+    assert "valid=0.5 and test=0.5 leave no data to train on" in str(caught.value)
     (tmp_path / "a").write_text("x\ny\n")
     (tmp_path / "b").write_text("x\n")
-    with pytest.raises(DataError, match=r"line 2 of .*a .'y'. has no partner"):
+    with pytest.raises(DataError, match=r"line 2 of .*a .'y'. has no counterpart"):
         read(TranslateSettings(data=[str(tmp_path / "a"), str(tmp_path / "b")]))
 
 
 def test_lines_with_an_empty_side_are_told(tmp_path):
     (tmp_path / "a.tsv").write_text("x\ty\nz\t\n" + "x\ty\n" * 50)
     data = read(TranslateSettings(data=[str(tmp_path / "a.tsv")]))
-    assert data.warnings == [
-        "1 lines have an empty side and were left out, the first of them line 2"
-    ]
+    assert data.warnings == ["1 lines have an empty side and were left out, the first is line 2"]
 
 
 @pytest.mark.slow
@@ -210,7 +208,7 @@ def test_commands(pairs, tmp_path, monkeypatch, capsys):
         "source,translation,log_probability,ended,unknown\nabc,"
     )
     assert main(["predict", "run"]) == 2
-    assert "there is nothing to translate" in capsys.readouterr().err
+    assert "no input was given" in capsys.readouterr().err
 
 
 @pytest.mark.slow

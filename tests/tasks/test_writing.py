@@ -61,10 +61,10 @@ def test_reports():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"top_k": 3}, "top_k and top_p are for drawing; give a --temperature above 0 with them"),
+        ({"top_k": 3}, "top_k and top_p apply to sampling; use them with a --temperature above 0"),
         (
             {"beam": 3, "temperature": 1.0},
-            "a beam follows the likeliest and a temperature draws; give one of both",
+            "beam search and sampling with a temperature exclude each other; give only one of them",
         ),
         ({"beam": 0}, "beam is 0: input should be greater than or equal to 1"),
     ],

@@ -66,7 +66,7 @@ def test_without_averaging_the_model_is_the_trained_one():
     averaging = Averaging(model, TrainingSettings())
     _walk(model, averaging, 2)
     assert averaging.model is model
-    assert averaging.kept() == {}
+    assert averaging.state_dict() == {}
 
 
 @pytest.mark.parametrize("kind", ["ema", "mean"])
@@ -75,9 +75,9 @@ def test_it_goes_on_from_a_checkpoint(kind):
     model = _model()
     whole = Averaging(model, settings)
     _walk(model, whole, 3)
-    kept = {name: tensor.clone() for name, tensor in whole.kept().items()}
+    kept = {name: tensor.clone() for name, tensor in whole.state_dict().items()}
     again = Averaging(model, settings)
-    again.put_back(kept)
+    again.load_state_dict(kept)
     for update in (4, 5):
         with torch.no_grad():
             model.head.bias.add_(1.0)

@@ -63,7 +63,7 @@ def test_clipping_by_percentile_goes_on_from_a_checkpoint():
     parted = Clipping.of(settings)
     first = [clipped(parted, norm) for norm in norms[:25]]
     again = Clipping.of(settings)
-    again.put_back(parted.kept())
+    again.load_state_dict(parted.state_dict())
     assert first + [clipped(again, norm) for norm in norms[25:]] == expected
 
 

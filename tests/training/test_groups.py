@@ -59,24 +59,24 @@ FAULTS = [
         {"rates": {"frontl": 0.5}, "freeze": ["frontal"]},
         ["rates names 'frontl', did you mean 'frontal'?"],
     ),
-    ({"freeze": ["occipital"]}, ["freeze names 'occipital', and this model has no weights there"]),
-    ({"rates": {"brainstem": 2.0}}, ["rates names 'brainstem', and this model has no weights"]),
+    ({"freeze": ["occipital"]}, ["freeze names 'occipital', but this model has no weights there"]),
+    ({"rates": {"brainstem": 2.0}}, ["rates names 'brainstem', but this model has no weights"]),
     (
         {"freeze": ["parietal", "frontal", "temporal"]},
         ["freeze names every region (parietal, frontal, temporal), so nothing would learn"],
     ),
     (
         {"freeze": ["temporal"], "rates": {"temporal": 0.1}},
-        ["rates gives temporal a rate, and freeze freezes it; leave one out"],
+        ["rates sets a learning rate for temporal, but freeze freezes it; leave one"],
     ),
-    ({"rates": {"temporal": 0.0}}, ["rates has temporal=0; a factor is above 0: freeze it"]),
+    ({"rates": {"temporal": 0.0}}, ["rates has temporal=0; a factor must be above 0; freeze"]),
     (
         {"freeze": ["parietal", "frontal"], "unfreeze_every": 3, "rate_decay": 2.0},
         ["unfreeze_every needs several regions", "rate_decay needs several regions that learn"],
     ),
     (
         {"unfreeze_every": 50},
-        ["unfreeze_every=50 would let parietal learn from update 101 on, and the training has 100"],
+        ["unfreeze_every=50 would unfreeze parietal after update 100, but training has only"],
     ),
     (
         {"regularise": ["recurent"], "l2": 0.1},
@@ -84,9 +84,9 @@ FAULTS = [
     ),
     (
         {"regularise": ["attention"], "l1": 0.1},
-        ["regularise names attention, and this model has weights of the kinds input, recurrent"],
+        ["regularise names attention, but this model has weights of the kinds input, recurrent"],
     ),
-    ({"rate": 0.5, "weight_decay": 2.0}, ["weight_decay=2 times the rate is 1, and would take"]),
+    ({"rate": 0.5, "weight_decay": 2.0}, ["weight_decay=2 times the highest learning rate is 1,"]),
     (
         {"freeze": ["occipital", "temproal"], "rates": {"frontal": -1.0}, "regularise": ["biass"]},
         ["'occipital'", "'temproal'", "frontal=-1", "'biass'"],

@@ -182,7 +182,7 @@ def test_one_target_a_row(name):
 def test_nothing_that_counts_has_no_mean(name):
     outputs, targets = _made(name)
     nothing = torch.zeros(T, B, dtype=torch.bool)
-    with pytest.raises(DataError, match="every one of the 24 targets is masked, so there is no l"):
+    with pytest.raises(DataError, match="every one of the 24 targets is masked, so the loss is un"):
         COSTS[name](outputs, targets, mask=nothing)
     assert COSTS[name](outputs, targets, mask=nothing, reduction="sum") == 0
 
@@ -204,43 +204,46 @@ FAULTS = [
         "quadratic",
         {},
         ZERO[..., 0],
-        "outputs have shape (6, 4, 3) and targets (6, 4), for which they take (6, 4)",
+        "outputs have shape (6, 4, 3) and targets (6, 4), but these targets need outputs of shape "
+        "(6, 4)",
     ),
     (
         "cross-entropy",
         {},
         torch.zeros(T, 2).long(),
-        "outputs have shape (6, 4, 3) and targets (6, 2), for which they take (6, 2, V)",
+        "outputs have shape (6, 4, 3) and targets (6, 2), but these targets need outputs of shape "
+        "(6, 2, V)",
     ),
     (
         "gaussian",
         {},
         ZERO,
-        "outputs have shape (6, 4, 3) and targets (6, 4, 3), for which they take (6, 4, 6)",
+        "outputs have shape (6, 4, 3) and targets (6, 4, 3), but these targets need outputs of "
+        "shape (6, 4, 6)",
     ),
     (
         "huber",
         {"mask": torch.ones(B, T).bool()},
         ZERO,
-        "mask has shape (4, 6) and torch.bool; it takes bool, shaped like the targets (6, 4, 3)",
+        "mask has shape (4, 6) and torch.bool; it must be bool, with the shape of",
     ),
     (
         "huber",
         {"mask": torch.ones(T, B)},
         ZERO,
-        "mask has shape (6, 4) and torch.float32; it takes bool, shaped like the targets",
+        "mask has shape (6, 4) and torch.float32; it must be bool, with the shape of the targets",
     ),
     (
         "absolute",
         {"lengths": [1, 2]},
         ZERO,
-        "lengths has shape (2,) and torch.int64, and targets (6, 4, 3); it takes one whole number",
+        "lengths has shape (2,) and torch.int64, and targets (6, 4, 3); give one whole number",
     ),
     (
         "binary-cross-entropy",
         {"mask": torch.ones(T, B, O).bool()},
         ZERO,
-        "mask has shape (6, 4, 3) and torch.bool; it takes bool, shaped like the targets (6, 4)",
+        "mask has shape (6, 4, 3) and torch.bool; it must be bool, with the shape of the tar",
     ),
 ]
 

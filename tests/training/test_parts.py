@@ -105,6 +105,6 @@ def test_stopping_waits_for_patience():
 def test_lanes_that_do_not_divide_are_refused(monkeypatch):
     monkeypatch.setattr(parallel, "processes", lambda: 2)
     with pytest.raises(
-        ConfigError, match=r"5 lanes do not divide among 2 processes; use --lanes 4"
+        ConfigError, match=r"5 lanes cannot be divided evenly among 2 processes; use --lanes 4"
     ):
         parallel.own_rows(5)

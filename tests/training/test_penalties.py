@@ -162,8 +162,8 @@ def test_power_iteration_goes_on_from_a_checkpoint():
     penalties = Penalties(Model(), TrainingSettings(spectral_penalty=1.0))
     again = LargestSingularValues()
     again.of("w", block)
-    penalties.put_back(again.vectors)
-    other = LargestSingularValues(dict(penalties.kept()))
+    penalties.load_state_dict(again.vectors)
+    other = LargestSingularValues(dict(penalties.state_dict()))
     assert [other.of("w", block).item() for _ in range(3)] == values[1:]
     assert values[0] < values[1] < values[3] <= float(torch.linalg.svdvals(block)[0])
 
@@ -207,5 +207,5 @@ def test_what_is_not_defined_is_refused_together():
         Penalties(model, settings)
     assert all(str(caught.value).count(text) == 1 for text in texts)
     assert obstacles(Elman(), settings) == []
-    with pytest.raises(ConfigError, match=r"activation_penalty looks at what model\.head is given"):
+    with pytest.raises(ConfigError, match=r"activation_penalty acts on the input of model\.head"):
         Penalties(model, TrainingSettings(activation_penalty=1.0))

@@ -99,5 +99,5 @@ def test_the_last_fifth_of_each_series_is_held_out():
 
 
 def test_a_warm_up_that_leaves_nothing():
-    with pytest.raises(DataError, match=r"X\[1\] has 25 steps, and warm_up=25 leaves none of them"):
+    with pytest.raises(DataError, match=r"X\[1\] has 25 steps, but warm_up=25 leaves none of them"):
         ReadoutFit(_network(), 25, 1.0).add(*_series())

@@ -1,4 +1,4 @@
-"""What a cell computes: equations only, one family a file.
+"""Cells: the equations of one time step, one family per file.
 
 Example:
     >>> import engram

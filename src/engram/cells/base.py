@@ -1,4 +1,4 @@
-"""Cell: the equations of one time step, and what they need around them."""
+"""Cell: the equations of one time step, and what a cell declares about them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from inspect import signature
@@ -9,7 +9,7 @@ from engram.errors import ConfigError, did_you_mean
 
 
 class Named:
-    """Blocks of one kind (gates, states, weights) of a cell, as attributes: ``x.f``, ``s.c``."""
+    """A cell's blocks of one kind (gates, states, weights) as attributes: ``x.f``, ``s.c``."""
 
     __slots__ = ("_blocks", "_cell", "_kind")
 
@@ -19,13 +19,13 @@ class Named:
         self._blocks = blocks
 
     def __getattr__(self, name: str) -> Any:
-        if name in Named.__slots__:  # not set yet: only while a copy of this is being made
+        if name in Named.__slots__:  # not set yet: only while being copied
             raise AttributeError(name)
         try:
             return self._blocks[name]
         except KeyError:
             raise ConfigError(
-                f"cell {self._cell}: step asks for {self._kind} '{name}', which the cell does not "
+                f"cell {self._cell}: step reads {self._kind} '{name}', which the cell does not "
                 f"declare; {did_you_mean(name, self._blocks)}"
             ) from None
 
@@ -34,7 +34,7 @@ class Named:
 
 
 def mapped(blocks: Named, function: Callable[[Any], Any]) -> Named:
-    """The same blocks, with what a function makes of each."""
+    """Apply a function to each block."""
     found = {name: function(block) for name, block in blocks._blocks.items()}
     return Named(blocks._cell, blocks._kind, found)
 
@@ -42,33 +42,34 @@ def mapped(blocks: Named, function: Callable[[Any], Any]) -> Named:
 class Cell:
     """The equations of one time step.
 
-    A cell is a final class: it declares its blocks, takes options in ``__init__`` where it has any,
-    and defines `step`. Everything else (engines, gradients, views) is derived from that. Cells of
-    one class with equal options are equal; options do not change. Where an option changes what is
+    A cell is a final class: it declares its blocks, takes its options, if any, in ``__init__``, and
+    defines `step`. Everything else (engines, gradients, views) is derived from that. Cells of one
+    class with equal options are equal; options are immutable. If an option changes what is
     declared, the declaration is a property.
 
     Attributes:
-        gates: Blocks of the preactivations, in the order in which weights stack them.
-        states: What is carried from one step to the next; the first is emitted.
-        recurrent: The states that feed the recurrent matrix, in the order of its columns; none
+        gates: Blocks of the preactivations, in the order in which they are stacked in the weights.
+        states: What is carried from one step to the next; the first is the output.
+        recurrent: The states that feed the recurrent matrix, in the order of its columns; empty
             for a cell whose units do not see each other.
         unconnected: Pairs (gate, state) whose block of the recurrent matrix is zero and stays so.
-        late: Gates whose recurrent part is a product with what `feed` makes within the step, and
-            not with the states before it.
+        late: Gates whose recurrent product is with the values that `feed` computes within the step,
+            not with the previous states.
         weights: Names of per-unit weights, each of shape ``(H,)``.
-        masks: Names of numbers that are drawn anew for each step and row, ``(T, B, H)``. A step
-            reads them as it reads weights, ``w.<mask>``; they take no gradient.
-        initial_weights: Per-unit weights that start at a number, whatever ``init`` says.
-        forget_gate: The gate whose opening keeps the state; ``forget_bias`` sets its bias.
+        masks: Names of random masks that are drawn independently for each step and row,
+            ``(T, B, H)``. A step reads them like weights, ``w.<mask>``; they have no gradient.
+        initial_weights: Per-unit weights with a fixed initial value, whatever ``init`` is.
+        forget_gate: The gate that keeps the state when open; ``forget_bias`` sets its bias.
         forget_shift: The per-unit weight that ``forget_bias`` sets instead, for a forget gate whose
             biases are normalised away.
-        write_gate: The gate whose opening lets the input in, where that is another one; chrono
+        write_gate: The gate that lets the input in when open, if it is not the forget gate; chrono
             initialisation sets its bias.
-        write_shift: The per-unit weight that it sets instead, as `forget_shift`.
-        candidate: The gate that makes the new value which enters the state; the step marks that
-            value with `language.candidate`. It is what recurrent dropout drops.
-        joint: States that mean something only together, such as numbers and their common scale; no
-            single one of them can be held back at a step.
+        write_shift: The per-unit weight that chrono initialisation sets instead; see
+            `forget_shift`.
+        candidate: The gate that computes the new value that enters the state; the step marks that
+            value with `language.candidate`. Recurrent dropout drops it.
+        joint: States that are only meaningful together, such as values and their common scale; none
+            of them can be zoned out alone.
         torch_layer: The name of torch's fused layer with the same equations (``lstm``, ``gru``,
             ``rnn_tanh``, ``rnn_relu``), or None.
     """
@@ -95,7 +96,7 @@ class Cell:
             *("gates", "states", "recurrent", "unconnected", "late", "weights", "masks"),
             *("forget_gate", "candidate", "joint"),
         )
-        # what depends on options is checked where a cell with options is put to use
+        # declarations that depend on options are checked when a cell with options is used
         if not any(isinstance(getattr(cls, name, None), property) for name in declared):
             check_declaration(cls, cls.__name__)
 
@@ -103,26 +104,26 @@ class Cell:
         """Compute the states after one time step.
 
         Args:
-            x: What the input brings to each gate, ``x.<gate>`` of shape ``(B, H)``.
-            r: What the recurrent matrix brings to each gate, ``r.<gate>`` of shape ``(B, H)``.
-            s: The states before the step, ``s.<state>`` of shape ``(B, H)``.
+            x: Input contribution to each gate, ``x.<gate>`` of shape ``(B, H)``.
+            r: Recurrent contribution to each gate, ``r.<gate>`` of shape ``(B, H)``.
+            s: The previous states, ``s.<state>`` of shape ``(B, H)``.
             w: Per-unit weights, ``w.<weight>`` of shape ``(H,)``, and masks, ``w.<mask>`` of
                 shape ``(B, H)``.
 
         Returns:
-            Every state by its name, of shape ``(B, H)``.
+            A dict from the name of every state to its new value, of shape ``(B, H)``.
         """
         raise NotImplementedError(f"cell {type(self).__name__} does not define step")
 
     def feed(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
-        """Compute what the recurrent matrix brings to the gates in `late` is made from.
+        """Compute the input of the recurrent product for the gates in `late`.
 
         Args:
             x, s, w: As in `step`.
             r: As in `step`, for the gates that are not late.
 
         Returns:
-            What stands in the place of each state in `recurrent`, of shape ``(B, H)``.
+            The replacement for each state in `recurrent`, of shape ``(B, H)``.
         """
         raise NotImplementedError(
             f"cell {type(self).__name__} has late gates {self.late} and does not define feed"
@@ -137,7 +138,7 @@ class Cell:
     def __repr__(self) -> str:
         """The options that differ from their defaults."""
         defaults = {p.name: p.default for p in signature(type(self)).parameters.values()}
-        # an option whose name is taken by a declaration is kept with an underscore
+        # an option whose name clashes with a declaration is stored with a leading underscore
         options = {name.lstrip("_"): value for name, value in vars(self).items()}
         changed = sorted(n for n, v in options.items() if n not in defaults or defaults[n] != v)
         shown = [f"{name}={options[name]!r}" for name in changed]
@@ -151,14 +152,14 @@ def take_step(
     s: Mapping[str, Any],
     w: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Call a cell's step with blocks by name, and check what it returns.
+    """Call a cell's step with named blocks and check the result.
 
     Args:
         cell: The equations.
         x, r, s, w: As in `Cell.step`; tensors, or symbols that the cell language acts on.
 
     Raises:
-        ConfigError: Where the step departs from what the cell declares.
+        ConfigError: If the step does not match what the cell declares.
     """
     name = type(cell).__name__
     after = cell.step(*_named(name, x, r, s, w))
@@ -173,7 +174,7 @@ def take_feed(
     s: Mapping[str, Any],
     w: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Call the feed of a cell with late gates, as `take_step` calls its step."""
+    """Call the feed of a cell with late gates and check the result."""
     name = type(cell).__name__
     fed = cell.feed(*_named(name, x, r, s, w))
     _check_returned(name, "feed", fed, "what feeds the recurrent matrix", cell.recurrent)
@@ -181,7 +182,7 @@ def take_feed(
 
 
 def check_declaration(cell: Cell | type[Cell], name: str) -> None:
-    """Check what a cell declares: a class, or a cell whose options change its declaration.
+    """Check the declaration of a cell class, or of a cell whose options change it.
 
     Raises:
         ConfigError: For names that are missing, malformed, unknown or given twice.
@@ -195,20 +196,20 @@ def check_declaration(cell: Cell | type[Cell], name: str) -> None:
     for gate in cell.gates:
         if gate in cell.states:
             raise ConfigError(
-                f"cell {name}: '{gate}' names a gate and a state, and recordings need "
-                "to tell them apart; name the gate otherwise"
+                f"cell {name}: '{gate}' names both a gate and a state, which recordings "
+                "must tell apart; rename the gate"
             )
     for weight in cell.weights:
         if weight.startswith(("weight_", "bias_")):
             raise ConfigError(
-                f"cell {name}: weights holds '{weight}'; names that start with weight_ "
-                "or bias_ are the layer's own, choose another"
+                f"cell {name}: weights contains '{weight}'; names that start with "
+                "weight_ or bias_ are reserved for the layer, choose another"
             )
     for mask in cell.masks:
         if mask in cell.weights:
             raise ConfigError(
-                f"cell {name}: '{mask}' names a weight and a mask, and a step reads both as "
-                f"w.{mask}; name the mask otherwise"
+                f"cell {name}: '{mask}' names both a weight and a mask, and a step reads both as "
+                f"w.{mask}; rename the mask"
             )
     for kind in ("recurrent", "joint"):
         for state in getattr(cell, kind):
@@ -274,8 +275,10 @@ def _check_names(cell: str, kind: str, names: Any) -> None:
     for name in names:
         if not name.isidentifier() or name.startswith("_"):
             raise ConfigError(
-                f"cell {cell}: {kind} holds '{name}'; a name starts with a letter and holds "
-                "letters, digits and underscores"
+                f"cell {cell}: {kind} contains '{name}'; a name starts with a letter and "
+                "consists of letters, digits and underscores"
             )
     if len(set(names)) != len(names):
-        raise ConfigError(f"cell {cell}: {kind} {names} holds a name twice; each names one block")
+        raise ConfigError(
+            f"cell {cell}: {kind} {names} contains a name twice; each names one block"
+        )

@@ -11,7 +11,7 @@ ACTIVATIONS = {"tanh": tanh, "relu": relu}
 
 @final
 class Elman(Cell):
-    """h' = φ(x.a + r.a), with φ = tanh or relu, as in torch.nn.RNN; or a leaky mean of these.
+    """h' = φ(x.a + r.a), with φ = tanh or relu, as in torch.nn.RNN; or a leaky average of these.
 
     With relu and recurrent weights that start as the identity, it is the IRNN (Le, Jaitly, Hinton
     2015, "A Simple Way to Initialize Recurrent Networks of Rectified Linear Units"):
@@ -19,9 +19,9 @@ class Elman(Cell):
 
     Args:
         activation: ``"tanh"`` or ``"relu"``.
-        leak: How much of the new value enters the state, α in (0, 1]:
+        leak: Leak rate α in (0, 1]:
             h' = (1 - α)·h + α·φ(x.a + r.a) (Jaeger et al. 2007, "Optimization and applications of
-            echo state networks with leaky-integrator neurons"). 1 is the plain network.
+            echo state networks with leaky-integrator neurons"). 1 gives the plain network.
 
     Raises:
         ConfigError: For another activation or leak.
@@ -48,7 +48,7 @@ class Elman(Cell):
 
     @property
     def candidate(self) -> str | None:  # type: ignore[override]
-        """a, where it enters a state that stays besides."""
+        """a, if the state leaks."""
         return "a" if self.leak < 1.0 else None
 
     def step(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:

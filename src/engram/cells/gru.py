@@ -17,12 +17,13 @@ class GRU(Cell):
     gate that ``forget_bias`` sets.
 
     Args:
-        reset: Where the reset gate ρ acts. ``"after"`` the recurrent product, and on its bias too,
+        reset: Where the reset gate ρ acts: ``"after"`` the recurrent product, and on its bias too,
             as in torch.nn.GRU; or ``"before"`` it, n = tanh(x.n + R(ρ·h)), as in the paper. The
-            latter multiplies with a value made within the step: it runs on the reference engine.
+            latter multiplies by a value computed within the step, so it runs on the reference
+            engine.
 
     Raises:
-        ConfigError: For another place.
+        ConfigError: For any other ``reset``.
     """
 
     gates = ("r", "z", "n")
@@ -34,16 +35,16 @@ class GRU(Cell):
 
     @property
     def late(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The candidate, if its recurrent product is of what the reset gate left."""
+        """The candidate, if the reset gate acts before its recurrent product."""
         return ("n",) if self.reset == "before" else ()
 
     @property
     def torch_layer(self) -> str | None:  # type: ignore[override]
-        """torch.nn.GRU, which resets after the product."""
+        """torch.nn.GRU, if the reset gate acts after the product."""
         return "gru" if self.reset == "after" else None
 
     def feed(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
-        """What the reset gate leaves of the state; see `Cell.feed`."""
+        """The state after the reset gate; see `Cell.feed`."""
         return {"h": sigmoid(x.r + r.r) * s.h}
 
     def step(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
@@ -58,15 +59,15 @@ class MGU(Cell):
     """h' = (1 - f)·h + f·n with n = tanh(x.n + f·r.n), f = σ(f): the minimal gated unit.
 
     Zhou, Wu, Zhang, Zhou 2016, "Minimal Gated Unit for Recurrent Neural Networks": one gate does
-    what reset and update gate do in a GRU. Gate order: forget f, candidate n. Whatever its name
-    says, an open f replaces the state; so there is no gate for ``forget_bias`` to open.
+    the work of a GRU's reset and update gates. Gate order: forget f, candidate n. Despite its name,
+    an open f replaces the state, so ``forget_bias`` does not apply.
 
     Args:
         reset: As in `GRU`: ``"after"`` the recurrent product, or ``"before"`` it as in the paper,
             n = tanh(x.n + R(f·h)), on the reference engine.
 
     Raises:
-        ConfigError: For another place.
+        ConfigError: For any other ``reset``.
     """
 
     gates = ("f", "n")
@@ -77,11 +78,11 @@ class MGU(Cell):
 
     @property
     def late(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The candidate, if its recurrent product is of what the gate left."""
+        """The candidate, if the gate acts before its recurrent product."""
         return ("n",) if self.reset == "before" else ()
 
     def feed(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
-        """What the gate leaves of the state; see `Cell.feed`."""
+        """The state after the gate; see `Cell.feed`."""
         return {"h": sigmoid(x.f + r.f) * s.h}
 
     def step(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
@@ -92,10 +93,10 @@ class MGU(Cell):
 
 
 def checked_reset(cell: str, reset: str) -> str:
-    """Give the place of a reset gate, one of `RESETS`.
+    """Check the position of a reset gate, one of `RESETS`.
 
     Raises:
-        ConfigError: For another.
+        ConfigError: For any other value.
     """
     if reset not in RESETS:
         raise ConfigError(f"{cell}(reset={reset!r}): {did_you_mean(str(reset), RESETS)}")

@@ -1,8 +1,8 @@
-"""The operations a cell's step may use, besides + - * / and unary minus.
+"""The operations a cell's step may use, in addition to + - * / and unary minus.
 
-Each takes and gives tensors of shape ``(B, H)``. Most act elementwise; `sum`, `mean` and `max` go
-over the units of each row, and give every unit of the row the same number. An operand that is not a
-tensor but a symbol (it has a method ``operate``) receives the operation instead, so that the same
+Each takes and returns tensors of shape ``(B, H)``. Most act elementwise; `sum`, `mean` and `max`
+reduce over the units of each row and give every unit of the row the same value. An operand that is
+not a tensor but a symbol (it has a method ``operate``) receives the operation instead, so the same
 step can be run, observed or traced.
 """
 
@@ -26,9 +26,9 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "mean": lambda a: torch.mean(a, -1, keepdim=True).expand_as(a),
     "max": lambda a: torch.amax(a, -1, keepdim=True).expand_as(a),
 }
-# These look at all units of a row.
+# These reduce over all units of a row.
 OVER_UNITS = frozenset({"sum", "mean", "max"})
-# A gate's value, as it is recorded, is the result of the first of these that it comes to.
+# The recorded value of a gate is the result of the first of these applied to it.
 ACTIVATIONS = frozenset({"sigmoid", "tanh", "relu", "identity", "exp", "log_sigmoid"})
 
 
@@ -56,7 +56,7 @@ def relu(a: Any) -> Any:
 
 
 def identity(a: Any) -> Any:
-    """a itself: the activation of a gate without one, so that its value is known as the gate's."""
+    """a itself: the activation of a gate without one, which marks its value as the gate's."""
     return operate("identity", a)
 
 
@@ -66,7 +66,7 @@ def exp(a: Any) -> Any:
 
 
 def log_sigmoid(a: Any) -> Any:
-    """The logarithm of 1 / (1 + exp(-a)), exact where the sigmoid itself would be 0 or 1."""
+    """log(1 / (1 + exp(-a))), accurate even if the sigmoid itself rounds to 0 or 1."""
     return operate("log_sigmoid", a)
 
 
@@ -96,7 +96,7 @@ def mean(a: Any) -> Any:
 
 
 def max(a: Any) -> Any:
-    """The largest a among the units of each row; equal ones share the gradient."""
+    """The maximum of a over the units of each row; ties share the gradient."""
     return operate("max", a)
 
 
@@ -106,9 +106,9 @@ def candidate(a: Any) -> Any:
 
 
 def layer_norm(a: Any, epsilon: float = 1e-5) -> Any:
-    """a less its mean over the units, by its standard deviation (Ba, Kiros, Hinton 2016).
+    """a standardised over the units: (a - mean) / std (Ba, Kiros, Hinton 2016).
 
-    Gain and bias, where a cell wants them, are per-unit weights of its own.
+    A cell that needs a gain and a bias declares them as per-unit weights.
     """
     centred = a - mean(a)
     return centred * (1 / sqrt(mean(centred * centred) + epsilon))

@@ -1,4 +1,4 @@
-"""Long short-term memory (Hochreiter, Schmidhuber 1997) with its options and variants."""
+"""Long short-term memory (Hochreiter, Schmidhuber 1997), its options and variants."""
 
 from collections.abc import Callable, Mapping
 from functools import reduce
@@ -17,29 +17,29 @@ _EPSILON = 1e-5
 class LSTM(Cell):
     """c' = f·c + i·g and h' = o·tanh(c') with i, f, o = σ(·), g = tanh(·): as in torch.nn.LSTM.
 
-    Without options it is the LSTM with forget gate (Gers, Schmidhuber, Cummins 2000). Gate order:
+    By default it is the LSTM with forget gate (Gers, Schmidhuber, Cummins 2000). Gate order:
     input i, forget f, candidate g, output o, as in torch.nn.LSTM; a gate that an option removes is
-    left out. The options are those whose effect Greff et al. measured ("LSTM: A Search Space
-    Odyssey", 2017), and layer normalisation.
+    left out. The options are those studied by Greff et al. ("LSTM: A Search Space Odyssey", 2017),
+    and layer normalisation.
 
     Args:
-        peepholes: Gates see the cell state, unit by unit: input and forget gate that before the
-            step, the output gate that after it (Gers, Schmidhuber 2000; placed as in Greff et al.).
+        peepholes: Gates see the cell state, unit by unit: the input and forget gates see the
+            previous one, the output gate the new one (Gers, Schmidhuber 2000; as in Greff et al.).
         coupled: The forget gate is f = 1 - i, and has no weights of its own (Greff's CIFG).
-        input_gate: False takes i = 1.
-        forget_gate: False takes f = 1.
-        output_gate: False takes o = 1.
-        input_activation: Of the candidate: ``"tanh"`` or ``"identity"``.
-        output_activation: Of the cell state: ``"tanh"`` or ``"identity"``.
-        full_gate_recurrence: The gates' activations of the last step feed the gates, and not the
-            candidate; they are states ``last_i``, ``last_f``, ``last_o``.
-        layer_norm: What the input brings to all gates is normalised as one vector, what the
-            recurrent matrix brings as another, and the cell state before its activation as a third
-            (Ba, Kiros, Hinton 2016, supplement, eq. 20 to 22), each with gains ``gain_…``; biases
-            that stand behind the norm are ``shift_…``.
+        input_gate: False fixes i = 1.
+        forget_gate: False fixes f = 1.
+        output_gate: False fixes o = 1.
+        input_activation: Activation of the candidate: ``"tanh"`` or ``"identity"``.
+        output_activation: Activation of the cell state: ``"tanh"`` or ``"identity"``.
+        full_gate_recurrence: The gate activations of the previous step feed the gates, but not the
+            candidate; they are the states ``last_i``, ``last_f``, ``last_o``.
+        layer_norm: Normalise the input contributions to all gates as one vector, the recurrent
+            contributions as another, and the cell state before its activation as a third
+            (Ba, Kiros, Hinton 2016, supplement, eq. 20 to 22), each with gains ``gain_…``; the
+            biases after the norm are ``shift_…``.
 
     Raises:
-        ConfigError: For options that contradict each other or are not known, all at once.
+        ConfigError: For conflicting or unknown options; the message lists all of them.
     """
 
     candidate = "g"
@@ -67,22 +67,24 @@ class LSTM(Cell):
             raise ConfigError(f"{self!r}: {'; '.join(faults)}")
 
     def _faults(self) -> list[str]:
-        """Why the options cannot work together."""
+        """List the conflicts between the options."""
         faults = []
         if self.coupled and not self.input_gate:
             faults.append(
-                "coupled takes 1 - i for the forget gate, and input_gate=False leaves no i; "
-                "give one of them"
+                "coupled uses 1 - i as the forget gate, and input_gate=False removes i; "
+                "use only one of them"
             )
         if self.coupled and not self._forget_gate:
             faults.append(
-                "coupled makes a forget gate of the input gate, and forget_gate=False removes it; "
-                "give one of them"
+                "coupled makes the forget gate from the input gate, and forget_gate=False removes "
+                "it; use only one of them"
             )
         if self.peepholes and not self._sigmoid_gates:
-            faults.append("peepholes feed gates, and no gate is left; leave them out")
+            faults.append("peepholes feed gates, and no gates are left; leave them out")
         if self.full_gate_recurrence and not self._sigmoid_gates:
-            faults.append("full_gate_recurrence joins gates, and no gate is left; leave it out")
+            faults.append(
+                "full_gate_recurrence connects gates, and no gates are left; leave it out"
+            )
         for name in ("input_activation", "output_activation"):
             value = getattr(self, name)
             if value not in ACTIVATIONS:
@@ -91,7 +93,7 @@ class LSTM(Cell):
 
     @property
     def _sigmoid_gates(self) -> tuple[str, ...]:
-        """The gates that open and close, by their own weights."""
+        """The gates that have weights of their own."""
         there = {
             "i": self.input_gate,
             "f": self._forget_gate and not self.coupled,
@@ -101,7 +103,7 @@ class LSTM(Cell):
 
     @property
     def gates(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Those of i, f, g, o that are there."""
+        """The gates among i, f, g, o that exist."""
         there = self._sigmoid_gates
         return tuple(gate for gate in "ifgo" if gate == "g" or gate in there)
 
@@ -143,27 +145,27 @@ class LSTM(Cell):
 
     @property
     def forget_gate(self) -> str | None:  # type: ignore[override]
-        """f, where it has weights of its own."""
+        """f, if it has weights of its own."""
         return "f" if "f" in self.gates else None
 
     @property
     def write_gate(self) -> str | None:  # type: ignore[override]
-        """i, where the forget gate is another one."""
+        """i, if it is not also the forget gate."""
         return "i" if "i" in self.gates and not self.coupled else None
 
     @property
     def write_shift(self) -> str | None:  # type: ignore[override]
-        """The shift of i behind the norm."""
+        """The shift of i after the norm."""
         return "shift_i" if self.layer_norm and self.write_gate else None
 
     @property
     def forget_shift(self) -> str | None:  # type: ignore[override]
-        """The shift of f behind the norm."""
+        """The shift of f after the norm."""
         return "shift_f" if self.layer_norm and "f" in self.gates else None
 
     @property
     def torch_layer(self) -> str | None:  # type: ignore[override]
-        """torch.nn.LSTM, for the cell without options."""
+        """torch.nn.LSTM, if all options have their defaults."""
         return "lstm" if self == LSTM() else None
 
     def step(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
@@ -188,7 +190,7 @@ class LSTM(Cell):
         return {"h": h, "c": c, **{name: opened[name] for name in self._last}}
 
     def _brought(self, x: Any, r: Any, w: Any) -> dict[str, Any]:
-        """What input and recurrent matrix bring to each gate, normalised if that is asked for."""
+        """The input and recurrent contributions to each gate, normalised with ``layer_norm``."""
         parts = [{gate: getattr(part, gate) for gate in self.gates} for part in (x, r)]
         if not self.layer_norm:
             return {gate: parts[0][gate] + parts[1][gate] for gate in self.gates}
@@ -206,7 +208,7 @@ class LSTM(Cell):
 
 
 def _normalised(blocks: Mapping[str, Any]) -> dict[str, Any]:
-    """Blocks less the mean over the units of all of them, by their standard deviation."""
+    """Standardise all blocks together, over the units of all of them."""
 
     def mean_of_all(values: Mapping[str, Any]) -> Any:
         return mean(reduce(add, values.values())) * (1 / len(values))
@@ -222,10 +224,11 @@ def _normalised(blocks: Mapping[str, Any]) -> dict[str, Any]:
 class LSTM1997(Cell):
     """c' = c + i·γ(g) and h' = o·η(c'): the LSTM of Hochreiter and Schmidhuber (1997).
 
-    A unit's state feeds back to itself with weight exactly 1, the constant error carousel, and
-    nothing forgets. γ(g) = 4σ(g) - 2 lies in (-2, 2) and η(c) = 2σ(c) - 1 in (-1, 1), as in the
-    paper. Gates see the outputs h of all units. Gradients are whole; the paper cuts those
-    that flow back through gates and candidate. Gate order: input i, candidate g, output o.
+    A unit's state feeds back to itself with a weight of exactly 1, the constant error carousel, and
+    there is no forgetting. γ(g) = 4σ(g) - 2 lies in (-2, 2) and η(c) = 2σ(c) - 1 in (-1, 1), as in
+    the paper. Gates see the outputs h of all units. Gradients are exact; the paper truncates
+    those that flow back through the gates and the candidate. Gate order: input i, candidate g,
+    output o.
     """
 
     gates = ("i", "g", "o")

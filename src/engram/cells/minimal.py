@@ -1,4 +1,4 @@
-"""minGRU and minLSTM: gates that see the input alone.
+"""minGRU and minLSTM: gates that see only the input.
 
 Feng et al. 2024, "Were RNNs All We Needed?". Units do not see each other and gates do not see the
 state, so the state after a step is affine in the state before it.
@@ -12,7 +12,7 @@ from engram.errors import ConfigError, did_you_mean
 
 
 def positive(a: Any) -> Any:
-    """a + ½ where a ≥ 0, else σ(a): the paper's g (appendix B), continuous and above 0."""
+    """a + ½ if a ≥ 0, else σ(a): the paper's g (appendix B), continuous and positive."""
     return relu(a) + sigmoid(-relu(-a))
 
 
@@ -21,17 +21,17 @@ CANDIDATES = {"identity": identity, "positive": positive}
 
 @final
 class MinGRU(Cell):
-    """h' = (1 - z)·h + z·n with z = σ(z): a GRU whose gates see the input alone.
+    """h' = (1 - z)·h + z·n with z = σ(z): a GRU whose gates see only the input.
 
-    Gate order: update z, candidate n. An open z replaces the state, so there is no gate for
-    ``forget_bias`` to open. A bias of the recurrent part adds to that of the input.
+    Gate order: update z, candidate n. An open z replaces the state, so
+    ``forget_bias`` does not apply. A recurrent bias adds to the input bias.
 
     Args:
         candidate: ``"identity"`` (the paper's section 3.1) or ``"positive"``, the function g of its
-            appendix, with which states stay above 0.
+            appendix, which keeps states positive.
 
     Raises:
-        ConfigError: For another candidate.
+        ConfigError: For any other candidate.
     """
 
     gates = ("z", "n")
@@ -51,14 +51,14 @@ class MinGRU(Cell):
 class MinLSTM(Cell):
     """h' = f'·h + i'·n with f' = f / (f + i), i' = i / (f + i), f, i = σ(·).
 
-    An LSTM whose gates see the input alone and add up to 1, without output gate and cell state
+    An LSTM whose gates see only the input and sum to 1, without output gate or cell state
     (the paper's section 3.2). Gate order: forget f, input i, candidate n.
 
     Args:
         candidate: As in `MinGRU`.
 
     Raises:
-        ConfigError: For another candidate.
+        ConfigError: For any other candidate.
     """
 
     gates = ("f", "i", "n")

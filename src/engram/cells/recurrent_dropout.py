@@ -1,4 +1,4 @@
-"""Recurrent dropout: a cell whose new values are dropped, and never its memory."""
+"""Recurrent dropout: a cell whose candidate values are dropped, but never its memory."""
 
 from typing import Any, final
 
@@ -11,34 +11,34 @@ from engram.errors import ConfigError
 @keep_declarations
 @final
 class RecurrentDropout(Cell):
-    """The cell inside with d·g in place of its candidate g: c' = f·c + i·(d·g) for an LSTM.
+    """The wrapped cell with d·g in place of its candidate g: c' = f·c + i·(d·g) for an LSTM.
 
     Semeniuta, Severyn, Barth 2016, "Recurrent Dropout without Memory Loss". The mask d, ``w.drop``,
-    is 0 with probability p and else 1/(1 - p), anew for each unit at each step; in evaluation it is
-    1, so that the cell is the one inside. What is remembered passes whole.
+    is 0 with probability p and 1/(1 - p) otherwise, independently for each unit and step; in
+    evaluation it is 1, which leaves the wrapped cell. The memory itself is never dropped.
 
     Args:
-        cell: The cell inside, which names its candidate.
+        cell: The cell to wrap, which declares its candidate.
 
     Raises:
-        ConfigError: For a cell that has none.
+        ConfigError: For a cell without a candidate.
     """
 
     def __init__(self, cell: Cell) -> None:
         if cell.candidate is None:
             raise ConfigError(
-                f"recurrent_dropout drops the new values that enter a memory, and {cell!r} names "
-                "no gate that makes them (candidate); leave it out, or take a cell that does"
+                f"recurrent_dropout drops the new values that enter a memory, and {cell!r} "
+                "declares no gate that computes them (candidate); leave it out, or use another cell"
             )
         self.cell = cell
 
     @property
     def masks(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Those of the cell inside, and that of the candidate."""
+        """The wrapped cell's masks, and the candidate's mask."""
         return (*self.cell.masks, "drop")
 
     def feed(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
-        """That of the cell inside; see `Cell.feed`."""
+        """The feed of the wrapped cell; see `Cell.feed`."""
         return self.cell.feed(x, r, s, w)
 
     def step(self, x: Any, r: Any, s: Any, w: Any) -> dict[str, Any]:
@@ -48,15 +48,15 @@ class RecurrentDropout(Cell):
         after = self.cell.step(*seen)
         if not drop.used:
             raise ConfigError(
-                f"cell {type(self.cell).__name__} names the candidate '{self.cell.candidate}', and "
-                f"its step marks no value as such; write candidate(tanh(…)), with "
-                f"{candidate.__module__}.candidate"
+                f"cell {type(self.cell).__name__} declares the candidate "
+                f"'{self.cell.candidate}', but its step does not mark its value; write "
+                f"candidate(tanh(…)), with {candidate.__module__}.candidate"
             )
         return {name: _value(value) for name, value in after.items()}
 
 
 class _Drop:
-    """The mask of a step, and whether a value was multiplied with it."""
+    """The mask of a step, and whether it was applied."""
 
     __slots__ = ("mask", "used")
 
@@ -65,7 +65,7 @@ class _Drop:
 
 
 class _Dropping:
-    """A value of a step whose candidate is multiplied with a mask where the step marks it."""
+    """A value in a step that applies the mask when the step marks it as the candidate."""
 
     __slots__ = ("drop", "value")
 

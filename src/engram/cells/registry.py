@@ -1,4 +1,4 @@
-"""Registry: every built-in cell by name, with what it is and where it comes from."""
+"""Registry: every built-in cell by name, with a summary and its source."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from engram.errors import ConfigError, did_you_mean
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """A cell that has a name.
+    """A built-in cell.
 
     Attributes:
-        make: Makes it.
-        summary: What it is, in one line.
-        paper: Where its equations come from.
+        make: Creates the cell.
+        summary: One-line description.
+        paper: Source of the equations.
     """
 
     make: Callable[[], Cell]
@@ -42,7 +42,7 @@ CELLS: dict[str, BuiltIn] = {
     ),
     "elman-leaky": BuiltIn(
         lambda: Elman(leak=0.5),
-        "a state that moves by half the way to its new value",
+        "leaky integrator: the state moves halfway to its new value",
         "Jaeger et al. 2007, Optimization and Applications of Echo State Networks with "
         "Leaky-Integrator Neurons",
     ),
@@ -50,15 +50,15 @@ CELLS: dict[str, BuiltIn] = {
     "gru-cho": BuiltIn(
         lambda: GRU(reset="before"), "the GRU of the paper, reset before the product", _CHO
     ),
-    "mgu": BuiltIn(MGU, "one gate, which acts after the recurrent product", _ZHOU),
+    "mgu": BuiltIn(MGU, "one gate, applied after the recurrent product", _ZHOU),
     "mgu-zhou": BuiltIn(
-        lambda: MGU(reset="before"), "the MGU of the paper, its gate before the product", _ZHOU
+        lambda: MGU(reset="before"), "the MGU of the paper, gate before the product", _ZHOU
     ),
-    "mingru": BuiltIn(MinGRU, "a GRU whose gates see the input alone", _FENG),
-    "minlstm": BuiltIn(MinLSTM, "an LSTM whose gates see the input alone", _FENG),
+    "mingru": BuiltIn(MinGRU, "a GRU whose gates see only the input", _FENG),
+    "minlstm": BuiltIn(MinLSTM, "an LSTM whose gates see only the input", _FENG),
     "lstm": BuiltIn(
         LSTM,
-        "input, forget and output gate; torch.nn.LSTM",
+        "input, forget and output gates; torch.nn.LSTM",
         "Gers, Schmidhuber, Cummins 2000, Learning to Forget",
     ),
     "lstm-1997": BuiltIn(
@@ -99,7 +99,7 @@ CELLS: dict[str, BuiltIn] = {
     ),
     "lstm-layer-norm": BuiltIn(
         lambda: LSTM(layer_norm=True),
-        "what enters the gates and leaves the cell is normalised",
+        "layer normalisation of the gate preactivations and the cell state",
         "Ba, Kiros, Hinton 2016, Layer Normalization",
     ),
     "slstm": BuiltIn(
@@ -111,10 +111,10 @@ CELLS: dict[str, BuiltIn] = {
 
 
 def make_cell(name: str) -> Cell:
-    """Make the built-in cell of this name.
+    """Create the built-in cell of this name.
 
     Raises:
-        ConfigError: For a name that is not in `CELLS`; the text names the nearest.
+        ConfigError: For a name that is not in `CELLS`; the message suggests the closest one.
     """
     if name not in CELLS:
         raise ConfigError(f"cell '{name}' is not known: {did_you_mean(name, CELLS)}")

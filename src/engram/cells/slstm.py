@@ -17,7 +17,7 @@ from engram.errors import ConfigError, did_you_mean
 
 # The logarithm of a forget gate, by the gate's activation.
 LOG_FORGET = {"sigmoid": log_sigmoid, "exp": identity}
-# More than any preactivation: what is so far below the others counts for nothing.
+# Larger than any preactivation: a term this far below the others vanishes.
 _FAR = 1e4
 
 
@@ -25,17 +25,17 @@ _FAR = 1e4
 class SLSTM(Cell):
     """h' = o·c'/n' with c' = f·c + i·tanh(z) and n' = f·n + i, where i = exp(i).
 
-    Beck et al. 2024, "xLSTM: Extended Long Short-Term Memory", eq. 8 to 17, one head. The gates are
-    kept from overflowing by the state m' = max(log f + m, i): i is taken as exp(i - m') and f as
-    exp(log f + m - m'), which changes c and n by one factor and h not at all. Where n = 0 there is
-    no past and m' = i, as if m were -∞; ever after, n ≥ 1. Gate order: input i, forget f,
-    candidate z, output o. A recording holds i as it is taken, and log f.
+    Beck et al. 2024, "xLSTM: Extended Long Short-Term Memory", eq. 8 to 17, one head. The state
+    m' = max(log f + m, i) prevents overflow: i is computed as exp(i - m') and f as
+    exp(log f + m - m'), which scales c and n by the same factor and leaves h unchanged. If n = 0,
+    there is no past and m' = i, as if m were -∞; from then on, n ≥ 1. Gate order: input i, forget
+    f, candidate z, output o. A recording contains the stabilised i, and log f.
 
     Args:
         forget_activation: ``"sigmoid"`` or ``"exp"``; the paper allows both.
 
     Raises:
-        ConfigError: For another activation.
+        ConfigError: For any other activation.
     """
 
     gates = ("i", "f", "z", "o")

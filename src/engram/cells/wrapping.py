@@ -1,10 +1,10 @@
-"""Wrapping: a cell made of another one, which keeps what the other declares."""
+"""Wrapping: a cell that wraps another one and keeps its declarations."""
 
 from typing import Any
 
 from engram.cells.base import Cell
 
-# All that a cell declares, but torch's fused layer: that has the equations of the cell inside.
+# All declarations except torch's fused layer, which computes the unwrapped cell.
 _DECLARATIONS = (
     *("gates", "states", "recurrent", "unconnected", "late", "weights", "masks"),
     *("initial_weights", "forget_gate", "forget_shift", "write_gate", "write_shift"),
@@ -13,7 +13,7 @@ _DECLARATIONS = (
 
 
 def keep_declarations(kind: type[Cell]) -> type[Cell]:
-    """Let cells of a class declare what their attribute ``cell`` does, unless the class does."""
+    """Take declarations from the attribute ``cell``, except those the class makes itself."""
     for name in _DECLARATIONS:
         if name not in vars(kind):
             setattr(kind, name, property(_of_the_cell_inside(name)))

@@ -10,15 +10,15 @@ def main(argv: list[str]) -> int:
     flags = Parser(
         prog="engram anatomy",
         description=(
-            "Show which modules of a trained model do what, by the analogy of a brain's regions:\n"
-            "their weights, their share of the compute and of the gradient, how far they moved in\n"
-            "training, and at which rate they learn; the record goes into the run's records/.\n\n"
+            "Show what each part of a trained model does, by analogy with the regions of a brain:\n"
+            "its weights, its fraction of the compute and of the gradient, how far it moved in\n"
+            "training, and its learning rate; the result is written to the run's records/.\n\n"
             "  engram anatomy runs/notes\n"
             "  engram anatomy runs/notes --data other.txt\n\n"
             "'engram anatomy RUN --help' shows the flags of that run."
         ),
     )
-    flags.add_argument("run", metavar="RUN", help="the folder of the run")
+    flags.add_argument("run", metavar="RUN", help="the run folder")
     given, rest = flags.parse_known_args(argv[:1])
     return anatomy(Path(given.run), [*rest, *argv[1:]])
 
@@ -35,7 +35,7 @@ def anatomy(folder: Path, argv: list[str]) -> int:
     require(task, run, "anatomy", lambda each: each.probe)
     flags = Parser(
         prog=f"engram anatomy {run.path}",
-        description="Measure on the run's own validation part, or on other data.",
+        description="Measure on the run's own validation set, or on other data.",
     )
     part, own = measured_part(flags, run, task, trained, argv)
     initial = fitting.initial_model(task, trained, run)

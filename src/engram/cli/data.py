@@ -1,4 +1,4 @@
-"""``engram data``: look at data, and fetch public sets."""
+"""``engram data``: preview data, and download public data sets."""
 
 import importlib
 
@@ -6,7 +6,7 @@ from engram.errors import ConfigError, did_you_mean
 
 SUBCOMMANDS = {
     "preview": ("engram.cli.preview", "show data before and after augmentation"),
-    "fetch": ("engram.cli.data_fetch", "get a public set by its name, or list them"),
+    "fetch": ("engram.cli.data_fetch", "download a public data set by name, or list them"),
 }
 
 

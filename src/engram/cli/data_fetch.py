@@ -29,16 +29,16 @@ def main(argv: list[str]) -> int:
     flags = Parser(
         prog="engram data fetch",
         description=(
-            "Get a public set: what is missing of it is fetched, a broken download goes on where\n"
-            "it stopped, and no file gets its name before its SHA-256 is right. Without a name,\n"
-            "the sets are listed.\n\n"
+            "Download a public data set. Only missing files are fetched, a broken download\n"
+            "resumes where it stopped, and a file gets its final name only after its SHA-256\n"
+            "matches. Without a name, the data sets are listed.\n\n"
             "  engram data fetch chorales\n"
             "  engram data fetch sst2 --out /data/sst2"
         ),
     )
     flags.add_argument("name", nargs="?", metavar="NAME", help="which set")
-    flags.add_argument("--out", metavar="FOLDER", help="where it goes (data/NAME)")
-    flags.add_argument("--list", action="store_true", help="list the sets")
+    flags.add_argument("--out", metavar="FOLDER", help="folder to write to (data/NAME)")
+    flags.add_argument("--list", action="store_true", help="list the data sets")
     given = flags.parse(argv)
     if given.list or given.name is None:
         print_sets()
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
         with shown:
             fetch(chosen, folder, show=shown.show, tell=shown.tell)
     except KeyboardInterrupt:
-        print("stopped: what came so far is kept, and the same command goes on from there")
+        print("stopped; the downloaded part is kept, and the same command resumes from there")
         raise
     where = shlex.quote(str(folder))
     print(f"\nfor example:\n  {chosen.command.format(folder=where)}")
@@ -67,12 +67,12 @@ def print_sets() -> None:
         print(f"  {each.what}")
         print(f"  from {each.source}; licence: {each.licence}")
         print(f"  SHA-256: {_digests(each)}")
-    print("\n'engram data fetch NAME' gets one.")
+    print("\n'engram data fetch NAME' downloads one.")
 
 
 def _digests(chosen: PublicSet) -> str:
     if chosen.trusted:
-        return "the first download is trusted, and later ones are compared with it"
+        return "recorded at the first download, and checked at later ones"
     return "known"
 
 

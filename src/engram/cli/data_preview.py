@@ -55,7 +55,7 @@ def draw_images(
     """A contact sheet of the first images, as a Pillow image."""
     files = [file for path in paths for file in _files(path) if file.suffix.lower() in SUFFIXES]
     if not files:
-        raise ConfigError(f"{paths[0]} holds no images; name PNG, JPEG or the like")
+        raise ConfigError(f"{paths[0]} contains no images; give PNG, JPEG or similar files")
     rows = []
     for number, file in enumerate(files[:_MOST_IMAGES]):
         image = read_image(file)
@@ -72,10 +72,10 @@ def draw_series(
 ) -> Any:
     """Plots of the columns of a table, as a Pillow image."""
     if len(paths) > 1:
-        raise ConfigError(f"{len(paths)} tables were named; a preview of series takes one")
+        raise ConfigError(f"{len(paths)} tables were given; a preview of series takes one")
     columns, values, skipped = series_of(read_table(paths[0]))
     if skipped:
-        print(f"no numbers, left out: {listed(skipped)}")
+        print(f"not numeric, left out: {listed(skipped)}")
     if len(columns) > _MOST_FEATURES:
         print(f"the first {_MOST_FEATURES} of {len(columns)} columns are shown")
     series = torch.from_numpy(np.array(values))
@@ -99,9 +99,9 @@ def print_text(given: dict[str, Any], settings: TokenAugmentation) -> None:
         noisy = noise.apply(shown, variant)
         print(f"\nvariant {variant + 1}  {_readable(noisy, shown, tokenizer)}")
     print(
-        f"\n{_DROPPED} is dropped, {_REPLACED.format('x')} is put in another's place; "
-        f"{tokenizer.unit} of {text.files}, seed {given['seed']}. "
-        "What the model is asked for stays as in the original."
+        f"\n{_DROPPED} is dropped, {_REPLACED.format('x')} replaces another; {tokenizer.unit} "
+        f"of {text.files}, seed {given['seed']}. "
+        "The targets stay as in the original."
     )
 
 
@@ -153,7 +153,7 @@ def _save(sheet: Any, path: Path) -> None:
         sheet.save(path)
     except ValueError:
         raise ConfigError(
-            f"--out {path} does not end like a picture; name it {path.with_suffix('.png')}"
+            f"--out {path} does not have the extension of an image; use {path.with_suffix('.png')}"
         ) from None
     except OSError as error:
         raise ConfigError(cannot("write", path, error)) from error

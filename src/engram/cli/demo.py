@@ -20,8 +20,9 @@ def main(argv: list[str]) -> int:
     flags = Parser(
         prog="engram demo",
         description=(
-            "Train a model on data that come with this machine, measure it, and let it answer.\n\n"
-            f"demos, minutes each:\n{listed}"
+            "Train a model on data that needs no download, evaluate it, and show its "
+            "predictions.\n\n"
+            f"demos (a few minutes each):\n{listed}"
         ),
     )
     flags.add_argument("name", nargs="?", default="python", metavar="NAME", help="(python)")
@@ -40,7 +41,7 @@ def run_python(path: Path) -> int:
         path: Where the run is recorded; a run that is there is replaced.
     """
     print("Training a recurrent network on the sources of Python's standard library.")
-    print("Ctrl-C stops it at any time, and nothing is lost.\n", flush=True)
+    print("Ctrl-C stops it at any time without losing anything.\n", flush=True)
     status = run_shipped("language-model", "demo", path)
     if status:
         return status
@@ -54,7 +55,7 @@ def run_python(path: Path) -> int:
         pieces = stream_sample(trained, prompt, length=300, temperature=0.5, seed=number)
         write_sample(prompt, pieces)
     print(
-        "\nNow with text of your own:\n"
+        "\nNext, use your own text:\n"
         "  .venv/bin/engram train language-model --data YOUR.txt --run-dir runs/mine\n"
         "  .venv/bin/engram sample runs/mine"
     )
@@ -82,7 +83,7 @@ def run_sunspots(path: Path) -> int:
     status = run_shipped("forecast", "cycles", path)
     if status:
         return status
-    print("\nthe years that follow, and between what they should lie:")
+    print("\nForecast of the following years, with prediction intervals:")
     return predicting.predict(path, ["--data", "sunspots"])
 
 
@@ -109,13 +110,16 @@ def run_scenes(path: Path) -> int:
 
 
 DEMOS: dict[str, tuple[str, Callable[[Path], int]]] = {
-    "python": ("write on from Python's own sources, one character at a time", run_python),
-    "dates": ("dates of 22 languages to one form, by attention", run_dates),
-    "scenes": ("a sentence about an image of drawn shapes", run_scenes),
+    "python": ("continue Python source code, one character at a time", run_python),
+    "dates": ("dates in 22 languages to one format, with attention", run_dates),
+    "scenes": ("a caption for an image of drawn shapes", run_scenes),
     "digits": ("handwritten digits, read row by row", partial(run_shipped, "classify", "digits")),
     "sunspots": (
-        "the years after 2008, from three centuries of sunspots",
+        "forecast the years after 2008 from three centuries of sunspots",
         run_sunspots,
     ),
-    "reviews": ("praise or blame in reviews", partial(run_shipped, "classify", "reviews")),
+    "reviews": (
+        "sentiment of reviews: positive or negative",
+        partial(run_shipped, "classify", "reviews"),
+    ),
 }

@@ -19,18 +19,18 @@ def run(path: Path) -> int:
         path: Where the run is recorded; a run that is there is replaced.
     """
     print("Training an encoder and a decoder with attention on dates in 22 languages.")
-    print("Ctrl-C stops it at any time, and nothing is lost.\n", flush=True)
+    print("Ctrl-C stops it at any time without losing anything.\n", flush=True)
     status = run_shipped("translate", "dates", path)
     if status:
         return status
     _, trained = trained_of(RunFolder.open(path))
     texts = [date_pairs(1, "test", seed=5, language=language)[0][0] for language in LANGUAGES]
-    print("\nWhere it looked for each character that it wrote:")
+    print("\nAttention for each generated character:")
     for row in translate(trained, texts, TranslateAsking(attention=True)):
         print(f"\n{row['source']} → {row['translation']}")
         print(alignment(row["read"], row["written"], row["attention"]))
     print(
-        "\nNow with a date of your own, or pairs of your own:\n"
+        "\nNext, try your own date, or your own pairs:\n"
         f'  engram predict {path} --text "3. Oktober 1990"\n'
         "  engram train translate --data YOUR.tsv --run-dir runs/mine"
     )

@@ -19,17 +19,17 @@ def run(path: Path) -> int:
         path: Where the run is recorded; a run that is there is replaced.
     """
     print("Training a convolutional encoder and a decoder with attention on scenes of shapes.")
-    print("Ctrl-C stops it at any time, and nothing is lost.\n", flush=True)
+    print("Ctrl-C stops it at any time without losing anything.\n", flush=True)
     status = run_shipped("caption", "scenes", path)
     if status:
         return status
     _, trained = trained_of(RunFolder.open(path))
     images, captions = scenes(SHOWN, seed=6)
-    print("\nWhere it looked in the image for each word that it wrote:")
+    print("\nAttention over the image for each generated word:")
     for row in caption(trained, captions, images, CaptionAsking(attention=True)):
         print(f"\n{row['name']}\n{glances(row['written'], row['attention'])}")
     print(
-        "\nNow with images of your own:\n"
+        "\nNext, use your own images:\n"
         "  engram train caption --data FOLDER --height 64 --width 64 --run-dir runs/mine\n"
         "  engram predict runs/mine --data IMAGE.png"
     )

@@ -1,4 +1,4 @@
-"""``engram diagnose RUN``: measure what a trained model remembers."""
+"""``engram diagnose RUN``: measure how far back a trained model remembers."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ def main(argv: list[str]) -> int:
     flags = Parser(
         prog="engram diagnose",
         description=(
-            "Measure how far back the gradient of a run reaches, and how much context it uses;\n"
-            "the records go into the run's records/.\n\n"
+            "Measure how far back gradients reach in a run, and how much context the model uses;\n"
+            "the results are written to the run's records/.\n\n"
             "  engram diagnose runs/notes\n"
             "  engram diagnose runs/notes --data other.txt\n\n"
             "'engram diagnose RUN --help' shows the flags of that run."
         ),
     )
-    flags.add_argument("run", metavar="RUN", help="the folder of the run")
+    flags.add_argument("run", metavar="RUN", help="the run folder")
     given, rest = flags.parse_known_args(argv[:1])
     return diagnose(Path(given.run), [*rest, *argv[1:]])
 
@@ -33,7 +33,7 @@ def diagnose(folder: Path, argv: list[str]) -> int:
     require(task, run, "diagnose", lambda each: each.probe)
     flags = Parser(
         prog=f"engram diagnose {run.path}",
-        description="Measure on the run's own validation part, or on other data.",
+        description="Measure on the run's own validation set, or on other data.",
     )
     part, own = measured_part(flags, run, task, trained, argv)
     assert task.probe is not None

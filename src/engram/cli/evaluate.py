@@ -1,4 +1,4 @@
-"""``engram eval RUN``: measure a trained model on other data."""
+"""``engram eval RUN``: evaluate a trained model on other data."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ def main(argv: list[str]) -> int:
     flags = Parser(
         prog="engram eval",
         description=(
-            "Measure how well the best weights of a run do on other data.\n\n"
+            "Evaluate the best weights of a run on other data.\n\n"
             "  engram eval runs/notes --data other.txt\n"
             "  engram eval runs/reviews --data more.csv\n\n"
             "'engram eval RUN --help' shows the flags of that run."
         ),
     )
-    flags.add_argument("run", metavar="RUN", help="the folder of the run")
+    flags.add_argument("run", metavar="RUN", help="the run folder")
     given, rest = flags.parse_known_args(argv[:1])
     return evaluate(Path(given.run), [*rest, *argv[1:]])
 
@@ -31,10 +31,10 @@ def evaluate(folder: Path, argv: list[str]) -> int:
     task, trained = trained_of(run)
     flags = Parser(
         prog=f"engram eval {run.path}",
-        description=f"Measure how well the best weights of {run.path} do on other data.",
+        description=f"Evaluate the best weights of {run.path} on other data.",
     )
     add_settings(flags, "data", task.judging)
-    flags.add_argument("--json", metavar="FILE", help="write the figures there too")
+    flags.add_argument("--json", metavar="FILE", help="also write the results to this file")
     given, unknown = flags.parse_known_args(argv)
     values = vars(given)
     path = values.pop("json")

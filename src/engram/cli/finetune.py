@@ -44,7 +44,7 @@ def finetune(task: Outline, argv: list[str], of: str) -> int:
         of: The name of the trained model's task.
     """
     if not task.starts:
-        raise ConfigError(f"{task.name} does not start from a trained model; train a new one")
+        raise ConfigError(f"{task.name} cannot start from a trained model; train a new one")
     flags = finetune_parser(task, default_data=of == task.name)
     given, unknown = flags.parse_known_args(argv)
     from engram.tasks.transfer import read_start, starting_values
@@ -60,7 +60,7 @@ def finetune(task: Outline, argv: list[str], of: str) -> int:
         faults.append("--data is missing: name the data to train on")
     path = Path(values.pop("run_dir") or f"runs/finetune-{now()}")
     if path.resolve() in (source.resolve(), Path(start.name).resolve()):
-        faults.append(f"--run-dir {path} is the run that is started from; name another folder")
+        faults.append(f"--run-dir {path} is the run to start from; name another folder")
     values["config"] = None
     return begin(task, values, faults, base, path, ["engram", "finetune", *argv])
 
@@ -75,5 +75,5 @@ def _split_rate(values: dict[str, Any]) -> list[str]:
     if rates:
         values["rate"] = rates[-1]
     if len(rates) > 1:
-        return [f"--rate names {' and '.join(rates)}; it takes one rate, and factors REGION=X"]
+        return [f"--rate names {' and '.join(rates)}; give one rate, and factors as REGION=X"]
     return []

@@ -196,7 +196,7 @@ def _read_config(given: str, task: str) -> dict[str, Any]:
         path = shipped[given]
     if not path.exists():
         raise ConfigError(
-            f"--config {given} is no file and no shipped configuration, "
+            f"--config {given} is neither a file nor a shipped configuration; "
             f"{did_you_mean(given, shipped)}"
         )
     from engram.yaml_files import read_yaml
@@ -208,8 +208,10 @@ def _read_config(given: str, task: str) -> dict[str, Any]:
     except ValueError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}; fix it") from None
     if not isinstance(value, dict):
-        raise ConfigError(f"{path} holds no settings; write lines such as 'hidden: 256'")
+        raise ConfigError(f"{path} contains no settings; write lines such as 'hidden: 256'")
     of = value.pop("task", task)  # that of a run says it
     if of != task:
-        raise ConfigError(f"{path} is of task '{of}', and this is '{task}'; name another file")
+        raise ConfigError(
+            f"{path} is for task '{of}', and this is task '{task}'; choose another file"
+        )
     return value

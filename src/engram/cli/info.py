@@ -10,16 +10,16 @@ def main(argv: list[str]) -> int:
     """Run ``engram info``."""
     flags = Parser(
         prog="engram info",
-        description="Show what a run is and how far it got, or what Engram has built in.\n\n"
+        description="Show a run and its progress, or what Engram has built in.\n\n"
         "  engram info runs/notes\n  engram info --cells\n  engram info --remedies",
     )
-    flags.add_argument("run", metavar="RUN", nargs="?", help="the folder of the run")
+    flags.add_argument("run", metavar="RUN", nargs="?", help="the run folder")
     for name, (text, _) in LISTS.items():
         flags.add_argument(f"--{name}", action="store_true", help=text)
     given = flags.parse(argv)
     asked = [name for name in LISTS if getattr(given, name)]
     if bool(asked) == (given.run is not None):
-        what = "both a RUN and a list were" if asked else "nothing was"
+        what = "both RUN and a list were" if asked else "nothing was"
         lists = " or ".join(f"--{name}" for name in LISTS)
         raise ConfigError(f"{what} given; 'engram info' takes one RUN, or {lists}")
     for name in asked:

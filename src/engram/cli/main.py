@@ -13,16 +13,19 @@ from engram.files import cannot
 
 COMMANDS = {
     "train": ("engram.cli.train", "train a model on files"),
-    "resume": ("engram.cli.resume", "go on with a training that was stopped or killed"),
-    "sample": ("engram.cli.sample", "write text with a trained model"),
-    "finetune": ("engram.cli.finetune", "train a trained model on other data, region by region"),
-    "predict": ("engram.cli.predict", "answer new data with a trained model"),
-    "eval": ("engram.cli.evaluate", "measure a trained model on other data"),
-    "diagnose": ("engram.cli.diagnose", "measure what a trained model remembers"),
+    "resume": ("engram.cli.resume", "continue a training run that was stopped or killed"),
+    "sample": ("engram.cli.sample", "generate text with a trained model"),
+    "finetune": (
+        "engram.cli.finetune",
+        "fine-tune a trained model on other data, region by region",
+    ),
+    "predict": ("engram.cli.predict", "predict on new data with a trained model"),
+    "eval": ("engram.cli.evaluate", "evaluate a trained model on other data"),
+    "diagnose": ("engram.cli.diagnose", "measure how far back a trained model remembers"),
     "anatomy": ("engram.cli.anatomy", "show which parts of a trained model do what"),
-    "info": ("engram.cli.info", "show what a run is and how far it got, or what there is"),
-    "data": ("engram.cli.data", "look at data, and fetch public sets"),
-    "demo": ("engram.cli.demo", "see it all once, in minutes, with nothing to download"),
+    "info": ("engram.cli.info", "show a run and its progress, or what is built in"),
+    "data": ("engram.cli.data", "preview data, and download public data sets"),
+    "demo": ("engram.cli.demo", "a complete example in minutes, with nothing to download"),
 }
 
 
@@ -46,7 +49,7 @@ def usage() -> str:
             "  engram predict runs/reviews --data new.csv",
             "  engram diagnose runs/notes",
             "",
-            "'engram COMMAND --help' tells more; 'engram --version' tells the version.",
+            "'engram COMMAND --help' shows more; 'engram --version' prints the version.",
         ]
     )
 
@@ -60,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if argv is None else argv
     if sys.stdout is None:  # closed by whoever started this process
-        _tell("standard output is closed; lead it to a file, or to /dev/null")
+        _tell("standard output is closed; redirect it to a file or /dev/null")
         return 1
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # text that a terminal cannot show is no fault

@@ -7,7 +7,7 @@ from engram.training.run_folder import RunFolder
 def describe_outcome(outcome: Outcome, parameters: int) -> str:
     """How a training ended, in a line."""
     how = "stopped" if outcome.interrupted else "finished"
-    why = ": validation loss fell no more" if outcome.stopped_early else ""
+    why = ": validation loss stopped improving" if outcome.stopped_early else ""
     best = (
         ""
         if outcome.best_loss is None
@@ -21,5 +21,5 @@ def describe_outcome(outcome: Outcome, parameters: int) -> str:
 
 def stopped(run: RunFolder) -> int:
     """Say how a training that was stopped goes on; gives the status to leave with."""
-    print(f"nothing is lost; go on with:\n  engram resume {run.path}")
+    print(f"nothing is lost; continue with:\n  engram resume {run.path}")
     return 130

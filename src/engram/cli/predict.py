@@ -19,11 +19,11 @@ def main(argv: list[str]) -> int:
         prog="engram predict",
         description=(
             "Predict with the best weights of a run.\n\n"
-            "  engram predict runs/reviews --data new.csv --out answers.csv\n\n"
+            "  engram predict runs/reviews --data new.csv --out predictions.csv\n\n"
             "'engram predict RUN --help' shows the flags of that run."
         ),
     )
-    flags.add_argument("run", metavar="RUN", help="the folder of the run")
+    flags.add_argument("run", metavar="RUN", help="the run folder")
     given, rest = flags.parse_known_args(argv[:1])
     return predict(Path(given.run), [*rest, *argv[1:]])
 
@@ -41,12 +41,13 @@ def predict(folder: Path, argv: list[str]) -> int:
         prog=f"engram predict {run.path}",
         description=(
             f"Predict with the best weights of {run.path}: {task.outline.summary}.\n\n"
-            f"  engram predict {run.path}{' --data FILE' if task.reads else ''} --out answers.csv"
+            f"  engram predict {run.path}{' --data FILE' if task.reads else ''} --out "
+            "predictions.csv"
         ),
     )
     add_settings(flags, "data", task.asking)
     flags.add_argument(
-        "--out", metavar="FILE", help=".csv or .jsonl; default prints CSV on the terminal"
+        "--out", metavar="FILE", help=".csv or .jsonl file; default prints CSV to the terminal"
     )
     given, unknown = flags.parse_known_args(argv)
     values = vars(given)
@@ -57,7 +58,7 @@ def predict(folder: Path, argv: list[str]) -> int:
         return 0
     path = Path(out)
     if path.suffix not in (".csv", ".jsonl"):
-        raise ConfigError(f"--out {path} ends in neither .csv nor .jsonl; name one that does")
+        raise ConfigError(f"--out {path} ends in neither .csv nor .jsonl; use one of these")
     _refuse_input(path, getattr(asking, "data", []))
     rows = task.predict(trained, asking)
     try:
@@ -66,7 +67,7 @@ def predict(folder: Path, argv: list[str]) -> int:
             count = _write_csv(file, rows) if path.suffix == ".csv" else _write_lines(file, rows)
     except OSError as error:
         raise RunError(cannot("write", path, error)) from error
-    print(f"{count:,} answers in {path}")
+    print(f"{count:,} predictions in {path}")
     return 0
 
 
@@ -88,7 +89,8 @@ def _refuse_input(out: Path, data: Iterable[str]) -> None:
             if not any(path.samefile(out) for path in [*paths, *inside]):
                 continue
             raise ConfigError(
-                f"--out {out} is read by --data {given}, and would be replaced; name another file"
+                f"--out {out} is also input (--data {given}) and would be overwritten; name "
+                "another file"
             )
 
 

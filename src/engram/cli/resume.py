@@ -8,12 +8,12 @@ def main(argv: list[str]) -> int:
     flags = Parser(
         prog="engram resume",
         description=(
-            "Go on with a training that was stopped or killed, from its last checkpoint.\n"
+            "Continue a training run that was stopped or killed, from its last checkpoint.\n"
             "The result is the same, bit for bit, as if it had never stopped.\n\n"
             "  engram resume runs/notes"
         ),
     )
-    flags.add_argument("run", metavar="RUN", help="the folder of the run")
+    flags.add_argument("run", metavar="RUN", help="the run folder")
     given = flags.parse(argv)
     from engram.cli import tasks
     from engram.cli.runs import open_run, settings_of
@@ -22,7 +22,7 @@ def main(argv: list[str]) -> int:
 
     run = open_run(given.run)
     if run.read(Result) is not None:
-        print(f"{run.path} is finished; look at it with:\n  engram info {run.path}")
+        print(f"{run.path} is finished; see it with:\n  engram info {run.path}")
         return 0
     run.require_known_settings()
     task, settings = settings_of(run)

@@ -24,7 +24,7 @@ def _settings(task: Task, s: Any) -> dict[str, Any]:
     subject = getattr(s, task.names)
     training = f"{s.optimizer} at {s.rate} ({s.schedule})"
     if isinstance(s, TruncationSettings):
-        training += f", {s.lanes} lanes, {s.steps} steps, gradients back {s.k2} steps"
+        training += f", {s.lanes} lanes, {s.steps} steps, gradients truncated after {s.k2} steps"
     return {
         "task": task.name,
         task.names: subject if isinstance(subject, str) else ", ".join(subject),
@@ -83,5 +83,5 @@ def _memory(run: RunFolder, task: Task) -> dict[str, Any]:
     bound = "≥ " if decay.beyond else ""
     return {
         "gradient": f"half-life {half}, horizon {bound}{decay.horizon} steps ({name})",
-        "context in use": memory.context and f"{memory.context.horizon} {task.unit}",
+        "context used": memory.context and f"{memory.context.horizon} {task.unit}",
     }

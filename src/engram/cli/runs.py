@@ -36,8 +36,8 @@ def require(task: Task, run: RunFolder, command: str, can: Callable[[Task], Any]
     if can(task) is None:
         able = ", ".join(name for name, each in TASKS.items() if can(each) is not None)
         raise RunError(
-            f"{run.path} is a run of {task.name}, and 'engram {command}' takes runs of {able}; "
-            f"look at it with 'engram info {run.path}'"
+            f"{run.path} is a run of {task.name}, and 'engram {command}' takes runs of {able}; see "
+            f"it with 'engram info {run.path}'"
         )
 
 
@@ -51,7 +51,7 @@ def measured_part(
         run, task, trained: What is measured.
         argv: What was typed after the run.
     """
-    add_settings(flags, "other data than the run's own", task.judging)
+    add_settings(flags, "data to use instead of the run's own", task.judging)
     given, unknown = flags.parse_known_args(argv)
     faults = flags.unknown_faults(unknown)
     if vars(given):

@@ -1,4 +1,4 @@
-"""``engram sample RUN``: write text with a trained model, as it comes."""
+"""``engram sample RUN``: generate text with a trained model, as it comes."""
 
 import sys
 from collections.abc import Iterable
@@ -12,21 +12,21 @@ def main(argv: list[str]) -> int:
     flags = Parser(
         prog="engram sample",
         description=(
-            "Write text with the best weights of a run.\n\n"
+            "Generate text with the best weights of a run.\n\n"
             '  engram sample runs/notes --prompt "def " --length 400 --temperature 0.8\n'
             "  engram sample runs/notes --samples 3 --top-p 0.9"
         ),
     )
-    flags.add_argument("run", metavar="RUN", help="the folder of the run")
-    flags.add_argument("--prompt", default="", metavar="TEXT", help="text to go on from")
-    flags.add_argument("--samples", type=int, default=1, metavar="N", help="how many (1)")
+    flags.add_argument("run", metavar="RUN", help="the run folder")
+    flags.add_argument("--prompt", default="", metavar="TEXT", help="text to continue from")
+    flags.add_argument("--samples", type=int, default=1, metavar="N", help="number of samples (1)")
     add_settings(flags, "sampling", SamplingSettings)
     given, unknown = flags.parse_known_args(argv)
     values = vars(given)
     folder, prompt, samples = (values.pop(name) for name in ("run", "prompt", "samples"))
     faults = flags.unknown_faults(unknown)
     if samples < 1:
-        faults.append(f"samples is {samples}, and takes a whole number from 1")
+        faults.append(f"samples is {samples}; it must be a whole number of at least 1")
     sampling = settings_from(SamplingSettings, values, None, faults)
     from engram.cli.runs import open_run, require, trained_of
 

@@ -20,7 +20,9 @@ def parser(task: Outline) -> Parser:
         ),
     )
     _add_run(made)
-    made.add_argument("--config", metavar="FILE", help="YAML file, or a shipped configuration")
+    made.add_argument(
+        "--config", metavar="FILE", help="YAML file, or the name of a shipped configuration"
+    )
     for title, settings in task.groups.items():
         add_settings(made, title, settings, aliases=aliases_of(task.settings), of=task.settings)
     return made
@@ -37,24 +39,25 @@ def finetune_parser(task: Outline, default_data: bool) -> Parser:
         prog="engram finetune",
         usage="engram finetune RUN --data PATH … [--task TASK] [--run-dir DIR] [flags]",
         description=(
-            "Train a trained model on other data, in a new run that starts from its weights.\n\n"
+            "Fine-tune a trained model on other data, in a new run that starts from its "
+            "weights.\n\n"
             "  engram finetune runs/notes --data letters.txt --run-dir runs/letters\n"
             "  engram finetune runs/notes --data letters.txt --freeze parietal "
             "--rate temporal=0.1\n"
             "  engram finetune runs/notes --data letters.txt --unfreeze-every 200 "
             "--rate-decay 2.6\n"
             "  engram finetune runs/notes --task classify --data reviews.csv --freeze parietal\n\n"
-            "Regions are parts of the model: 'engram anatomy RUN' shows them. Where the new text\n"
-            "holds tokens that the model does not know, a new vocabulary is learnt: head and\n"
+            "Regions are parts of the model: 'engram anatomy RUN' shows them. If the new text\n"
+            "contains tokens that the model does not know, a new vocabulary is built: head and\n"
             "embedding keep the rows of all tokens in both, and the others are re-initialised."
         ),
     )
-    made.add_argument("run", metavar="RUN", help="the folder of a run, or of a saved model")
-    made.add_argument("--task", metavar="TASK", help="of the new training, where it is another")
+    made.add_argument("run", metavar="RUN", help="a run folder, or the folder of a saved model")
+    made.add_argument("--task", metavar="TASK", help="task of the new run, if it differs")
     _add_run(made)
     names = {name for settings in task.groups.values() for name in settings.model_fields}
-    defaults = dict.fromkeys(names - set(OWN), "that of RUN") if default_data else {}
-    defaults["data"] = "none; must be given"
+    defaults = dict.fromkeys(names - set(OWN), "as in RUN") if default_data else {}
+    defaults["data"] = "none, required"
     aliases = aliases_of(task.settings)
     made.add_argument_group("rate").add_argument(
         *map(flag_of, ("rate", *aliases.pop("rate"))),
@@ -63,7 +66,7 @@ def finetune_parser(task: Outline, default_data: bool) -> Parser:
         nargs="+",
         metavar="X|REGION=X",
         default=argparse.SUPPRESS,
-        help=f"learning rate (default: {RATE_SHARE} × that of RUN), or as --rates",
+        help=f"learning rate (default: {RATE_SHARE} × the rate of RUN), or as --rates",
     )
     without = (*FIXED, "rate", "start")
     for title, settings in task.groups.items():
@@ -80,13 +83,17 @@ def finetune_parser(task: Outline, default_data: bool) -> Parser:
 
 
 def _add_run(made: Parser) -> None:
-    made.add_argument("--run-dir", metavar="DIR", help="where the run is recorded")
-    made.add_argument("--overwrite", action="store_true", help="replace a run that is there")
+    made.add_argument(
+        "--run-dir",
+        metavar="DIR",
+        help="folder of the run: settings, checkpoints, metrics and model",
+    )
+    made.add_argument("--overwrite", action="store_true", help="replace an existing run")
     made.add_argument(
         "--tensorboard", action="store_true", help="write event files into the run's tensorboard/"
     )
     made.add_argument(
-        "--print-config", action="store_true", help="print all settings as YAML, and do nothing"
+        "--print-config", action="store_true", help="print all settings as YAML, and exit"
     )
 
 

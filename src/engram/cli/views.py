@@ -32,7 +32,10 @@ def show_memory(out: Console, memory: Memory, unit: str = "tokens") -> None:
 
 def show_gradient_reach(out: Console, record: GradientReach) -> None:
     """The gradient through time: a line a state, then the slowest state's decay by lag."""
-    out.print("\n[bold]Gradient through time[/]: how far back the loss at one step reaches")
+    out.print(
+        "\n[bold]Gradient through time[/]: how far back the gradient of the loss at one "
+        "step reaches"
+    )
     summary = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("state", "half-life", f"horizon ({record.threshold:.0%})", "at truncation"):
         summary.add_column(heading, justify="left" if heading == "state" else "right")
@@ -56,17 +59,17 @@ def show_gradient_reach(out: Console, record: GradientReach) -> None:
     out.print(plot)
     if record.truncation is not None:
         out.print(
-            f"Training sent gradients back {record.truncation} steps at most; what lies beyond was "
-            "cut, whatever its size.",
+            f"Training truncated gradients after {record.truncation} steps; anything further back "
+            "was cut, whatever its size.",
             style="dim",
         )
 
 
 def show_context_use(out: Console, record: ContextUse, unit: str) -> None:
     """The loss by context, and the horizon."""
-    more = " (the longest tried: more may help)" if record.beyond else ""
+    more = " (the longest tried; more may help)" if record.beyond else ""
     out.print(
-        f"\n[bold]Context in use[/]: {record.horizon} {unit}{more} bring the loss within "
+        f"\n[bold]Context used[/]: {record.horizon} {unit}{more} bring the loss within "
         f"{record.tolerance:.0%} of the full context's"
     )
     plot = Table(box=None, padding=(0, 1, 0, 0))
@@ -97,7 +100,7 @@ def show_anatomy(out: Console, record: Anatomy) -> None:
                 *(_optional(s) for s in (region.compute, region.gradient, region.change)),
                 _rates(region),
             )
-    out.print("\n[bold]Anatomy[/]: which part of the model does what, as the regions of a brain")
+    out.print("\n[bold]Anatomy[/]: what each part of the model does, as regions of a brain")
     out.print(table)
     facts: dict[str, str] = {}
     for name, region in record.regions.items():

@@ -33,9 +33,9 @@ class Found:
     def notes(self) -> list[str]:
         """What was left out, a sentence each."""
         kinds = (
-            (self.dead, "links lead to nothing"),
+            (self.dead, "links are broken"),
             (self.linked, "links to folders were not followed"),
-            (self.again, "files are named or linked twice"),
+            (self.again, "files are given or linked twice"),
         )
         return [
             f"{len(paths):,} {what} and were left out, such as {paths[0]}"
@@ -60,7 +60,7 @@ class Found:
         dead = [path for path in paths if not path.exists()]
         self.dead += dead
         if len(dead) == len(paths):
-            what = "leads to nothing" if dead or Path(given).is_symlink() else "does not exist"
+            what = "is a broken link" if dead or Path(given).is_symlink() else "does not exist"
             raise DataError(f"{given} {what}; name {kinds}")
         return [path for path in paths if path not in set(dead)]
 
@@ -134,7 +134,7 @@ def exists(given: str) -> bool:
     """
     try:
         if "\0" in given:
-            raise ValueError("it holds NUL")
+            raise ValueError("it contains a NUL character")
         return Path(given).exists()
     except (OSError, ValueError) as error:  # such as a name of 300 characters, or one with NUL
         said = getattr(error, "strerror", None) or str(error)

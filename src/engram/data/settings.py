@@ -16,9 +16,12 @@ TABLES = ".csv, .json, .jsonl, .ndjson, .parquet, .pq, .tab, .tsv"
 class BucketSettings(Settings):
     """How sequences are put together in batches."""
 
-    batch: int = Field(32, ge=1, description="most sequences of a batch")
+    batch: int = Field(32, ge=1, description="batch size: largest number of sequences per batch")
     batch_steps: int = Field(
-        20_000, ge=1, description="most steps of a batch, padding included; long ones go alone"
+        20_000,
+        ge=1,
+        description="largest number of steps per batch, including padding; longer "
+        "sequences get a batch of their own",
     )
 
 
@@ -29,20 +32,22 @@ class EncodingSettings(Settings):
     """How texts and values become numbers."""
 
     tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
-        "words", description="texts: what the model reads one at a time"
+        "words", description="texts: unit of a token"
     )
-    vocabulary: int = Field(20_000, ge=2, description="texts: most entries of words or bpe")
-    lowercase: bool = Field(False, description="texts: read capitals as small letters")
+    vocabulary: int = Field(20_000, ge=2, description="texts: vocabulary size, for words or bpe")
+    lowercase: bool = Field(False, description="texts: convert to lower case")
     max_steps: int | None = Field(
-        None, ge=1, description="leave out what a sequence holds after so many steps"
+        None, ge=1, description="truncate sequences to this number of steps"
     )
     scaling: bool = Field(
-        True, description="values: bring each column to mean 0 and deviation 1, as in training"
+        True,
+        description="values: standardise each column (mean 0, standard deviation 1), as in "
+        "training",
     )
     missing: Missing = Field(
         "refuse",
-        description="values that are missing: refuse them; impute the column's mean; or mask: the "
-        "same, and a column of 0 and 1 that says so",
+        description="missing values: refuse raises an error; impute fills on average of the "
+        "column; mask also adds a column of 0 and 1 that marks them",
     )
 
 
@@ -51,25 +56,27 @@ class ReadingSettings(Settings):
 
     data: list[str] = Field(
         min_length=1,
-        description=f"files, globs, a folder: {TABLES}, .ts, a folder of folders, one a class, "
-        ".txt (label text); or digits, reviews, made here",
+        description=f"files, globs or a folder: {TABLES}, .ts, a folder with one folder per class, "
+        ".txt (label text); or the built-in sets digits and reviews",
     )
-    encoding: str = Field("utf-8", description="encoding of text files")
+    encoding: str = Field("utf-8", description="text encoding of the files")
     target: str | None = Field(
-        None, description="tables: column that is asked for; default by its name, or the last"
+        None, description="tables: column to predict; default by its name, or the last"
     )
-    text: str | None = Field(None, description="tables: column of texts; default the longest ones")
+    text: str | None = Field(
+        None, description="tables: text column; default the one with the longest texts"
+    )
     values: Names = Field(
         [],
-        description="tables: columns of numbers; default all that have no other role",
+        description="tables: numeric columns; default all that have no other role",
         json_schema_extra={"metavar": "COLUMN"},
     )
     series: str | None = Field(
-        None, description="tables: column that says which series a row belongs to"
+        None, description="tables: column that identifies the series of a row"
     )
     time: str | None = Field(None, description="tables: column that orders the rows of a series")
     wide: bool = Field(
-        False, description="tables: each row is a series, and its columns of numbers the steps"
+        False, description="tables: each row is a series, and its numeric columns are the steps"
     )
 
 
@@ -80,14 +87,15 @@ class TagReadingSettings(Settings):
         min_length=1,
         description="files and globs: CoNLL columns, CoNLL-U, or .jsonl and .parquet with lists",
     )
-    encoding: str = Field("utf-8", description="encoding of text files")
+    encoding: str = Field("utf-8", description="text encoding of the files")
     words: str | None = Field(
         None,
-        description="column of words or values, by name, or by number in CoNLL columns; default "
-        "the first, or FORM, or its name",
+        description="column of words or values, by name, or by number in CoNLL columns; default by "
+        "its name, FORM, or the first",
     )
     tags: str | None = Field(
-        None, description="column of tags, likewise; default the last, or UPOS, or its name"
+        None,
+        description="column of tags, by name or number; default by its name, UPOS, or the last",
     )
 
 
@@ -96,29 +104,29 @@ class PanelSettings(Settings):
 
     data: list[str] = Field(
         min_length=1,
-        description=f"tables ({TABLES}), globs; or sunspots, which comes with a library",
+        description=f"tables ({TABLES}), globs; or sunspots, which statsmodels provides",
     )
-    encoding: str = Field("utf-8", description="encoding of text files")
+    encoding: str = Field("utf-8", description="text encoding of the files")
     target: Names = Field(
         [],
-        description="columns that are forecast, each a series; default by name, or all of numbers",
+        description="columns to forecast, each a series; default by name, or all numeric ones",
         json_schema_extra={"metavar": "COLUMN"},
     )
-    series: str | None = Field(None, description="column that says which series a row belongs to")
+    series: str | None = Field(None, description="column that identifies the series of a row")
     time: str | None = Field(None, description="column that orders the steps of a series")
     past: Names = Field(
         [],
-        description="columns of numbers that help, and are known up to now",
+        description="extra numeric inputs that are known up to the present",
         json_schema_extra={"metavar": "COLUMN"},
     )
     known: Names = Field(
         [],
-        description="columns of numbers that help, and are known ahead, such as prices",
+        description="extra numeric inputs that are known in advance, such as prices",
         json_schema_extra={"metavar": "COLUMN"},
     )
     gaps: Literal["keep", "fill"] = Field(
         "keep",
-        description="steps that are left out: take the next one as following, or fill in missing "
+        description="missing steps: treat the next step as following directly, or fill in missing "
         "values",
     )
 
@@ -132,26 +140,25 @@ Reference = Literal["zero", "last", "season"]
 class OutlookSettings(Settings):
     """What is forecast, and how series become numbers."""
 
-    horizon: int = Field(12, ge=1, le=1000, description="steps that are forecast at once")
-    season: int | None = Field(
-        None, ge=1, description="steps after which things repeat; default by the frequency"
-    )
+    horizon: int = Field(12, ge=1, le=1000, description="forecast horizon: number of steps ahead")
+    season: int | None = Field(None, ge=1, description="steps per season; default by the frequency")
     transform: Transform = Field(
-        "none", description="of values: log where changes are shares, sqrt for counts"
+        "none", description="transform of values: log if changes are relative, sqrt for counts"
     )
     reference: Reference = Field(
         "last",
-        description="what the model corrects: nothing (zero), the last value, or the last season",
+        description="baseline that the model corrects: zero, the last value, or the last season",
     )
     intervals: list[float] = Field(
         [0.8],
-        description="prediction intervals, as shares of what falls into them",
+        description="coverage of the prediction intervals",
         json_schema_extra={"metavar": "SHARE"},
     )
-    calendar: bool = Field(True, description="let the model see the place in year, week and day")
+    calendar: bool = Field(True, description="add the time of year, week and day as inputs")
     missing: Literal["refuse", "mask", "impute"] = Field(
         "refuse",
-        description="values that are missing: impute takes the last one, mask tells the model too",
+        description="missing values: refuse raises an error, impute takes the last value, mask "
+        "also tells the model",
     )
 
     def contradictions(self) -> list[str]:
@@ -159,7 +166,7 @@ class OutlookSettings(Settings):
         faults = super().contradictions()
         for share in self.intervals:
             if not 0.0 < share < 1.0:
-                faults.append(f"intervals has {share:g}; each is a share over 0 and under 1")
+                faults.append(f"intervals contains {share:g}; each must be above 0 and below 1")
         return faults
 
     @property
@@ -177,10 +184,10 @@ class TokenAugmentation(Settings):
     """How the tokens that are read in training differ from the text."""
 
     drop_tokens: float = Field(
-        0.0, ge=0.0, lt=1.0, description="share of tokens read as unknown in training"
+        0.0, ge=0.0, lt=1.0, description="fraction of tokens read as unknown in training"
     )
     replace_tokens: float = Field(
-        0.0, ge=0.0, lt=1.0, description="share of tokens read as others, by their frequency"
+        0.0, ge=0.0, lt=1.0, description="fraction of tokens replaced by others, drawn by frequency"
     )
 
 
@@ -191,25 +198,33 @@ class SeriesAugmentation(Settings):
         0.0, ge=0.0, description="noise added to each value, in standard deviations of its series"
     )
     scale: float = Field(
-        0.0, ge=0.0, description="spread of the factor on a series, as a deviation of its logarithm"
+        0.0,
+        ge=0.0,
+        description="random scaling of each series: standard deviation of the "
+        "logarithm of the factor",
     )
     warp: float = Field(
-        0.0, ge=0.0, description="spread of the speed of time, as a deviation of its logarithm"
+        0.0,
+        ge=0.0,
+        description="random time warping: standard deviation of the logarithm of the speed",
     )
     crop: float = Field(
-        1.0, gt=0.0, le=1.0, description="least share of a series that is kept, from a random start"
+        1.0,
+        gt=0.0,
+        le=1.0,
+        description="random cropping: smallest fraction of a series that is kept",
     )
 
 
 class ImageAugmentation(Settings):
     """How images are changed in training."""
 
-    flip: bool = Field(False, description="mirror every other image, left to right")
-    flip_vertical: bool = Field(False, description="mirror every other image, top to bottom")
+    flip: bool = Field(False, description="flip images left to right at random")
+    flip_vertical: bool = Field(False, description="flip images top to bottom at random")
     rotate: float = Field(
-        0.0, ge=0.0, le=180.0, description="most degrees an image is turned, either way"
+        0.0, ge=0.0, le=180.0, description="largest random rotation, in degrees either way"
     )
-    zoom: float = Field(1.0, ge=1.0, description="most that an image grows or shrinks, as a factor")
+    zoom: float = Field(1.0, ge=1.0, description="largest factor of random zoom, in or out")
     fill: Literal["edge", "black"] = Field(
-        "edge", description="what comes in from outside an image: its edge goes on, or black"
+        "edge", description="fill outside an image: repeat its edge, or black"
     )

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from engram.errors import DataError
-from engram.layers.recurrent import Pass
+from engram.layers.stack import Pass
 from engram.layers.unrolled import unrolled
 from engram.models.evaluating import evaluating
 from engram.records import Decay, GradientReach

@@ -1,4 +1,4 @@
-"""Memory capacity: how many steps back a reservoir's state still tells its input."""
+"""Memory capacity: how many past inputs can be recovered from a reservoir's state."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from engram.errors import ConfigError
 from engram.layers.reservoir import Reservoir
 from engram.layers.ridge import Moments, solve
 
-# Against rounding alone; it costs nothing of what can be recalled.
+# Guards against rounding errors only; too small to affect what can be recalled.
 _RIDGE = 1e-9
 
 
@@ -18,12 +18,12 @@ class MemoryCapacity:
 
     Attributes:
         total: The sum over delays; at most the number of units, for independent inputs.
-        by_delay: For delays 1, 2, …: r² between the input so many steps ago and what a linear
-            readout makes of the state.
+        by_delay: For delays k = 1, 2, …: r² between the input k steps ago and its linear readout
+            from the state.
         units: N.
-        amplitude: Inputs were uniform from ± this.
-        steps_learnt: Steps that the readouts were fitted on.
-        steps_tested: Further steps, on which r² was taken.
+        amplitude: Inputs were uniform in ± this.
+        steps_learnt: Number of steps the readouts were fitted on.
+        steps_tested: Number of further steps on which r² was computed.
 
     Example:
         >>> import engram
@@ -52,16 +52,17 @@ def memory_capacity(
     """Measure memory capacity: MC = Σ_k r²(u(n - k), y_k(n)).
 
     Jaeger 2001, "Short term memory in echo state networks". The input u is independent and uniform;
-    y_k is a linear readout of the state, fitted on one stretch of steps and tested on the next one.
-    With few steps, chance correlations raise the figure, by about one for ``steps_tested`` delays.
+    y_k is a linear readout of the state, fitted on one stretch of steps and tested on the next.
+    With few steps, chance correlations inflate the result, by about one per ``steps_tested``
+    delays.
 
     Args:
-        reservoir: With one input and no feedback.
-        delays: Longest k; 2 N unless given.
-        amplitude: Inputs are uniform from ± this.
-        steps_learnt: Steps to fit on; 20 N and 2,000 more unless given.
-        steps_tested: Steps to test on.
-        seed: Of the inputs.
+        reservoir: A reservoir with one input and no feedback.
+        delays: Largest k; default 2 N.
+        amplitude: Inputs are uniform in ± this.
+        steps_learnt: Number of steps to fit on; default 20 N + 2,000.
+        steps_tested: Number of steps to test on.
+        seed: Seed of the inputs.
 
     Raises:
         ConfigError: For a reservoir with several inputs or feedback, or too few steps.
@@ -87,7 +88,7 @@ def memory_capacity(
         )
     dtype = reservoir.bias.dtype
     generator = torch.Generator().manual_seed(seed)
-    # before the first fitted step lie all delays, and the reservoir has lost its start
+    # the first fitted step comes after all delays and after the initial transient
     before = delays + 100
     count = before + steps_learnt + steps_tested
     u = (torch.rand(count, generator=generator, dtype=torch.float64) * 2.0 - 1.0) * amplitude

@@ -16,8 +16,8 @@ from engram.engine.sequence import Result, Weights
 from engram.engine.trace import trace
 from engram.errors import ConfigError, NumericsError
 
-# How near to the reference, relative to the largest number of what is compared, or to `_LEAST`: a
-# small gradient may be what is left of numbers near 1 that cancel out.
+# Tolerance relative to the largest value compared, or to `_LEAST`: a small gradient may be the
+# remainder of values near 1 that cancel out.
 TOLERANCES = {torch.float32: 2e-5, torch.float64: 1e-10}
 _LEAST = 1e-2
 _SIZES = [(1, 1, 1), (7, 5, 3), (63, 5, 3), (16, 1, 3), (33, 48, 2)]  # H, B, T
@@ -25,14 +25,14 @@ _SIZES = [(1, 1, 1), (7, 5, 3), (63, 5, 3), (16, 1, 3), (33, 48, 2)]  # H, B, T
 
 @dataclass(frozen=True)
 class CellReport:
-    """What `check_cell` found in order.
+    """The result of a successful `check_cell`.
 
     Attributes:
-        cell: Its repr.
-        engines: Which engines were compared with the reference.
-        cases: How many comparisons were made.
+        cell: The cell's repr.
+        engines: Engines that were compared with the reference.
+        cases: Number of comparisons.
         largest: The largest relative difference from the reference, by engine and dtype.
-        remarks: Why an engine was left out, and the like.
+        remarks: Notes, such as why an engine was skipped.
 
     Example:
         >>> import engram
@@ -54,22 +54,23 @@ class CellReport:
 
 
 def check_cell(cell: Cell) -> CellReport:
-    """Prove a cell.
+    """Check a cell's gradients and every engine that can run it.
 
-    Its gradients on the reference engine are held against finite differences in float64; then every
-    engine that can run it against the reference: outputs, final states and all gradients, in
-    float32 and float64, at odd sizes, from initial states that are not zero, with lengths, with
-    resets, and in both directions.
+    Compares the gradients on the reference engine with finite differences in float64, then every
+    engine that can run the cell with the reference: outputs, final states and all gradients, in
+    float32 and float64, at odd sizes, from non-zero initial states, with lengths, with resets, and
+    in both directions.
 
     Args:
         cell: The equations.
 
     Returns:
-        How many cases were compared, and the largest differences.
+        The number of cases compared and the largest differences.
 
     Raises:
-        ConfigError: Where the cell is not defined as a cell must be, or cannot be traced.
-        NumericsError: Where a gradient or an engine is wrong; the text names what, and where.
+        ConfigError: If the cell is not defined correctly or cannot be traced.
+        NumericsError: If a gradient or an engine is wrong; the message says which, and for which
+            case.
 
     Example:
         >>> import engram
@@ -122,7 +123,7 @@ class _Case:
         return f"{sizes} ({', '.join(marks)})" if marks else sizes
 
     def options(self) -> dict[str, Any]:
-        """What an engine is called with besides the tensors."""
+        """The arguments of an engine other than tensors."""
         draw = torch.Generator().manual_seed(self.steps + self.batch)
         lengths = torch.randint(1, self.steps + 1, (self.batch,), generator=draw)
         reset = torch.rand(self.steps, self.batch, generator=draw) < 0.3
@@ -140,7 +141,7 @@ def _cases() -> Iterator[_Case]:
 
 @dataclass(frozen=True)
 class _Problem:
-    """Random tensors for a cell, all of which take gradients but the masks."""
+    """Random tensors for a cell; all but the masks require gradients."""
 
     cell: Cell
     tensors: dict[str, Tensor]
@@ -189,7 +190,7 @@ def _problem(cell: Cell, case: _Case, dtype: torch.dtype) -> _Problem:
 
 
 def _check_differences(cell: Cell) -> None:
-    """Hold the reference's gradients against finite differences."""
+    """Compare the reference's gradients with finite differences."""
     case = _Case(3, 2, 3, reverse=False, lengths=False, reset=False)
     given = _problem(cell, case, torch.float64)
     names = list(given.tensors)
@@ -210,7 +211,7 @@ def _check_differences(cell: Cell) -> None:
 def _compare(
     cell: Cell, choice: Choice, case: _Case, dtype: torch.dtype, tolerance: float
 ) -> float:
-    """The largest relative difference of an engine from the reference, which must be small."""
+    """The largest relative difference of an engine from the reference, checked to be small."""
     given = _problem(cell, case, dtype)
     options = case.options()
     expected = _answer(given, reference.run, options)

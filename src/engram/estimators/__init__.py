@@ -1,4 +1,4 @@
-"""Fit and predict, for people who know scikit-learn."""
+"""Estimators with the scikit-learn API."""
 
 from engram.estimators.captioner import Captioner
 from engram.estimators.echo_state import EchoState

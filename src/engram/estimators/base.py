@@ -1,4 +1,4 @@
-"""What all estimators have: parameters as scikit-learn has them, a seed, a folder of their own."""
+"""What all estimators share: scikit-learn parameters, a seed, saving and loading."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -18,32 +18,32 @@ RandomState = int | np.random.RandomState | None
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Estimator(ABC, BaseEstimator):
-    """Base of all estimators: dataclasses whose fields are their parameters.
+    """Base class of all estimators: dataclasses whose fields are their parameters.
 
     Args:
-        random_state: Where everything random comes from: a seed; a numpy RandomState, from which
-            each fit draws one; or None for numpy's own.
-        run_dir: Where the training is recorded; None writes nothing to disk.
+        random_state: Source of randomness: a seed; a numpy RandomState that each fit draws a seed
+            from; or None for numpy's global one.
+        run_dir: Folder in which to record the training; None writes nothing to disk.
     """
 
     random_state: RandomState = 0
     run_dir: str | Path | None = None
 
     def __new__(cls, *positional: Any, **parameters: Any) -> Self:
-        """Refuse what is not a parameter before the constructor keeps the others as they are."""
+        """Reject unknown parameters before the constructor stores the others unchanged."""
         if positional:
             raise ConfigError(
-                f"{cls.__name__} got {positional[0]!r} without a name; it takes keyword arguments "
-                f"alone, such as {cls.__name__}(random_state=1)"
+                f"{cls.__name__} got {positional[0]!r} by position; it takes only keyword "
+                f"arguments, such as {cls.__name__}(random_state=1)"
             )
         cls._require_known(parameters)
         return super().__new__(cls)
 
     def set_params(self, **parameters: Any) -> Self:
-        """Change parameters, by name; what was fitted stays as it is until the next fit.
+        """Set parameters by name; the fitted model does not change until the next fit.
 
         Raises:
-            ConfigError: For a name that is not a parameter, with the nearest one that is.
+            ConfigError: For an unknown parameter; the message suggests the closest one.
         """
         self._require_known(parameters)
         super().set_params(**parameters)
@@ -51,35 +51,35 @@ class Estimator(ABC, BaseEstimator):
 
     @abstractmethod
     def save(self, path: str | Path) -> None:
-        """Write the fitted model into a folder, as safetensors and JSON.
+        """Save the fitted model to a folder, as safetensors and JSON.
 
         Raises:
             NotFittedError: Before `fit`.
-            RunError: Where it cannot be written.
+            RunError: If it cannot be written.
         """
 
     @classmethod
     @abstractmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a folder that `save` or a training (``RUN/model``) wrote.
+        """Load a model from a folder written by `save` or by training (``RUN/model``).
 
         Raises:
-            RunError: Where it is missing, damaged, or of another estimator.
+            RunError: If it is missing, damaged, or belongs to another estimator.
         """
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "module_")
 
     def _require_fitted(self) -> None:
-        """See that there is a model, and have it in evaluation mode."""
+        """Check that there is a model, and put it in evaluation mode."""
         check_is_fitted(self)
         self.module_.eval()
 
     def _draw_seed(self) -> int:
-        """The seed of a fit, as ``random_state`` says."""
+        """The seed of a fit, according to ``random_state``."""
         given = self.random_state
         if given is None:
-            given = np.random.mtrand._rand  # numpy's own, as in scikit-learn
+            given = np.random.mtrand._rand  # numpy's global one, as in scikit-learn
         if isinstance(given, np.random.RandomState):
             return int(given.randint(np.iinfo(np.int32).max))
         if isinstance(given, Integral) and 0 <= given < 1 << 62:

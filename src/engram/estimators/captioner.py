@@ -1,4 +1,4 @@
-"""Captioner: fit on images, classes or vectors and what is written about each."""
+"""Captioner: describe images, classes or vectors in text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,30 +22,30 @@ _TAKES = "images (N, Y, X, C) or (N, Y, X), paths of images, names of classes, o
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Captioner(WritingEstimator):
-    """A model that writes about an image, a class or a vector, with scikit-learn's manners.
+    """A model that writes a text about an image, a class or a vector, with the scikit-learn API.
 
     Args:
-        about: What X holds: ``"images"``, ``"classes"``, ``"numbers"``; or ``"auto"``: images where
-            an array has three axes or four or paths end as images do, numbers where it has two,
-            and classes for other texts.
-        height, width, grey: Of images, which are brought to this size, with or without colours.
+        about: Type of X: ``"images"``, ``"classes"``, ``"numbers"``; or ``"auto"``: images for
+            arrays with three or four axes and for paths with an image extension, numbers for
+            arrays with two axes, and classes for other texts.
+        height, width, grey: Images are resized to this size, and converted to grey or colour.
         tokens: ``"characters"``, ``"bytes"``, ``"words"`` or ``"bpe"``.
-        vocabulary: Most entries of words or bpe.
+        vocabulary: Maximum number of entries for words or bpe.
         cell, hidden, layers, embedding, dropout, forget_bias, attention, filters, features: The
-            model; see `CaptionerSettings`. Without images there is nothing to attend to.
-        beam, length_penalty: How outputs are found; see `DecodingSettings`.
+            model; see `CaptionerSettings`. Attention needs images.
+            beam, length_penalty: Decoding; see `DecodingSettings`.
         epochs, batch, optimizer, rate, schedule, warmup, clip_norm, weight_decay, patience,
             scheduled_sampling, label_smoothing: The training; see `TrainingSettings`.
-        valid: Fraction of the examples, drawn by the seed, that chooses the best weights; 0 keeps
-            the last ones.
-        random_state: Seed of everything random; a numpy RandomState, from which each fit draws one;
-            or None for numpy's own.
-        run_dir: Where the training is recorded; None writes nothing to disk.
+        valid: Fraction of the examples, drawn by the seed, held out to select the best weights; 0
+            keeps the last ones.
+        random_state: Seed of all randomness; a numpy RandomState that each fit draws a seed from;
+            or None for numpy's global one.
+        run_dir: Folder in which to record the training; None writes nothing to disk.
 
     Attributes:
         module_: The torch module, in evaluation mode; see `engram.models.captioner.Captioner`.
-        preprocess_: Vocabulary, shape of images, classes or scaling.
-        settings_: All settings of the training.
+        preprocess_: Vocabulary, and image shape, classes or scaling.
+        settings_: All training settings.
         seed_: The seed that was drawn.
         valid_loss_: Nats per token on the validation part, or None without one.
         n_iter_: Updates of the weights in training; ``n_updates_`` is the same.
@@ -69,17 +69,17 @@ class Captioner(WritingEstimator):
     features: int = 128
 
     def fit(self, X: Any, y: Sequence[str], *, reporter: Reporter | None = None) -> Self:
-        """Train on what captions are about, and the captions.
+        """Train on inputs and their captions.
 
         Args:
-            X: Images ``(N, Y, X, C)`` or ``(N, Y, X)``, whole numbers from 0 to 255 or others from
-                0 to 1, or paths of image files; names of classes ``(N,)``; or numbers ``(N, F)``.
-            y: A caption of each.
-            reporter: Who is told how the training goes; see `engram.Reporter`.
+            X: Images ``(N, Y, X, C)`` or ``(N, Y, X)``, integers from 0 to 255 or floats from 0 to
+                1, or paths of image files; names of classes ``(N,)``; or numbers ``(N, F)``.
+            y: One caption for each.
+            reporter: Receives training progress; see `engram.Reporter`.
 
         Raises:
-            ConfigError: For parameters that cannot work, all of them named.
-            DataError: For what cannot be read, or not as many captions.
+            ConfigError: For invalid parameters; the message names all of them.
+            DataError: For data that cannot be read, or a different number of captions.
         """
         about = self._about(in_order(X, "X", _TAKES))
         attention = {} if about == "images" else {"attention": "none"}
@@ -97,7 +97,7 @@ class Captioner(WritingEstimator):
         return [(row["caption"], row) for row in caption.caption(trained, names, given, asking)]
 
     def _about(self, X: Any) -> Literal["images", "classes", "numbers"]:
-        """What X holds, as asked for or as it looks."""
+        """The type of X, as requested or inferred."""
         if self.about != "auto":
             return self.about  # type: ignore[return-value]  # settings check it
         if _has_paths(X):
@@ -105,12 +105,12 @@ class Captioner(WritingEstimator):
         try:
             axes = np.ndim(X)
         except ValueError:
-            raise DataError(f"X holds lists of different lengths; it takes {_TAKES}") from None
+            raise DataError(f"X contains lists of different lengths; it takes {_TAKES}") from None
         return "images" if axes >= 3 else "numbers" if axes == 2 else "classes"
 
 
 def _given(X: Any, settings: Any) -> np.ndarray | list[str]:
-    """What captions are about, as settings say what it is."""
+    """Read X according to its type in the settings."""
     values = in_order(X, "X", _TAKES)
     if settings.about == "classes":
         return _names(values)
@@ -123,7 +123,7 @@ def _given(X: Any, settings: Any) -> np.ndarray | list[str]:
 
 
 def _has_paths(X: Any) -> bool:
-    """Whether X holds paths of image files."""
+    """Whether X contains paths of image files."""
     if not len(X) or getattr(X, "ndim", 1) != 1:
         return False
     return isinstance(X[0], Path) or (
@@ -140,13 +140,13 @@ def _names(X: Any) -> list[str]:
 
 
 def _vectors(X: Any) -> np.ndarray:
-    """``(N, F)`` float32, without gaps."""
+    """``(N, F)`` float32, without missing values."""
     made = numbers(X, "X", "(N, F)", np.float32)
     if made.ndim != 2 or 0 in made.shape:
         raise DataError(f"X has shape {made.shape}; it takes numbers (N, F)")
     if np.isnan(made).any():
         row, column = np.argwhere(np.isnan(made))[0].tolist()
-        raise DataError(f"X[{row}, {column}] is nan; fill gaps in first")
+        raise DataError(f"X[{row}, {column}] is nan; fill in missing values first")
     return made
 
 
@@ -164,8 +164,8 @@ def _images(X: Any) -> np.ndarray:
     highest = 255 if whole else 1
     if made.dtype.kind not in "iuf" or not ((made >= 0) & (made <= highest)).all():
         raise DataError(
-            f"X holds {made.dtype} outside its range; pixels are whole numbers from 0 to 255, or "
-            "others from 0 to 1"
+            f"X contains {made.dtype} values out of range; pixels are integers from 0 to 255, or "
+            "floats from 0 to 1"
         )
     pixels = made if whole else (made * 255.0).round()
     return pixels.astype(np.uint8).transpose(0, 3, 1, 2)

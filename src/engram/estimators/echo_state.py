@@ -1,4 +1,4 @@
-"""EchoState: fit, predict, generate with an echo state network."""
+"""EchoState: an echo state network for regression, classification and generation."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -39,39 +39,41 @@ _DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
 class _Sizes(Settings):
-    """What a saved network needs beside its parameters and weights, as ``preprocess.json``."""
+    """What a saved network needs in addition to parameters and weights, as ``preprocess.json``."""
 
     features: int = Field(ge=1)
     outputs: int = Field(ge=1)
     flat: bool
     ridge: float
-    classes: list[bool | int | float | str] | None = None  # before `Fitted` held them
+    classes: list[bool | int | float | str] | None = (
+        None  # older folders, before `Fitted` stored them
+    )
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class EchoState(Estimator):
-    """An echo state network with scikit-learn's manners: a reservoir and a ridge readout.
+    """An echo state network with the scikit-learn API: a reservoir and a ridge readout.
 
-    Series are an array ``(N, T, I)``, a list of arrays ``(T_i, I)``, or one array ``(T, I)``; steps
-    of single numbers need no last axis.
+    Series are an array ``(N, T, I)``, a list of arrays ``(T_i, I)``, or one array ``(T, I)``; the
+    last axis can be omitted if each step is a single number.
 
     Args:
-        target: What is learnt: ``"steps"``, numbers at each step, ``y`` shaped like ``X``;
+        target: Type of target: ``"steps"``, numbers at each step, ``y`` shaped like ``X``;
             ``"sequence"``, numbers for each series, ``(N,)`` or ``(N, O)``; ``"class"``, a class
             for each series, ``(N,)``.
         units, spectral_radius, input_scaling, bias_scaling, leak, density: See `Reservoir`.
-        feedback: Whether outputs are fed back; while fitting, the targets are.
+        feedback: Whether outputs are fed back; during fitting, the targets are (teacher forcing).
         feedback_scaling: See `Reservoir`.
-        sees_input: Whether the readout sees the input beside the state.
-        summary: What the readout sees of a whole series: ``"mean"`` or ``"last"`` of its states.
-        warm_up: Steps at the start of each series that the readout is not fitted on and `score`
-            leaves out, because they depend on the initial state; for ``target="steps"``.
-        ridge: Penalty of the readout, or ``"auto"``: the one of 1e-12 to 1e2 that errs least on the
-            last fifth of each series, or on every fifth series.
+        sees_input: Whether the readout also sees the input.
+        summary: How the readout summarises a whole series: the ``"mean"`` or ``"last"`` state.
+        warm_up: Number of initial steps of each series that the fit and `score` ignore, because
+            they depend on the initial state; for ``target="steps"``.
+        ridge: Penalty of the readout, or ``"auto"``: the one from 1e-12 to 1e2 with the lowest
+            error on the last fifth of each series, or on every fifth series.
         dtype: ``"float64"`` or ``"float32"``.
-        random_state: Seed of the reservoir; a numpy RandomState, from which each fit draws one; or
-            None for numpy's own.
-        run_dir: Where `fit` records its result; None writes nothing to disk.
+        random_state: Seed of the reservoir; a numpy RandomState that each fit draws a seed from; or
+            None for numpy's global one.
+        run_dir: Folder in which `fit` records its result; None writes nothing to disk.
 
     Attributes:
         module_: The `EchoStateNetwork`, a torch module in evaluation mode.
@@ -79,7 +81,7 @@ class EchoState(Estimator):
         classes_: The classes, sorted; with ``target="class"``.
         n_features_in_: I.
         seed_: The seed that was drawn.
-        n_iter_: 1, since the readout is solved for and not approached.
+        n_iter_: 1, because the readout is solved in closed form.
 
     Example:
         >>> import numpy as np
@@ -110,12 +112,12 @@ class EchoState(Estimator):
 
         Args:
             X: Series.
-            y: Targets, as ``target`` says.
-            reporter: Who is told how it goes; see `engram.Reporter`.
+            y: Targets of the type ``target``.
+            reporter: Receives progress; see `engram.Reporter`.
 
         Raises:
-            ConfigError: For parameters that cannot work, and a readout without a single solution.
-            DataError: For series or targets that cannot be used.
+            ConfigError: For invalid parameters, or a readout without a unique solution.
+            DataError: For invalid series or targets.
             RunError: For a folder that cannot be written.
         """
         started, told = monotonic(), reporter or Reporter()
@@ -142,13 +144,13 @@ class EchoState(Estimator):
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
-        """Add series to those that the readout was fitted on; the result is as of one `fit`.
+        """Fit the readout on additional series; the result is the same as one `fit` on all of them.
 
         Args:
-            X: Series; each begins with a state of zero.
+            X: Series; each starts from the zero state.
             y: Targets.
-            classes: All classes, at the first call with ``target="class"``; those in ``y`` unless
-                given.
+            classes: All classes, in the first call with ``target="class"``; default: those in
+                ``y``.
 
         Raises:
             ConfigError, DataError: As `fit`.
@@ -156,14 +158,14 @@ class EchoState(Estimator):
         known = getattr(self, "_readout_fit", None)
         if known is None and self.__sklearn_is_fitted__():
             raise ConfigError(
-                "partial_fit goes on from the sums of a fit, and a saved model holds none; fit() "
-                "it again"
+                "partial_fit continues from the sums of a fit, which a saved model does not "
+                "contain; call fit() again"
             )
         self._check()
         return self._learn(as_series(X, "X"), y, classes, known)
 
     def _learn(self, series: Series, y: Any, classes: Any, fit: ReadoutFit | None) -> Self:
-        """Add series to those that were learnt, or begin with them."""
+        """Add series to the sums so far, or start with them."""
         known = self.classes_ if fit is not None and self.target == "class" else None
         if self.target == "class" and known is None:
             labels = answers_of(y if classes is None else classes, "y", LABELS)
@@ -199,7 +201,7 @@ class EchoState(Estimator):
     def _take(
         self, network: EchoStateNetwork, sizes: _Sizes, classes: np.ndarray | None, seed: int
     ) -> None:
-        """Become fitted."""
+        """Set the fitted attributes."""
         self.module_, self.ridge_, self.seed_, self.n_iter_ = network.eval(), sizes.ridge, seed, 1
         self.n_features_in_, self._sizes, self._flat = sizes.features, sizes, sizes.flat
         self.__dict__.pop("classes_", None)
@@ -207,12 +209,12 @@ class EchoState(Estimator):
             self.classes_ = classes
 
     def predict(self, X: Any) -> Any:
-        """Outputs at each step, in the form in which the series come; or one for each series.
+        """Predict an output at each step, in the form of the input series, or one for each series.
 
-        With feedback, the network's own outputs are fed back, from zeros on.
+        With feedback, the network's own outputs are fed back, starting from zero.
 
         Raises:
-            DataError: For series that cannot be used.
+            DataError: For invalid series.
         """
         self._require_fitted()
         series = as_series(X, "X")
@@ -226,7 +228,7 @@ class EchoState(Estimator):
         return stacked[:, 0] if self._flat else stacked
 
     def score(self, X: Any, y: Any) -> float:
-        """Share of classes that are right, or R², for steps after the warm-up; higher is better."""
+        """Accuracy for classes, else R², on steps after the warm-up; higher is better."""
         self._require_fitted()
         if self.target == "class":
             found, labels = self.predict(X), answers_of(y, "y", LABELS)
@@ -244,19 +246,19 @@ class EchoState(Estimator):
         return float(r2_score(np.concatenate(true), np.concatenate(found)))
 
     def generate(self, steps: int, X: Any = None, y: Any = None, *, inputs: Any = None) -> Any:
-        """Run on by itself: each output is fed back, as the next input or through the feedback.
+        """Generate freely: each output is fed back, as the next input or through the feedback.
 
         Args:
-            steps: How many outputs.
-            X: Series to go on from; None goes on from the end of the last series of `fit`.
-            y: Their targets; only with feedback, and needed there.
-            inputs: Of the steps to come, ``(steps, I)`` for each series; only with feedback.
+            steps: Number of outputs.
+            X: Series to continue; None continues the last series of `fit`.
+            y: Their targets; required with feedback, and only used then.
+            inputs: Inputs at future steps, ``(steps, I)`` for each series; only with feedback.
 
         Returns:
-            Outputs ``(steps, O)``, in the form in which the series come.
+            Outputs ``(steps, O)``, in the form of the input series.
 
         Raises:
-            ConfigError: Where outputs cannot be inputs, or ``y`` or ``inputs`` are missing.
+            ConfigError: If outputs cannot be used as inputs, or ``y`` or ``inputs`` are missing.
         """
         self._require_fitted()
         self._check_generation(steps, X, y, inputs)
@@ -270,7 +272,7 @@ class EchoState(Estimator):
                 self._check_features(series)
                 targets = None if y is None else targets_of(self.target, series, y)[0]
                 state, output = ends_of(network, series.arrays, targets)
-                # without targets, the last output of the series is the first that is new
+                # without targets, the last output of the series is the first new one
                 known = [] if self.feedback else [output]
             ahead = None
             if inputs is not None:
@@ -278,7 +280,7 @@ class EchoState(Estimator):
                 ahead, lengths = padded(given.arrays, network.readout.weight.dtype)
                 if ahead.shape[1] != state.shape[0] or bool((lengths != steps).any()):
                     raise DataError(
-                        f"inputs holds {ahead.shape[1]} series of {lengths.tolist()} steps; it "
+                        f"inputs contains {ahead.shape[1]} series of {lengths.tolist()} steps; it "
                         f"takes {steps} steps for each of {state.shape[0]}"
                     )
             outputs = torch.stack(known) if known else output.new_empty(0, *output.shape)
@@ -290,11 +292,11 @@ class EchoState(Estimator):
         return form.like(arrays, self._flat)
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model into a folder; what `partial_fit` needs is not kept.
+        """Save the fitted model to a folder, without what `partial_fit` needs.
 
         Raises:
             NotFittedError: Before `fit`.
-            RunError: Where it cannot be written.
+            RunError: If it cannot be written.
         """
         self._require_fitted()
         parameters = self._parameters() | {"random_state": self.seed_}
@@ -306,10 +308,10 @@ class EchoState(Estimator):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a folder that `save` wrote.
+        """Load a model from a folder written by `save`.
 
         Raises:
-            RunError: Where it is missing, damaged, or of another estimator.
+            RunError: If it is missing, damaged, or belongs to another estimator.
         """
         folder = Path(path)
         config, preprocess = load_description(folder)
@@ -321,7 +323,7 @@ class EchoState(Estimator):
             estimator._check()
             seed = estimator._draw_seed()
             shape = read_weights(folder)["reservoir.recurrent_weights"].shape
-            if shape != (estimator.units, estimator.units):  # before so many are allocated
+            if shape != (estimator.units, estimator.units):  # before allocating that many
                 raise DataError(f"units is {estimator.units}, and the weights are {tuple(shape)}")
             network = estimator._network(sizes.features, sizes.outputs, seed)
         except (ConfigError, DataError, TypeError, KeyError, ValueError) as fault:
@@ -332,7 +334,9 @@ class EchoState(Estimator):
             labels = fitted.classes
             classes = np.array(sizes.classes) if labels is None else labels.array()
             if classes.shape != (sizes.outputs,):
-                raise RunError(f"{folder} is damaged (its classes are not as many as its outputs)")
+                raise RunError(
+                    f"{folder} is damaged (it has different numbers of classes and outputs)"
+                )
         estimator._take(network, sizes, classes, seed)
         return estimator
 
@@ -347,7 +351,7 @@ class EchoState(Estimator):
         return tags
 
     def _check(self) -> None:
-        """All parameters that are this class's own; the reservoir checks the others."""
+        """Check the parameters of this class; the reservoir checks the others."""
         faults = []
         if self.target not in TARGETS:
             faults.append(f"target is {self.target!r}: {did_you_mean(str(self.target), TARGETS)}")
@@ -370,7 +374,7 @@ class EchoState(Estimator):
             raise ConfigError(f"EchoState: {'; '.join(faults)}")
 
     def _parameters(self) -> dict[str, Any]:
-        """All parameters but where they draw and write, as JSON holds them."""
+        """All parameters except ``random_state`` and ``run_dir``, as JSON."""
         values = {
             name: value.tolist() if isinstance(value, np.ndarray | np.generic) else value
             for name, value in self.get_params().items()
@@ -408,12 +412,13 @@ class EchoState(Estimator):
         if self.feedback:
             if inputs is None or (X is not None and y is None):
                 raise ConfigError(
-                    "with feedback, generate() takes inputs= for the steps to come, and y= beside X"
+                    "with feedback, generate() takes inputs= for the future steps, and y= together "
+                    "with X"
                 )
         elif y is not None or inputs is not None:
             raise ConfigError("generate() takes y= and inputs= only with feedback=True")
         elif outputs != self.n_features_in_:
             raise ConfigError(
-                f"outputs are fed back as inputs, and there are {outputs} outputs and "
+                f"outputs are fed back as inputs, but there are {outputs} outputs and "
                 f"{self.n_features_in_} inputs; fit on y = the next step of X, or use feedback=True"
             )

@@ -1,4 +1,4 @@
-"""Forecaster: the next steps of series, with scikit-learn's manners."""
+"""Forecaster: predict the next steps of series, with the scikit-learn API."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,33 +29,33 @@ _TAKES = "(T,), (N, T), a list of (T,), or a table"
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Forecaster(TaskEstimator):
-    """A recurrent model of what comes next in series, that goes on as new values come.
+    """A recurrent model that forecasts series and can be updated as new values arrive.
 
     Args:
-        horizon: Steps that are forecast at once.
-        season, transform, reference, intervals, calendar, missing: What is forecast, and how series
-            become numbers; see `OutlookSettings`.
-        target, series, time, past, known: What the columns of a table are for; see
+        horizon: Number of steps to forecast.
+        season, transform, reference, intervals, calendar, missing: What to forecast, and how to
+            preprocess series; see `OutlookSettings`.
+        target, series, time, past, known: Roles of the columns of a table; see
             `PanelSettings`.
         cell, hidden, layers, dropout, dropout_input, weight_drop, zoneout, forget_bias, context,
             decoder: The model; see `MultiHorizonSettings`.
         window, batch: How series are cut for training.
         epochs, optimizer, rate, schedule, clip_norm, weight_decay, patience: The training; see
             `TrainingSettings`.
-        valid_origins: Origins at the end of each series whose forecasts choose the best weights;
-            these are not learnt from. 0 learns from all, and keeps the last weights.
-        stride: Steps from an origin to the next; None for half the horizon.
-        random_state: Seed of everything random; a numpy RandomState, from which each fit draws one;
-            or None for numpy's own.
-        run_dir: Where the training is recorded; None writes nothing to disk.
+        valid_origins: Number of origins at the end of each series that are held out to select the
+            best weights. 0 trains on everything and keeps the last weights.
+        stride: Steps from one origin to the next; None for half the horizon.
+        random_state: Seed of all randomness; a numpy RandomState that each fit draws a seed from;
+            or None for numpy's global one.
+        run_dir: Folder in which to record the training; None writes nothing to disk.
 
     Attributes:
         module_: The torch module, in evaluation mode; see `MultiHorizon`.
         preprocess_: Scales and frequency; see `Outlook`.
-        settings_: All settings of the training.
-        keys_: What each series is called.
+        settings_: All training settings.
+        keys_: The name of each series.
         seed_: The seed that was drawn.
-        valid_loss_: Pinball cost on the validation part, or None without one.
+        valid_loss_: Pinball loss on the validation part, or None without one.
         n_iter_: Updates of the weights in training; ``n_updates_`` is the same.
 
     Example:
@@ -95,18 +95,18 @@ class Forecaster(TaskEstimator):
     stride: int | None = None
 
     def fit(self, X: Any, y: None = None, *, reporter: Reporter | None = None) -> Self:
-        """Train on series, and read them to their ends.
+        """Train on series and read them to their ends.
 
         Args:
             X: ``(T,)`` for one series; ``(N, T)``, or a list of ``(T_i,)``, for many; or a table of
                 pandas, polars or Arrow, long or wide. NaN is missing. In a table, rows at the end
-                of a series that miss the target and have the columns in ``known`` are yet to come.
+                of a series with the columns in ``known`` but without the target are future steps.
             y: Not used.
-            reporter: Who is told how the training goes; see `engram.Reporter`.
+            reporter: Receives training progress; see `engram.Reporter`.
 
         Raises:
-            ConfigError: For parameters that cannot work, all of them named.
-            DataError: For what cannot be read, and series that are too short.
+            ConfigError: For invalid parameters; the message names all of them.
+            DataError: For data that cannot be read, and series that are too short.
         """
         settings = self._settings()
         panel, roles, single = self._read(X, None)
@@ -116,14 +116,14 @@ class Forecaster(TaskEstimator):
         return self
 
     def update(self, X: Any) -> Self:
-        """Read what came since, without learning from it: the state moves on.
+        """Read new steps without training on them; only the state is updated.
 
         Args:
-            X: The new steps of all series, in the form that `fit` took; after `load`, all that is
-                known of them.
+            X: The new steps of all series, in the form given to `fit`; after `load`, all known
+                steps.
 
         Raises:
-            DataError: For what cannot be read, other series, and times that do not follow.
+            DataError: For data that cannot be read, unknown series, and times that do not follow.
         """
         trained = self._trained()
         if hasattr(self, "_panel"):
@@ -135,50 +135,50 @@ class Forecaster(TaskEstimator):
         return self
 
     def predict(self, steps: int | None = None) -> np.ndarray:
-        """The medians of the next steps: ``(steps,)`` for one series, ``(N, steps)`` for many.
+        """Predict medians of the next steps: ``(steps,)``, or ``(N, steps)`` for several.
 
         Args:
-            steps: How many; None for the whole horizon.
+            steps: Number of steps; None for the whole horizon.
 
         Raises:
-            DataError: For more than the horizon, and where columns in ``known`` are not given.
+            DataError: For more steps than the horizon, or if columns in ``known`` are missing.
         """
         return self._shaped(self._quantile(0.5)[:, : self._steps(steps)])
 
     def predict_interval(self, share: float = 0.8, steps: int | None = None) -> np.ndarray:
-        """Between what the next steps will lie: ``(steps, 2)``, or ``(N, steps, 2)`` for many.
+        """Predict intervals of the next steps: ``(steps, 2)``, or ``(N, steps, 2)`` for several.
 
         Args:
-            share: Of what falls between the two; one of ``intervals``.
+            share: Nominal coverage of the interval; one of ``intervals``.
             steps: As in `predict`.
 
         Raises:
-            ConfigError: For a share that was not learnt.
-            DataError: As `predict`.
+            ConfigError: For an interval that was not trained.
+            DataError: As in `predict`.
         """
         known = self._trained().preprocess.settings.intervals
         if share not in known:
             raise ConfigError(
-                f"an interval of {share:g} was not learnt, which was told {list(known)}; name it "
-                "in intervals= and fit again"
+                f"an interval of {share:g} was not trained, only {list(known)}; add it to "
+                "intervals= and fit again"
             )
         ends = [self._quantile(end) for end in ends_of(share)]
         return self._shaped(np.stack(ends, axis=-1)[:, : self._steps(steps)])
 
     def backtest(self, X: Any, origins: int = 5, stride: int | None = None) -> dict[str, float]:
-        """Measure forecasts from several origins in other series, or later steps of the same.
+        """Evaluate forecasts from several origins in other series, or later steps of the same ones.
 
         Args:
             X: As in `fit`.
-            origins: How many; the last one is a horizon before the end of each series.
+            origins: Number of origins; the last one is one horizon before the end of each series.
             stride: Steps from one to the next; None for half the horizon.
 
         Returns:
-            MASE of the model and of forecasts that need none, MAE, RMSE, and the share of values
-            inside of each interval.
+            MASE of the model and of baseline forecasts, MAE, RMSE, and the fraction of values
+            inside each interval.
 
         Raises:
-            DataError: For what cannot be read, or series that are too short.
+            DataError: For data that cannot be read, or series that are too short.
         """
         trained = self._trained()
         panel, _, _ = self._read(X, trained.preprocess)
@@ -186,7 +186,7 @@ class Forecaster(TaskEstimator):
         return forecast.evaluate(trained, part).measures
 
     def score(self, X: Any, y: None = None) -> float:
-        """MASE of `backtest` with its sign changed, so that more is better."""
+        """Negative MASE of `backtest`, so that higher is better."""
         return -self.backtest(X)["MASE"]
 
     def _read(
@@ -194,7 +194,7 @@ class Forecaster(TaskEstimator):
     ) -> tuple[Panel, dict[str, Any], bool]:
         """Series, the roles of columns, and whether X is an array of one series.
 
-        Arrays go on after so many steps ``before``.
+        Arrays continue after the ``before`` steps already read.
         """
         if is_frame(X):
             table = frame_table(X, "X")
@@ -222,7 +222,7 @@ class Forecaster(TaskEstimator):
         self.__dict__.pop("_panel", None)
 
     def _begin(self, panel: Panel, single: bool) -> None:
-        """Forget all series, and read these."""
+        """Forget all series and read these."""
         self._single = single
         self.keys_ = panel.keys
         self._scales = self.preprocess_.scales_of(panel)
@@ -233,7 +233,7 @@ class Forecaster(TaskEstimator):
 
     @torch.inference_mode()
     def _advance(self, panel: Panel) -> None:
-        """Read the steps that were not yet read."""
+        """Read the steps that were not read yet."""
         self._panel = panel
         self._answers: np.ndarray | None = None
         trained = self._trained()
@@ -254,7 +254,7 @@ class Forecaster(TaskEstimator):
         trained = self._trained()
         outlook: Outlook = trained.preprocess
         if not hasattr(self, "_panel"):
-            raise DataError("no series was read yet; give what is known of them by update()")
+            raise DataError("no series has been read yet; give the known steps to update()")
         if self._answers is None:
             whole = self._panel.with_ahead(outlook.settings.horizon)
             hidden = torch.stack([cast(Tensor, each) for each in self._outputs])
@@ -267,8 +267,8 @@ class Forecaster(TaskEstimator):
         horizon: int = self.settings_.horizon
         if steps is not None and not 1 <= steps <= horizon:
             raise DataError(
-                f"steps={steps} are asked for, and the model looks {horizon} ahead; give 1 to "
-                f"{horizon}, or fit with horizon={steps}"
+                f"steps={steps} exceeds the model's horizon of {horizon}; give 1 to {horizon}, "
+                f"or fit with horizon={steps}"
             )
         return steps or horizon
 
@@ -277,15 +277,15 @@ class Forecaster(TaskEstimator):
 
 
 def _panel(series: list[np.ndarray], before: Sequence[int] | np.ndarray) -> Panel:
-    """Series ``(T_i,)`` that go on after so many steps ``before``."""
+    """Series ``(T_i,)`` that continue after the ``before`` steps already read."""
     for place, each in enumerate(series):
         if each.ndim != 1 or not len(each) or np.isnan(each).all():
             raise DataError(
-                f"series {place} of X has shape {each.shape} or holds no finite value; X takes "
+                f"series {place} of X has shape {each.shape} or contains no finite value; X takes "
                 f"{_TAKES}"
             )
     if not series:
-        raise DataError("X holds no series; give at least one")
+        raise DataError("X contains no series; give at least one")
     width = len(str(len(series) - 1))
     sequences = Sequences.of([each[:, None] for each in series], ("value",))
     begins = [*before, *[0] * len(series)]

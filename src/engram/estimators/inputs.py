@@ -1,4 +1,4 @@
-"""Inputs: arrays and lists, as scikit-learn people have them, read as what they are or refused."""
+"""Inputs: read or reject the arrays and lists that scikit-learn users pass."""
 
 from collections.abc import Iterator, Mapping, Set, Sized
 from typing import Any
@@ -10,20 +10,21 @@ from engram.errors import DataError
 
 
 def in_order(values: Any, name: str, takes: str) -> Any:
-    """See that values have an order and are no names of columns: a list, an array or a column.
+    """Check that values are ordered and are not column names: a list, an array or a column.
 
     Args:
-        values: What was given.
-        name: What it is called in a message.
-        takes: What is accepted.
+        values: The given values.
+        name: Their name in messages.
+        takes: What is accepted, for messages.
 
     Returns:
-        The values; those of a table or column in memory, or of a tensor, as an array.
+        The values; those of a table, a column or a tensor as an array.
 
     Raises:
-        DataError: For anything else: what was given, what is accepted, and what to do.
+        DataError: For anything else; the message says what was given, what is accepted, and what to
+            do.
     """
-    if values is None:  # in the words that scikit-learn's own checks look for
+    if values is None:  # the wording that scikit-learn's own checks look for
         what = "the target y" if name == "y" else name
         raise DataError(f"requires {name} to be passed, but {what} is None; it takes {takes}")
     advice = _advice(values, name)
@@ -36,13 +37,13 @@ def in_order(values: Any, name: str, takes: str) -> Any:
 
 
 def _advice(values: Any, name: str) -> str | None:
-    """What to do about values that cannot be taken, or None where they can."""
+    """What to do about values that are not accepted, or None if they are."""
     if hasattr(values, "toarray"):
         return f"it is a sparse matrix, give {name}.toarray()"
     if isinstance(values, Mapping):
         return f"its keys are not data, give list({name}.values())"
     if isinstance(values, str | bytes):
-        return f"put a single text into a list, [{name}]"
+        return f"put a single text in a list, [{name}]"
     if isinstance(values, Set):
         return "a set has no order, give a list"
     if isinstance(values, Iterator):
@@ -51,12 +52,12 @@ def _advice(values: Any, name: str) -> str | None:
         return f"its mask would be lost, give {name}.filled() with a value, such as NaN"
     listed = hasattr(values, "__len__") and hasattr(values, "__getitem__")
     if getattr(values, "ndim", 1) == 0 or not (listed or hasattr(values, "__array__")):
-        return f"put a single value into a list, [{name}]"
+        return f"put a single value in a list, [{name}]"
     return None
 
 
 def numbers(values: Any, name: str, takes: str, dtype: type = np.float64) -> np.ndarray:
-    """An array of numbers, which may be NaN where values are missing.
+    """Read an array of numbers, with NaN for missing values.
 
     Args:
         values, name, takes: As in `in_order`; a text or a date is not a number.
@@ -69,11 +70,11 @@ def numbers(values: Any, name: str, takes: str, dtype: type = np.float64) -> np.
     try:
         array = np.asarray(given)
         if array.dtype.kind == "c":
-            raise DataError(f"{name} holds complex numbers; Complex data not supported")
+            raise DataError(f"{name} contains complex numbers; Complex data not supported")
         texts = array.dtype.kind == "O" and any(isinstance(v, str | bytes) for v in array.flat)
         if texts or array.dtype.kind not in "biufO":
             what = "texts" if texts or array.dtype.kind in "SUT" else f"{array.dtype}"
-            raise DataError(f"{name} holds {what}; it takes numbers: {takes}")
+            raise DataError(f"{name} contains {what}; it takes numbers: {takes}")
         with np.errstate(over="ignore"):
             made: np.ndarray = array.astype(dtype)
     except DataError:
@@ -89,13 +90,13 @@ def numbers(values: Any, name: str, takes: str, dtype: type = np.float64) -> np.
 
 
 def arrays(values: Any, name: str, takes: str, dtype: type = np.float64) -> list[np.ndarray] | None:
-    """Arrays of numbers from a list of them, or from an array of objects; None where it is neither.
+    """Read arrays of numbers from a list or an object array; None if it is neither.
 
     Args:
         values, name, takes, dtype: As in `numbers`.
 
     Raises:
-        DataError: As `numbers`.
+        DataError: As in `numbers`.
     """
     given = listed(in_order(values, name, takes))
     if isinstance(given, np.ndarray) or not len(given) or not _has_axes(given[0]):
@@ -104,18 +105,18 @@ def arrays(values: Any, name: str, takes: str, dtype: type = np.float64) -> list
 
 
 def texts(values: Any, name: str) -> list[str]:
-    """A list of texts.
+    """Read a list of texts.
 
     Args:
         values: A list, or a column of a table.
-        name: What they are called in a message.
+        name: Their name in messages.
 
     Raises:
-        DataError: For one text in place of several, anything else, and nothing at all.
+        DataError: For a single text, anything else that is not a list of texts, and an empty list.
     """
     given = in_order(values, name, "a list of texts (str)")
     if not len(given):
-        raise DataError(f"{name} holds no texts; give at least one")
+        raise DataError(f"{name} contains no texts; give at least one")
     for place, text in enumerate(given):
         if not isinstance(text, str):
             what = f"{name}[{place}] is {type(text).__name__}"
@@ -124,28 +125,28 @@ def texts(values: Any, name: str) -> list[str]:
 
 
 def listed(values: Any) -> Any:
-    """A list in place of an array of objects ``(N,)``; anything else as it is."""
+    """Turn an object array ``(N,)`` into a list; return anything else as it is."""
     objects = isinstance(values, np.ndarray) and values.dtype == object and values.ndim == 1
     return list(values) if objects else values
 
 
 def are_texts(values: Any) -> bool:
-    """Whether something that has an order holds texts."""
+    """Whether ordered values are texts."""
     return len(values) > 0 and isinstance(values[0], str)
 
 
 def require_as_many(X: Sized, y: Sized, what: str, answers: str) -> None:
-    """See that there is an answer for each input.
+    """Check that there is one target for each input.
 
     Args:
-        X, y: Inputs and answers.
-        what, answers: What they are called in a message.
+        X, y: Inputs and targets.
+        what, answers: Their names in messages.
 
     Raises:
-        DataError: Where there is not.
+        DataError: If their numbers differ.
     """
     if len(X) != len(y):
-        raise DataError(f"X has {len(X)} {what} and y {len(y)} {answers}; give as many")
+        raise DataError(f"X has {len(X)} {what} and y {len(y)} {answers}; give the same number")
 
 
 def _has_axes(value: Any) -> bool:

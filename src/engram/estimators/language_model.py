@@ -1,4 +1,4 @@
-"""LanguageModel: fit on texts, score texts, sample text."""
+"""LanguageModel: train on texts, score texts, sample text."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,24 +19,25 @@ from engram.training.run_folder import RunFolder
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class LanguageModel(TaskEstimator):
-    """A recurrent language model with scikit-learn's manners.
+    """A recurrent language model with the scikit-learn API.
 
     Args:
         tokens: ``"characters"``, ``"bytes"``, ``"words"`` or ``"bpe"``.
-        vocabulary: Most entries of words or bpe.
+        vocabulary: Maximum number of entries for words or bpe.
         cell, hidden, layers, dropout, weight_drop, forget_bias: The model; see `ModelSettings`.
         epochs, lanes, steps, reach, optimizer, rate, schedule, clip_norm, weight_decay, patience:
-            The training; see `TrainingSettings`. A text has to hold ``lanes * steps`` tokens.
-        valid: Fraction of the text, at its end, that chooses the best weights; 0 keeps the last
-            ones.
-        random_state: Seed of everything random; a numpy RandomState, from which each fit draws one;
-            or None for numpy's own.
-        run_dir: Where the training is recorded; None writes nothing to disk.
+            The training; see `TrainingSettings`. A text must have at least ``lanes * steps``
+            tokens.
+        valid: Fraction of the text, at its end, held out to select the best weights; 0 keeps the
+            last ones.
+        random_state: Seed of all randomness; a numpy RandomState that each fit draws a seed from;
+            or None for numpy's global one.
+        run_dir: Folder in which to record the training; None writes nothing to disk.
 
     Attributes:
         module_: The torch module, in evaluation mode: tokens ``(T, B)`` in, scores ``(T, B, V)``
             and states out.
-        tokenizer_: Text to tokens and back.
+        tokenizer_: Converts text to tokens and back.
         settings_: All settings of the last training.
         seed_: The seed that was drawn.
         valid_loss_: Nats per token on the validation part, or None without one.
@@ -70,11 +71,11 @@ class LanguageModel(TaskEstimator):
         Args:
             X: One text, or several documents; the model learns where each begins and ends.
             y: Ignored.
-            reporter: Who is told how the training goes; see `engram.Reporter`.
+            reporter: Receives training progress; see `engram.Reporter`.
 
         Raises:
-            ConfigError: For parameters that cannot work, all of them named.
-            DataError: For texts that are empty, too short, or no text.
+            ConfigError: For invalid parameters; the message names all of them.
+            DataError: For texts that are empty, too short, or not text.
         """
         settings = self._settings()
         data = language_model.make_data(settings, _documents(X))
@@ -94,28 +95,30 @@ class LanguageModel(TaskEstimator):
         run_dir: str | Path | None = None,
         reporter: Reporter | None = None,
     ) -> Self:
-        """Train the fitted model further, on other texts; all else is as in the training before.
+        """Continue training the fitted model on other texts, otherwise with the same settings.
 
-        Where the texts hold what the model does not know, a new vocabulary is learnt: head and
-        embedding keep the rows of all tokens in both, and the others are re-initialised.
+        If the texts contain unknown tokens, a new vocabulary is built: head and embedding keep the
+        rows of tokens in both vocabularies, and the others are re-initialised.
 
         Args:
             X: One text, or several documents.
             y: Ignored.
-            freeze: Regions that do not learn, see `engram.anatomy`: ``"parietal"`` (embedding),
+            freeze: Regions to freeze, see `engram.anatomy`: ``"parietal"`` (embedding),
                 ``"frontal"`` (recurrent layers), ``"temporal"`` (head).
-            rates: Factors on the learning rate by region.
-            rate_decay: Each region learns at the rate of the one above it divided by this.
-            unfreeze_every: Begin with the last region alone, and add the one below it after so
-                many updates.
-            rate: Learning rate; default half of that of the training before.
-            epochs: Passes over the texts; default those of the training before.
-            run_dir: Where the training is recorded; None writes nothing to disk.
-            reporter: Who is told how the training goes; see `engram.Reporter`.
+            rates: Learning rate factors by region.
+            rate_decay: The learning rate of each region is that of the one above it divided by
+                this.
+            unfreeze_every: Gradual unfreezing: start with only the last region, and add the next
+                one below each time after this number of updates.
+            rate: Learning rate; default: half that of the previous training.
+            epochs: Passes over the texts; default: that of the previous training.
+            run_dir: Folder in which to record the training; None writes nothing to disk.
+            reporter: Receives training progress; see `engram.Reporter`.
 
         Raises:
-            ConfigError: For parameters that contradict each other or the model, all of them named.
-            DataError: For texts that are empty, too short, or no text.
+            ConfigError: For parameters that conflict with each other or the model; the message
+                names all of them.
+            DataError: For texts that are empty, too short, or not text.
         """
         start = self._trained()
         begun = Start.of(start)
@@ -141,7 +144,7 @@ class LanguageModel(TaskEstimator):
         """Mean log-likelihood of texts in nats per token; higher is better.
 
         Raises:
-            DataError: For texts that are empty or no text.
+            DataError: For texts that are empty or not text.
         """
         return -language_model.score(self._trained(), _documents(X)).loss
 
@@ -155,7 +158,7 @@ class LanguageModel(TaskEstimator):
         top_p: float | None = None,
         seed: int = 0,
     ) -> str:
-        """Write on from a prompt; arguments as in `stream_sample`. The prompt is not given back."""
+        """Continue a prompt; arguments as in `stream_sample`. The result excludes the prompt."""
         pieces = stream_sample(
             self._trained(),
             prompt,

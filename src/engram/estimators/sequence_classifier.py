@@ -1,4 +1,4 @@
-"""SequenceClassifier: a label for each text or series, with scikit-learn's manners."""
+"""SequenceClassifier: predict a label for each text or series, with the scikit-learn API."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,27 +26,27 @@ class SequenceClassifier(ClassifierMixin, HasClasses, ManyToOneEstimator):
     """A recurrent classifier of whole sequences.
 
     Args:
-        tokens, vocabulary, lowercase: Texts: what the model reads one at a time; see
+        tokens, vocabulary, lowercase: For texts: tokenisation; see
             `EncodingSettings`.
-        scaling: Values: standardise each column (mean 0, standard deviation 1).
-        missing: What is done about NaN: ``"refuse"``, ``"impute"`` or ``"mask"``.
+        scaling: For numbers: standardise each column (mean 0, standard deviation 1).
+        missing: How to handle NaN: ``"refuse"``, ``"impute"`` or ``"mask"``.
         cell, hidden, layers, bidirectional, pooling, embedding, convolution, kernel, dropout,
             dropout_input, dropout_head, weight_drop, zoneout, forget_bias: The model; see
             `ManyToOneSettings`.
         epochs, batch, optimizer, rate, schedule, clip_norm, weight_decay, label_smoothing,
             patience: The training; see `TrainingSettings`.
-        valid: Fraction of the examples, drawn by the seed, that chooses the best weights; 0 keeps
-            the last ones.
-        random_state: Seed of everything random; a numpy RandomState, from which each fit draws one;
-            or None for numpy's own.
-        run_dir: Where the training is recorded; None writes nothing to disk.
+        valid: Fraction of the examples, drawn by the seed, held out to select the best weights; 0
+            keeps the last ones.
+        random_state: Seed of all randomness; a numpy RandomState that each fit draws a seed from;
+            or None for numpy's global one.
+        run_dir: Folder in which to record the training; None writes nothing to disk.
 
     Attributes:
-        classes_: The labels, sorted, of the type that they had.
-        n_features_in_: F, values per step; not there for texts.
+        classes_: The sorted labels, in their original type.
+        n_features_in_: F, values per step; not set for texts.
         module_: The torch module, in evaluation mode; see `ManyToOne`.
         preprocess_: Encoding and labels.
-        settings_: All settings of the training.
+        settings_: All training settings.
         seed_: The seed that was drawn.
         valid_loss_: Nats per example on the validation part, or None without one.
         n_iter_: Updates of the weights in training; ``n_updates_`` is the same.
@@ -73,12 +73,13 @@ class SequenceClassifier(ClassifierMixin, HasClasses, ManyToOneEstimator):
         Args:
             X: A list of texts; an array ``(N, T, F)`` or ``(N, T)``; or a list of arrays
                 ``(T_i, F)`` of any lengths.
-            y: A label for each: texts, whole numbers or bools.
-            reporter: Who is told how the training goes; see `engram.Reporter`.
+            y: One label for each: texts, whole numbers or bools.
+            reporter: Receives training progress; see `engram.Reporter`.
 
         Raises:
-            ConfigError: For parameters that cannot work, all of them named.
-            DataError: For what cannot be read, one class only, or not as many labels.
+            ConfigError: For invalid parameters; the message names all of them.
+            DataError: For data that cannot be read, only one class, or a different number of
+                labels.
         """
         settings = self._settings()
         labels = answers_of(y, "y", "a label for each sequence, (N,)")
@@ -90,11 +91,11 @@ class SequenceClassifier(ClassifierMixin, HasClasses, ManyToOneEstimator):
         return self._fit(settings, data, reporter=reporter, run_dir=self.run_dir, classes=classes)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The probability of every class, ``(N, classes)`` float64, in the order of ``classes_``.
+        """Predict class probabilities, ``(N, classes)`` float64, in the order of ``classes_``.
 
         Raises:
-            DataError: For what cannot be read, or another number of values per step than in
-                training.
+            DataError: For data that cannot be read, or a different number of values per step than
+                in training.
         """
         trained = self._trained()
         examples = Examples(sequences_of(X))
@@ -102,7 +103,7 @@ class SequenceClassifier(ClassifierMixin, HasClasses, ManyToOneEstimator):
         return classify.probabilities(trained, examples)[:, np.argsort(self._columns)]
 
     def predict(self, X: Any) -> np.ndarray:
-        """The most likely label of each sequence, ``(N,)``."""
+        """Predict the most likely label of each sequence, ``(N,)``."""
         found = self.predict_proba(X).argmax(1)
         return self.classes_[found]
 

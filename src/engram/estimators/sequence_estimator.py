@@ -1,4 +1,4 @@
-"""What estimators of sequences share: texts or series in, and the labels of classes."""
+"""What sequence estimators share: text or series inputs, and class labels."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ _SERIES = "(N, T, F) or (N, T), or a list of (T, F)"
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SequenceEstimator(TaskEstimator):
-    """Base of the estimators that read whole sequences."""
+    """Base class of the estimators that read whole sequences."""
 
     vocabulary: int = 20_000
     scaling: bool = True
@@ -49,10 +49,10 @@ class SequenceEstimator(TaskEstimator):
             self.n_features_in_ = len(trained.preprocess.encoding.columns)
 
     def _require_width(self, inputs: Any) -> None:
-        """See that series have as many values a step as those of the fit."""
+        """Check that series have the same number of values per step as in the fit."""
         fitted = getattr(self, "n_features_in_", None)
         if isinstance(inputs, Sequences) and fitted not in (None, inputs.width):
-            raise DataError(  # in the words that scikit-learn's own checks look for
+            raise DataError(  # the wording that scikit-learn's own checks look for
                 f"X has {inputs.width} features, but {type(self).__name__} is expecting {fitted} "
                 "features as input"
             )
@@ -60,7 +60,7 @@ class SequenceEstimator(TaskEstimator):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ManyToOneEstimator(SequenceEstimator):
-    """Base of the estimators with one answer for a sequence."""
+    """Base class of the estimators with one output per sequence."""
 
     tokens: str = "words"
     lowercase: bool = False
@@ -72,13 +72,13 @@ class ManyToOneEstimator(SequenceEstimator):
 
 
 class HasClasses(ABC):
-    """What estimators of labels add: ``classes_``, with the type that labels had.
+    """Mixin for estimators of labels: ``classes_``, in the labels' original type.
 
-    A model knows its classes by their names as text, which sort in another way.
+    A model stores its classes as text, which sorts differently.
     """
 
     def _take(self, trained: Trained, fitted: Fitted) -> None:
-        super()._take(trained, fitted)  # type: ignore[misc]  # of the estimator beside it
+        super()._take(trained, fitted)  # type: ignore[misc]  # of the estimator it is mixed into
         names = self._class_names(trained)
         labels = np.array(names) if fitted.classes is None else fitted.classes.array()
         place = {str(label): number for number, label in enumerate(labels.tolist())}
@@ -100,7 +100,7 @@ class HasClasses(ABC):
 
 
 def sequences_of(X: Any) -> list[str] | Sequences:
-    """Texts or sequences.
+    """Read texts or sequences.
 
     Args:
         X: A list of texts; an array ``(N, T, F)``; one of ``(N, T)``, or a table, whose rows are
@@ -140,7 +140,7 @@ def sequences_of(X: Any) -> list[str] | Sequences:
 
 
 def answers_of(y: Any, name: str, takes: str) -> np.ndarray:
-    """One answer for each sequence or step, ``(N,)``.
+    """Read one target for each sequence or step, ``(N,)``.
 
     Args:
         y, name, takes: As in `in_order`.
@@ -151,8 +151,8 @@ def answers_of(y: Any, name: str, takes: str) -> np.ndarray:
     given = in_order(y, name, takes)
     if isinstance(given, Sequence):
         kinds = {isinstance(each, str): type(each).__name__ for each in given}
-        if len(kinds) > 1:  # all of which numpy would take for texts
-            raise DataError(f"{name} holds {kinds[True]} and {kinds[False]}; give one type")
+        if len(kinds) > 1:  # numpy would turn all of them into text
+            raise DataError(f"{name} contains {kinds[True]} and {kinds[False]}; give one type")
     try:
         return column_or_1d(given, warn=True)
     except ValueError as fault:
@@ -160,18 +160,18 @@ def answers_of(y: Any, name: str, takes: str) -> np.ndarray:
 
 
 def classes_of(labels: np.ndarray) -> tuple[Classes, list[str]]:
-    """Classes, sorted, and the name of each label.
+    """Return the sorted classes, and the name of each label.
 
     Args:
         labels: ``(n,)``.
 
     Raises:
-        DataError: For labels that do not sort, or are neither texts, numbers nor bools.
+        DataError: For labels that cannot be sorted, or are not texts, numbers or bools.
     """
     try:
         check_classification_targets(labels)
         found, places = np.unique(labels, return_inverse=True)
     except (TypeError, ValueError) as fault:
-        raise DataError(f"y cannot be taken as labels: {fault}") from None
+        raise DataError(f"y cannot be used as labels: {fault}") from None
     names = [str(label) for label in found.tolist()]
     return Classes.of(found), [names[place] for place in places]

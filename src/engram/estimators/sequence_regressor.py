@@ -1,4 +1,4 @@
-"""SequenceRegressor: a number for each text or series, with scikit-learn's manners."""
+"""SequenceRegressor: predict a number for each text or series, with the scikit-learn API."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,33 +20,33 @@ _TARGETS = "a number for each sequence, (N,)"
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SequenceRegressor(RegressorMixin, ManyToOneEstimator):
-    """A recurrent model that answers a whole sequence with a number.
+    """A recurrent model that predicts a number for a whole sequence.
 
     Args:
-        tokens, vocabulary, lowercase: Texts: what the model reads one at a time; see
+        tokens, vocabulary, lowercase: For texts: tokenisation; see
             `EncodingSettings`.
-        scaling: Values: standardise each column (mean 0, standard deviation 1).
-        missing: What is done about NaN: ``"refuse"``, ``"impute"`` or ``"mask"``.
+        scaling: For numbers: standardise each column (mean 0, standard deviation 1).
+        missing: How to handle NaN: ``"refuse"``, ``"impute"`` or ``"mask"``.
         cell, hidden, layers, bidirectional, pooling, embedding, convolution, kernel, dropout,
             dropout_input, dropout_head, weight_drop, zoneout, forget_bias: The model; see
             `ManyToOneSettings`.
-        cost: What training lowers: ``"mean-squared"``, ``"absolute"`` or ``"huber"``, of the scaled
-            targets.
+        cost: Training loss on the scaled targets: ``"mean-squared"``, ``"absolute"`` or
+            ``"huber"``.
         epochs, batch, optimizer, rate, schedule, clip_norm, weight_decay, patience: The training;
             see `TrainingSettings`.
-        valid: Fraction of the examples, drawn by the seed, that chooses the best weights; 0 keeps
-            the last ones.
-        random_state: Seed of everything random; a numpy RandomState, from which each fit draws one;
-            or None for numpy's own.
-        run_dir: Where the training is recorded; None writes nothing to disk.
+        valid: Fraction of the examples, drawn by the seed, held out to select the best weights; 0
+            keeps the last ones.
+        random_state: Seed of all randomness; a numpy RandomState that each fit draws a seed from;
+            or None for numpy's global one.
+        run_dir: Folder in which to record the training; None writes nothing to disk.
 
     Attributes:
-        n_features_in_: F, values per step; not there for texts.
+        n_features_in_: F, values per step; not set for texts.
         module_: The torch module, in evaluation mode; see `ManyToOne`.
         preprocess_: Encoding and the scale of targets.
-        settings_: All settings of the training.
+        settings_: All training settings.
         seed_: The seed that was drawn.
-        valid_loss_: Cost of the scaled targets on the validation part, or None without one.
+        valid_loss_: Loss on the scaled targets of the validation part, or None without one.
         n_iter_: Updates of the weights in training; ``n_updates_`` is the same.
 
     Example:
@@ -65,17 +65,18 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator):
     cost: str = "mean-squared"
 
     def fit(self, X: Any, y: Sequence[Any], *, reporter: Reporter | None = None) -> Self:
-        """Train on sequences and their numbers.
+        """Train on sequences and their targets.
 
         Args:
             X: A list of texts; an array ``(N, T, F)`` or ``(N, T)``; or a list of arrays
                 ``(T_i, F)`` of any lengths.
-            y: A number for each.
-            reporter: Who is told how the training goes; see `engram.Reporter`.
+            y: One number for each.
+            reporter: Receives training progress; see `engram.Reporter`.
 
         Raises:
-            ConfigError: For parameters that cannot work, all of them named.
-            DataError: For what cannot be read, one number for all, or not as many numbers.
+            ConfigError: For invalid parameters; the message names all of them.
+            DataError: For data that cannot be read, targets that are all equal, or a different
+                number of targets.
         """
         settings = self._settings()
         inputs, targets = sequences_of(X), numbers(answers_of(y, "y", _TARGETS), "y", _TARGETS)
@@ -88,11 +89,11 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator):
         return self._fit(settings, data, reporter=reporter, run_dir=self.run_dir)
 
     def predict(self, X: Any) -> np.ndarray:
-        """The number of each sequence, ``(N,)`` float64.
+        """Predict the number of each sequence, ``(N,)`` float64.
 
         Raises:
-            DataError: For what cannot be read, or another number of values per step than in
-                training.
+            DataError: For data that cannot be read, or a different number of values per step than
+                in training.
         """
         trained = self._trained()
         examples = Examples(sequences_of(X))

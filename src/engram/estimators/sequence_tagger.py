@@ -1,4 +1,4 @@
-"""SequenceTagger: a tag for each step of sentences or series, with scikit-learn's manners."""
+"""SequenceTagger: predict a tag for each step of a sequence, with the scikit-learn API."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,29 +28,29 @@ _TAGS = "a tag for each step of each sequence, a list of (T,)"
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SequenceTagger(HasClasses, SequenceEstimator):
-    """A recurrent model that gives each step a tag.
+    """A recurrent model that predicts a tag for each step.
 
     Args:
-        vocabulary, least: Words: most that have a vector of their own, and times that one has to
-            be there for it.
-        scaling: Values: standardise each column (mean 0, standard deviation 1).
-        missing: What is done about NaN: ``"refuse"``, ``"impute"`` or ``"mask"``.
+        vocabulary, least: For words: maximum number of words with an embedding of their own, and
+            minimum number of occurrences for one.
+        scaling: For numbers: standardise each column (mean 0, standard deviation 1).
+        missing: How to handle NaN: ``"refuse"``, ``"impute"`` or ``"mask"``.
         cell, hidden, layers, bidirectional, embedding, dropout, dropout_input, dropout_embedding,
             weight_drop, zoneout, forget_bias: The model; see `TaggerSettings`.
         epochs, batch, optimizer, rate, schedule, clip_norm, weight_decay, label_smoothing,
             patience: The training; see `TrainingSettings`.
-        valid: Fraction of the sequences, drawn by the seed, that chooses the best weights; 0 keeps
-            the last ones.
-        random_state: Seed of everything random; a numpy RandomState, from which each fit draws one;
-            or None for numpy's own.
-        run_dir: Where the training is recorded; None writes nothing to disk.
+        valid: Fraction of the sequences, drawn by the seed, held out to select the best weights; 0
+            keeps the last ones.
+        random_state: Seed of all randomness; a numpy RandomState that each fit draws a seed from;
+            or None for numpy's global one.
+        run_dir: Folder in which to record the training; None writes nothing to disk.
 
     Attributes:
-        classes_: The tags, sorted, of the type that they had.
-        n_features_in_: F, values per step; not there for words.
+        classes_: The sorted tags, in their original type.
+        n_features_in_: F, values per step; not set for words.
         module_: The torch module, in evaluation mode; see `Tagger`.
         preprocess_: Encoding and tags.
-        settings_: All settings of the training.
+        settings_: All training settings.
         seed_: The seed that was drawn.
         valid_loss_: Nats per step on the validation part, or None without one.
         n_iter_: Updates of the weights in training; ``n_updates_`` is the same.
@@ -78,12 +78,13 @@ class SequenceTagger(HasClasses, SequenceEstimator):
         Args:
             X: A list of sentences, each a list of words; an array ``(N, T, F)``; or a list of
                 arrays ``(T_i, F)`` of any lengths.
-            y: The tags of each, as many as it has steps: texts, whole numbers or bools.
-            reporter: Who is told how the training goes; see `engram.Reporter`.
+            y: The tags of each, one per step: texts, whole numbers or bools.
+            reporter: Receives training progress; see `engram.Reporter`.
 
         Raises:
-            ConfigError: For parameters that cannot work, all of them named.
-            DataError: For what cannot be read, one tag only, or not as many tags as steps.
+            ConfigError: For invalid parameters; the message names all of them.
+            DataError: For data that cannot be read, only one tag, or a different number of tags
+                than steps.
         """
         settings = self._settings()
         inputs, tags = _inputs(X), _tags(y)
@@ -96,10 +97,10 @@ class SequenceTagger(HasClasses, SequenceEstimator):
         return self._fit(settings, data, reporter=reporter, run_dir=self.run_dir, classes=classes)
 
     def predict(self, X: Any) -> list[np.ndarray]:
-        """The most likely tag of each step, ``(T_i,)`` for each sequence.
+        """Predict the most likely tag of each step, ``(T_i,)`` for each sequence.
 
         Raises:
-            DataError: For what cannot be read, or other inputs than in training.
+            DataError: For data that cannot be read, or inputs unlike those in training.
         """
         trained = self._trained()
         inputs = _inputs(X)
@@ -109,21 +110,21 @@ class SequenceTagger(HasClasses, SequenceEstimator):
         return [known[best] for best, _ in tag.answers(trained, part)]
 
     def score(self, X: Any, y: Sequence[Sequence[Any]]) -> float:
-        """Fraction of the steps whose tag is right."""
+        """Fraction of the steps with the correct tag."""
         given, wanted = self._beside(X, y)
         return float(np.mean(np.concatenate(given) == np.concatenate(wanted)))
 
     def span_f1(self, X: Any, y: Sequence[Sequence[str]]) -> float:
-        """F1 over the spans that tags such as ``B-PER I-PER O`` mark."""
+        """F1 over the spans marked by tags such as ``B-PER I-PER O``."""
         given, wanted = self._beside(X, y)
         return compare((each.tolist() for each in wanted), [g.tolist() for g in given])[0].f1
 
     def _beside(self, X: Any, y: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Tags that are predicted and right ones, as many of each sequence."""
+        """Predicted and true tags, checked to be equally many for each sequence."""
         given, wanted = self.predict(X), _tags(y)
         if [len(each) for each in given] != [len(each) for each in wanted]:
             raise DataError(
-                "y has not as many sequences, or tags in one, as X has steps; give as many"
+                "y and X differ in the number of sequences or of steps; give one tag per step"
             )
         return given, wanted
 
@@ -133,7 +134,7 @@ class SequenceTagger(HasClasses, SequenceEstimator):
 
 
 def _inputs(X: Any) -> Lists | Sequences:
-    """Sentences of words, or series."""
+    """Read sentences of words, or series."""
     given = listed(in_order(X, "X", "a list of lists of words, or of series (T, F)"))
     if are_texts(given):
         raise DataError("X[0] is a text; cut it into words, such as X[0].split()")
@@ -148,19 +149,19 @@ def _inputs(X: Any) -> Lists | Sequences:
 
 
 def _tags(y: Any) -> list[np.ndarray]:
-    """Tags of each sequence, ``(T_i,)``."""
+    """Read the tags of each sequence, ``(T_i,)``."""
     given = in_order(y, "y", _TAGS)
     if not len(given):
-        raise DataError(f"y holds no tags; it takes {_TAGS}")
+        raise DataError(f"y contains no tags; it takes {_TAGS}")
     rows = [
         answers_of(each, f"y[{n}]", "a tag for each step, (T,)") for n, each in enumerate(given)
     ]
     kinds = {_family(row.dtype.kind): str(row.dtype) for row in rows if len(row)}
     if len(kinds) > 1:
-        raise DataError(f"y holds tags of {' and '.join(kinds.values())}; give all of one type")
+        raise DataError(f"y contains tags of {' and '.join(kinds.values())}; give all of one type")
     return rows
 
 
 def _family(kind: str) -> str:
-    """What kinds of numpy go together as tags."""
+    """The tag type of a numpy dtype kind."""
     return "numbers" if kind in "iuf" else "texts" if kind in "OUT" else kind

@@ -1,4 +1,4 @@
-"""Series: arrays and lists of arrays, as scikit-learn people have them, as one kind of list."""
+"""Series: read the arrays and lists of arrays that scikit-learn users pass into one type."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +18,12 @@ _TAKES = "(T, I) for one series, (N, T, I) for many, or a list of (T, I)"
 
 @dataclass(frozen=True)
 class Series:
-    """Some series.
+    """A list of series, and the form in which they were given.
 
     Attributes:
         arrays: ``(T, K)`` each, float64.
-        kind: How they came: ``"one"`` array of one series, ``"array"`` of many, or a ``"list"``.
+        kind: How they were given: ``"one"`` array of one series, ``"array"`` of many, or a
+            ``"list"``.
         flat: Whether steps were single numbers, without an axis of their own.
     """
 
@@ -31,7 +32,7 @@ class Series:
     flat: bool
 
     def like(self, arrays: list[np.ndarray], flat: bool) -> Any:
-        """Results, one array ``(T, O)`` for each series, in the form in which the series came."""
+        """Return results, one array ``(T, O)`` per series, in the form of the input series."""
         if flat:
             arrays = [array[:, 0] for array in arrays]
         if self.kind == "one":
@@ -44,7 +45,7 @@ def as_series(values: Any, name: str) -> Series:
 
     Args:
         values: ``(N, T, K)``; or ``(T, K)`` or ``(T,)`` for one series; or a list of the latter.
-        name: What they are called in a message.
+        name: Their name in messages.
 
     Raises:
         DataError: For anything else, empty series, and NaN or infinite numbers.
@@ -54,7 +55,7 @@ def as_series(values: Any, name: str) -> Series:
         arrays = [_without_gaps(each, f"{name}[{place}]") for place, each in enumerate(made)]
         if len({array.ndim for array in arrays}) > 1 or arrays[0].ndim > 2:
             shapes = ", ".join(str(array.shape) for array in arrays[:3])
-            raise DataError(f"{name} holds arrays of shapes {shapes}; a list takes (T, I) each")
+            raise DataError(f"{name} contains arrays of shapes {shapes}; a list takes (T, I) each")
         kind = "list"
     else:
         array = _without_gaps(numbers(values, name, _TAKES), name)
@@ -66,14 +67,14 @@ def as_series(values: Any, name: str) -> Series:
     if flat:
         arrays = [array[:, None] for array in arrays]
     if not arrays:
-        raise DataError(f"{name} holds no series")
+        raise DataError(f"{name} contains no series")
     for place, array in enumerate(arrays):
         if 0 in array.shape:
             raise DataError(f"{name}[{place}] has shape {array.shape}; leave empty series out")
         if array.shape[1] != arrays[0].shape[1]:
             raise DataError(
                 f"{name}[{place}] has {array.shape[1]} columns and {name}[0] has "
-                f"{arrays[0].shape[1]}; all series take the same"
+                f"{arrays[0].shape[1]}; all series need the same number"
             )
     return Series(arrays, kind, flat)
 
@@ -81,20 +82,20 @@ def as_series(values: Any, name: str) -> Series:
 def targets_of(
     target: str, series: Series, y: Any, classes: np.ndarray | None = None
 ) -> tuple[list[np.ndarray], bool]:
-    """Targets of each series, ``(T_i, O)`` or ``(1, O)``; and whether they had no axis O.
+    """Read the targets of each series, ``(T_i, O)`` or ``(1, O)``, and whether axis O was absent.
 
     Args:
-        target: What they are, of `TARGETS`.
-        series: What they belong to.
-        y: As they were given.
-        classes: All of them, for classes.
+        target: Type of target, one of `TARGETS`.
+        series: The series they belong to.
+        y: The given targets.
+        classes: All classes, for class targets.
 
     Raises:
-        DataError: For what are no such targets, and not as many.
+        DataError: For targets of another type, or a different number of them.
     """
     flat = False
     if target == "steps":
-        # one number a step for an array of series: no axis for them
+        # one number per step for an array of series: no axis O
         flat = series.kind == "array" and np.ndim(in_order(y, "y", "series")) == 2
         given = as_series(numbers(y, "y", "(N, T)")[..., None] if flat else y, "y")
         lengths = [[len(array) for array in each.arrays] for each in (given, series)]
@@ -109,12 +110,12 @@ def targets_of(
         labels = answers_of(y, "y", LABELS)
         unknown = sorted(set(labels.tolist()) - set(classes.tolist()))
         if unknown:
-            raise DataError(f"y holds the class {unknown[0]!r}, which was not announced")
+            raise DataError(f"y contains the class {unknown[0]!r}, which is not in classes")
         targets = list((labels[:, None] == classes).astype(np.float64)[:, None])
     else:
         values = numbers(y, "y", _NUMBERS)
         if values.ndim not in (1, 2) or np.isnan(values).any():
-            raise DataError(f"y has shape {values.shape} or holds NaN; it takes {_NUMBERS}")
+            raise DataError(f"y has shape {values.shape} or contains NaN; it takes {_NUMBERS}")
         flat = values.ndim == 1
         targets = list(values.reshape(len(values), 1, -1))
     if len(targets) != len(series.arrays):
@@ -131,5 +132,7 @@ def _without_gaps(array: np.ndarray, name: str) -> np.ndarray:
     gaps = np.argwhere(np.isnan(array))
     if len(gaps):
         place = tuple(int(axis) for axis in gaps[0])
-        raise DataError(f"{name}{list(place)} is nan; fill gaps in, or cut the series there")
+        raise DataError(
+            f"{name}{list(place)} is nan; fill in missing values, or split the series there"
+        )
     return array

@@ -1,4 +1,4 @@
-"""What a saved estimator knows beside its model, as ``config.json`` holds it."""
+"""What a saved estimator stores in ``config.json`` in addition to its model."""
 
 from pathlib import Path
 from typing import Any, Self
@@ -10,7 +10,7 @@ from engram.errors import ConfigError, DataError, RunError
 from engram.settings import Settings
 
 KEY = "estimator"
-"""Where `Fitted` stands in ``config.json``."""
+"""Key of `Fitted` in ``config.json``."""
 
 ESTIMATORS = {
     "caption": "Captioner",
@@ -22,21 +22,21 @@ ESTIMATORS = {
     "translate": "Translator",
     "None": "EchoState",
 }
-"""The estimator of a task; that of none has a model of its own."""
+"""The estimator of each task; None is the one with a model of its own."""
 
 
 class Classes(Settings):
-    """Labels, with the type that they had."""
+    """Labels, with their original type."""
 
     dtype: str = Field(pattern=r"^(bool|str|object|u?int\d{1,2}|float\d{2})$")
     values: list[bool | int | float | str]
 
     @classmethod
     def of(cls, labels: np.ndarray) -> Self:
-        """Keep labels ``(n,)``.
+        """Store labels ``(n,)``.
 
         Raises:
-            DataError: For labels that are neither text, numbers nor bools.
+            DataError: For labels that are not text, numbers or bools.
         """
         values = labels.tolist()
         odd = next((each for each in values if type(each) not in (bool, int, float, str)), None)
@@ -47,15 +47,15 @@ class Classes(Settings):
         except ConfigError:
             odd = values[0]
         kind = f"type {type(odd).__name__} (dtype {labels.dtype})"
-        raise DataError(f"y holds labels of {kind}; they are texts, whole numbers or bools")
+        raise DataError(f"y contains labels of {kind}; it takes texts, whole numbers or bools")
 
     def array(self) -> np.ndarray:
-        """The labels as they were, ``(n,)``."""
+        """The labels in their original type, ``(n,)``."""
         return np.array(self.values, dtype=self.dtype)
 
 
 class Fitted(Settings):
-    """What a fit came to, beside weights, preprocessing and settings."""
+    """The results of a fit, in addition to weights, preprocessing and settings."""
 
     model_config = ConfigDict(allow_inf_nan=True)
 
@@ -65,10 +65,10 @@ class Fitted(Settings):
 
     @classmethod
     def read(cls, config: dict[str, Any], folder: Any) -> Self:
-        """Take it out of what ``config.json`` holds; nothing is known of a run's model folder.
+        """Read it from the content of ``config.json``; a run's model folder does not have it.
 
         Raises:
-            RunError: Where it is damaged.
+            RunError: If it is damaged.
         """
         try:
             made = cls.checked(config.get(KEY, {}))
@@ -81,28 +81,30 @@ class Fitted(Settings):
 
 
 def require_kind(name: str, config: dict[str, Any], folder: Path) -> None:
-    """See that a folder holds what is to be read from it.
+    """Check that a folder contains a model of the estimator that reads it.
 
     Args:
-        name: Of the estimator that reads it.
-        config: What its ``config.json`` holds.
+        name: Name of the estimator that reads it.
+        config: Content of its ``config.json``.
         folder: The folder.
 
     Raises:
-        RunError: Where it holds something else, saying what.
+        RunError: If it contains something else; the message says what.
     """
     task = config.get("task")
     found = ESTIMATORS.get(str(task)) if task is not None or _is_echo_state(config) else None
     if found is None:
         raise RunError(
-            f"{folder} holds a model of task {task!r}, which no estimator reads; use "
+            f"{folder} contains a model of task {task!r}, which no estimator reads; use "
             "'engram predict' or 'engram sample'"
         )
     if found != name:
         raise RunError(
-            f"{folder} holds a model of {found}, not of {name}; read it with engram.{found}.load"
+            f"{folder} contains a model of {found}, not of {name}; load it with engram.{found}.load"
         )
 
 
 def _is_echo_state(config: dict[str, Any]) -> bool:
-    return KEY in config or "spectral_radius" in config  # before there were other estimators
+    return (
+        KEY in config or "spectral_radius" in config
+    )  # folders from before there were other estimators

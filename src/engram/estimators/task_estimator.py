@@ -1,4 +1,4 @@
-"""Estimators of tasks: from parameters and data to a fitted model, to a folder and back."""
+"""Task estimators: fit the model of a task, save it and load it."""
 
 import warnings
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from engram.training.run_folder import RunFolder
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TaskEstimator(Estimator):
-    """Base of the estimators that fit the model of a task; a subclass names it.
+    """Base class of the estimators that fit the model of a task; a subclass names the task.
 
     Attributes:
         module_, preprocess_, settings_, seed_, valid_loss_, n_iter_: See the subclasses.
@@ -33,7 +33,7 @@ class TaskEstimator(Estimator):
 
     task: ClassVar[Task]
     fixed: ClassVar[Mapping[str, Any]] = {"data": ["X"], "test": 0.0}
-    """Settings of the task that are no parameters."""
+    """Settings of the task that are not parameters."""
 
     cell: str = "lstm"
     hidden: int = 64
@@ -50,25 +50,25 @@ class TaskEstimator(Estimator):
 
     @property
     def n_updates_(self) -> int | None:
-        """Another name of ``n_iter_``."""
+        """Alias of ``n_iter_``."""
         return self.n_iter_
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model into a folder, as a run's ``model/``.
+        """Save the fitted model to a folder, in the format of a run's ``model/``.
 
         Raises:
             NotFittedError: Before `fit`.
-            RunError: Where it cannot be written.
+            RunError: If it cannot be written.
         """
         fitting.save(Path(path), self._trained(), {KEY: self._fitted().plain()})
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a folder that `save` or a training (``RUN/model``) wrote.
+        """Load a model from a folder written by `save` or by training (``RUN/model``).
 
         Raises:
             ConfigError: For settings that this version does not know.
-            RunError: Where it is missing, damaged, or of another estimator.
+            RunError: If it is missing, damaged, or belongs to another estimator.
         """
         folder = Path(path)
         config, _ = load_description(folder)
@@ -80,20 +80,20 @@ class TaskEstimator(Estimator):
         for name, value in parameters.items():
             if isinstance(defaults[name], tuple):
                 parameters[name] = tuple(value)
-            elif defaults[name] is None and value == {}:  # of settings that are given by name
+            elif defaults[name] is None and value == {}:  # settings given by name
                 parameters[name] = None
         estimator = cls(**parameters, random_state=trained.settings.seed)
         estimator._take(trained, fitted)
         return estimator
 
     def _settings(self, **inferred: Any) -> Any:
-        """Parameters as settings of the task; a seed is drawn.
+        """Turn the parameters into settings of the task, and draw a seed.
 
         Args:
-            **inferred: What the data decide.
+            **inferred: Settings inferred from the data.
 
         Raises:
-            ConfigError: For parameters that cannot work, all of them named.
+            ConfigError: For invalid parameters; the message names all of them.
         """
         values = self.get_params(deep=False)
         names = self.task.settings.model_fields
@@ -119,19 +119,19 @@ class TaskEstimator(Estimator):
         method: str = "fit",
         classes: Any = None,
     ) -> Self:
-        """Train, and become fitted; the global random state is left as it was.
+        """Train and set the fitted attributes; the global random state is preserved.
 
         Args:
-            settings: Of the training.
-            data: As the task makes them.
-            reporter: Who is told how it goes.
-            run_dir: Where the training is recorded, or None.
+            settings: Settings of the training.
+            data: Data in the task's format.
+            reporter: Receives progress.
+            run_dir: Folder in which to record the training, or None.
             start: A trained model to start from.
-            method: What was called.
-            classes: Of labels, with their type; see `Classes`.
+            method: The method that was called.
+            classes: Classes of the labels, with their type; see `Classes`.
 
         Raises:
-            ConfigError, DataError: As `fitting.prepare`, before a folder is made.
+            ConfigError, DataError: As in `fitting.prepare`, before a folder is created.
             RunError: For a folder that cannot be written.
             NumericsError: When training diverges.
         """
@@ -161,7 +161,7 @@ class TaskEstimator(Estimator):
         return self
 
     def _take(self, trained: Trained, fitted: Fitted) -> None:
-        """Become fitted; a subclass adds the names of its own."""
+        """Set the fitted attributes; a subclass adds its own."""
         self.module_ = trained.model
         self.preprocess_ = trained.preprocess
         self.settings_ = trained.settings
@@ -170,32 +170,32 @@ class TaskEstimator(Estimator):
         self.n_iter_ = fitted.n_iter
 
     def _fitted(self) -> Fitted:
-        """What `_take` took."""
+        """What `_take` stored."""
         return Fitted(n_iter=self.n_iter_, valid_loss=self.valid_loss_)
 
     def _trained(self) -> Trained:
-        """What was fitted, in evaluation mode.
+        """The fitted model, in evaluation mode.
 
         Raises:
-            NotFittedError: Before it was.
+            NotFittedError: Before `fit`.
         """
         self._require_fitted()
         return Trained(self.task.name, self.module_, self.preprocess_, self.settings_)
 
 
 def _without_validation(settings: Any, data: Data) -> list[str]:
-    """What is to be said where a validation part was asked for and nothing came into it."""
+    """The warning for a requested validation part that turned out empty."""
     share = getattr(settings, "valid", 0.0)
     if not share or data.valid is not None:
         return []
     return [
-        f"valid={share:g} of these data is nothing to validate on, so the last weights are kept; "
-        "give more data, or valid=0"
+        f"valid={share:g} of these data leaves nothing to validate on, so the last weights are "
+        "kept; give more data, or valid=0"
     ]
 
 
 def _interrupted(outcome: Outcome) -> str:
     return (
-        f"the fit was stopped after {outcome.updates:,} updates and is not finished; the weights "
-        "are those of that moment: fit again for all epochs"
+        f"the fit was interrupted after {outcome.updates:,} updates; the weights are those of that "
+        "moment: fit again for all epochs"
     )

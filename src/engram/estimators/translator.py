@@ -1,4 +1,4 @@
-"""Translator: fit on pairs of texts, translate texts."""
+"""Translator: train on pairs of texts, translate texts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,26 +15,26 @@ from engram.training.reporting import Reporter
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Translator(WritingEstimator):
-    """A model that writes a text for a text, with scikit-learn's manners.
+    """A text-to-text model with the scikit-learn API.
 
     Args:
         tokens: ``"characters"``, ``"bytes"``, ``"words"`` or ``"bpe"``.
-        vocabulary: Most entries of words or bpe, of each side.
+        vocabulary: Maximum number of entries for words or bpe, on each side.
         cell, hidden, layers, embedding, dropout, forget_bias, attention, attend, input_feeding,
             bidirectional: The model; see `EncoderDecoderSettings`.
-        beam, length_penalty: How outputs are found; see `DecodingSettings`.
+        beam, length_penalty: Decoding; see `DecodingSettings`.
         epochs, batch, optimizer, rate, schedule, warmup, clip_norm, weight_decay, patience,
             scheduled_sampling, label_smoothing: The training; see `TrainingSettings`.
-        valid: Fraction of the pairs, drawn by the seed, that chooses the best weights; 0 keeps the
-            last ones.
-        random_state: Seed of everything random; a numpy RandomState, from which each fit draws one;
-            or None for numpy's own.
-        run_dir: Where the training is recorded; None writes nothing to disk.
+        valid: Fraction of the pairs, drawn by the seed, held out to select the best weights; 0
+            keeps the last ones.
+        random_state: Seed of all randomness; a numpy RandomState that each fit draws a seed from;
+            or None for numpy's global one.
+        run_dir: Folder in which to record the training; None writes nothing to disk.
 
     Attributes:
         module_: The torch module, in evaluation mode; see `EncoderDecoder`.
         preprocess_: Vocabularies.
-        settings_: All settings of the training.
+        settings_: All training settings.
         seed_: The seed that was drawn.
         valid_loss_: Nats per token on the validation part, or None without one.
         n_iter_: Updates of the weights in training; ``n_updates_`` is the same.
@@ -57,16 +57,16 @@ class Translator(WritingEstimator):
     rate: float = 4e-3
 
     def fit(self, X: Sequence[str], y: Sequence[str], *, reporter: Reporter | None = None) -> Self:
-        """Train on pairs.
+        """Train on pairs of texts.
 
         Args:
-            X: Texts.
-            y: What each becomes, as many.
-            reporter: Who is told how the training goes; see `engram.Reporter`.
+            X: Source texts.
+            y: Target texts, one for each.
+            reporter: Receives training progress; see `engram.Reporter`.
 
         Raises:
-            ConfigError: For parameters that cannot work, all of them named.
-            DataError: For what are no texts, or not as many.
+            ConfigError: For invalid parameters; the message names all of them.
+            DataError: For values that are not texts, or a different number of them.
         """
         settings = self._settings()
         sources, targets = texts(X, "X"), texts(y, "y")

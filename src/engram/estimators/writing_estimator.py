@@ -1,4 +1,4 @@
-"""What estimators that write texts share: predictions, scores and where the model looked."""
+"""What estimators that generate texts share: predictions, scores and attention."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from engram.tasks.writing import AskingSettings, bleu
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class WritingEstimator(TaskEstimator):
-    """Base of the estimators that write a text for each example."""
+    """Base class of the estimators that generate a text for each example."""
 
     vocabulary: int = 10_000
     hidden: int = 128
@@ -36,7 +36,7 @@ class WritingEstimator(TaskEstimator):
         return tags
 
     def predict(self, X: Any) -> np.ndarray:
-        """Write a text for each example.
+        """Generate a text for each example.
 
         Args:
             X: As in `fit`.
@@ -48,21 +48,20 @@ class WritingEstimator(TaskEstimator):
         return np.array(written, dtype=object)
 
     def look(self, X: Any) -> list[dict[str, Any]]:
-        """Write a text for each example, and tell where the model looked.
+        """Generate a text for each example, with attention weights.
 
         Args:
             X: As in `fit`.
 
         Returns:
-            For each its text (``translation`` or ``caption``), ``log_probability``, the
-            ``written`` tokens, for texts those that were ``read``, and ``attention``: for each
-            token that was written weights on the tokens that were read, or, as a grid, on the
-            places of the image.
+            For each example its text (``translation`` or ``caption``), ``log_probability``, the
+            ``written`` tokens, for texts the tokens ``read``, and ``attention``: for each written
+            token, its weights on the tokens read or, as a grid, on the positions of the image.
         """
         return [row for _, row in self._rows(X, AskingSettings(attention=True))]
 
     def score(self, X: Any, y: Any) -> float:
-        """Fraction of the texts that come out exactly right."""
+        """Fraction of the texts that match exactly."""
         right, found = self._beside(X, y)
         return float(np.mean([one == other for one, other in zip(found, right, strict=True)]))
 
@@ -73,10 +72,10 @@ class WritingEstimator(TaskEstimator):
 
     @abstractmethod
     def _rows(self, X: Any, asking: AskingSettings | None) -> list[tuple[str, dict[str, Any]]]:
-        """For each example what was written, and all that is known of it."""
+        """The generated text of each example, with its details."""
 
     def _beside(self, X: Any, y: Any) -> tuple[list[str], list[str]]:
-        """The right texts, and as many that are written."""
+        """The reference texts, and the generated ones."""
         self._require_fitted()
         right = texts(y, "y")
         found = list(self.predict(X))

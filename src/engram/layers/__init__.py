@@ -1,4 +1,4 @@
-"""Torch modules that run a cell over a sequence, and what stands before and behind them."""
+"""Torch modules that run a cell over a sequence, and the layers used before and after them."""
 
 from engram.layers.attention import (
     AdditiveAttention,

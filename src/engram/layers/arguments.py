@@ -1,4 +1,4 @@
-"""Checks of what a recurrent layer is called with; each fault names the shape that was given."""
+"""Argument checks of a recurrent layer; each error states the shape that was given."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from engram.cells.base import Cell
 from engram.errors import ConfigError
 
-# The states of a layer, ``(L·D, B, H)`` each: one, or several in the cell's order.
+# The states of a layer, ``(L·D, B, H)`` each: one tensor, or several in the cell's order.
 State = Tensor | tuple[Tensor, ...]
 
 
@@ -16,7 +16,7 @@ def checked_sizes(**sizes: int) -> None:
     """Check sizes of a layer, by their names.
 
     Raises:
-        ConfigError: For one that is no whole number from 1.
+        ConfigError: For a size that is not a whole number from 1.
     """
     for name, value in sizes.items():
         if not isinstance(value, int) or value < 1:
@@ -27,7 +27,7 @@ def checked_probabilities(**probabilities: float) -> None:
     """Check probabilities, by their names.
 
     Raises:
-        ConfigError: For one outside 0…1.
+        ConfigError: For a probability outside 0…1.
     """
     for name, value in probabilities.items():
         if not 0.0 <= value <= 1.0:
@@ -37,29 +37,29 @@ def checked_probabilities(**probabilities: float) -> None:
 def checked_weights(
     weights: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], suffix: str
 ) -> None:
-    """Check that weights have the shapes that they were made with: their data may be set anew.
+    """Check that weights still have their original shapes, since their data may be replaced.
 
     Args:
-        weights: Of one layer in one direction, by role.
-        shapes: Theirs, by role.
-        suffix: What follows a role in the name of a parameter.
+        weights: Weights of one layer in one direction, by role.
+        shapes: Expected shapes, by role.
+        suffix: The part of the parameter name after the role.
 
     Raises:
-        ConfigError: For one of another shape.
+        ConfigError: For a weight of another shape.
     """
     for role, shape in shapes.items():
         if weights[role].shape != shape:
             raise ConfigError(
                 f"{role}{suffix} has shape {tuple(weights[role].shape)}; this layer takes {shape}: "
-                "give it weights of that shape, or make a layer of the other size"
+                "use weights of that shape, or create a layer of the other size"
             )
 
 
 def checked_input(input: Tensor, size: int, batch_first: bool, weight: Tensor) -> None:
-    """Check shape, dtype and device of an input.
+    """Check the shape, dtype and device of an input.
 
     Raises:
-        ConfigError: Where one does not fit the layer's weights.
+        ConfigError: If they do not match the layer's weights.
     """
     accepted = "(B, T, I)" if batch_first else "(T, B, I)"
     if not isinstance(input, Tensor):
@@ -74,7 +74,9 @@ def checked_input(input: Tensor, size: int, batch_first: bool, weight: Tensor) -
             f"input has shape {shape}, so {shape[-1]} features; this layer has input_size={size}"
         )
     if 0 in shape:
-        raise ConfigError(f"input has shape {shape}, and an axis of 0; leave empty input out")
+        raise ConfigError(
+            f"input has shape {shape}, which has an axis of size 0; leave empty input out"
+        )
     if input.dtype != weight.dtype and not torch.is_autocast_enabled(input.device.type):
         raise ConfigError(
             f"input is {input.dtype} and the weights are {weight.dtype}; "
@@ -87,7 +89,7 @@ def checked_input(input: Tensor, size: int, batch_first: bool, weight: Tensor) -
 
 
 def checked_lengths(lengths: Tensor | Sequence[int], input: Tensor) -> Tensor:
-    """Give lengths as ``(B,)`` int64 on the input's device; input is ``(T, B, I)``.
+    """Return lengths as ``(B,)`` int64 on the input's device; input is ``(T, B, I)``.
 
     Raises:
         ConfigError: For a wrong count, or a length outside 1…T.
@@ -100,20 +102,20 @@ def checked_lengths(lengths: Tensor | Sequence[int], input: Tensor) -> Tensor:
             f"for each of the {batch} rows"
         )
     given = given.to(device=input.device, dtype=torch.int64)
-    if torch.compiler.is_compiling():  # values are not known yet; the operator looks at them
+    if torch.compiler.is_compiling():  # values are not known yet; the operator checks them
         return given
     wrong = ((given < 1) | (given > steps)).nonzero().flatten().tolist()
     if wrong:
         row = wrong[0]
         raise ConfigError(
-            f"lengths[{row}] is {int(given[row])}; a row takes 1 to T={steps} steps: "
+            f"lengths[{row}] is {int(given[row])}; a row has 1 to T={steps} steps: "
             "leave empty rows out"
         )
     return given
 
 
 def checked_reset(reset: Tensor, input: Tensor) -> Tensor:
-    """Give a reset mask as bool, in the input's layout.
+    """Return a reset mask as bool, in the input's layout.
 
     Raises:
         ConfigError: For another shape or dtype.
@@ -135,16 +137,16 @@ def checked_state(
     batched: bool,
     learnt: Sequence[Tensor] = (),
 ) -> tuple[Tensor, ...]:
-    """Give the initial states in the cell's order, ``(L·D, B, H)`` each.
+    """Return the initial states in the cell's order, ``(L·D, B, H)`` each.
 
     Args:
-        state: What the caller gave; None means what was learnt, or zero.
+        state: The caller's states; None means the learnt ones, or zero.
         cell: The equations.
         count: L·D.
         hidden: H.
         input: ``(T, B, I)``.
         batched: Whether the caller's input had a batch axis.
-        learnt: States to start from where none is given, ``(L·D, H)`` each; or nothing.
+        learnt: States to start from if none is given, ``(L·D, H)`` each; or empty.
 
     Raises:
         ConfigError: For a wrong number of states, or a wrong shape or dtype.

@@ -8,15 +8,15 @@ from engram.layers.recurrent import Recurrent
 
 
 def engine_of(layer: Recurrent, input: Tensor | None = None) -> Choice:
-    """Say which engine runs a layer, why, and what was compiled for it.
+    """Report which engine runs a layer, why, and which kernels were compiled for it.
 
     Args:
         layer: A recurrent layer.
-        input: What it would run on, ``(T, B, I)``; it is run once, so that its kernels exist.
+        input: An example input, ``(T, B, I)``; the layer runs on it once, to compile its kernels.
 
     Returns:
-        Engine and reason; ``compiled`` holds each kernel made for the layer's cell in this process,
-        with the seconds it took and whether it came from the disk.
+        Engine and reason; ``compiled`` lists each kernel built for the layer's cell in this
+        process, with its compile time in seconds and whether it came from the disk cache.
 
     Example:
         >>> import engram

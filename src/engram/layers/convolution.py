@@ -1,4 +1,4 @@
-"""Convolution before recurrence: over time, and over the frames or images of each step."""
+"""Convolution before recurrent layers: over time, or over the frame or image of each step."""
 
 from collections.abc import Sequence
 
@@ -15,23 +15,23 @@ PADDINGS = ("causal", "same")
 class TemporalConvolution(nn.Module):
     """Convolve a sequence over time, ``(T, B, I) -> (T', B, O)``.
 
-    Output j stands for input step s·j, with stride s, so that T' = ⌈T/s⌉ and a row of n steps gives
-    ⌈n/s⌉. Steps past a row's length count as the zeros that stand before and after every row, so
-    that a row in a batch is as a row alone; outputs past its new length are zero.
+    Output j corresponds to input step s·j, with stride s, so that T' = ⌈T/s⌉ and a row of n steps
+    gives ⌈n/s⌉. Steps past a row's length count as zero padding, so a row gives the same result in
+    a batch as alone; outputs past its new length are zero.
 
     Args:
         input_size: I.
         output_size: O.
-        kernel_size: k, how many steps one output looks at.
+        kernel_size: k, number of steps that one output sees.
         stride: s, input steps from one output to the next.
-        dilation: d, steps between those that one output looks at.
-        padding: ``"causal"``: output j sees the steps up to s·j and none after; ``"same"``: as many
-            before as after it (one more after, where they are odd in number).
-        bias: Whether a bias is added.
-        device, dtype: Of the weights.
+        dilation: d, spacing of the steps that one output sees.
+        padding: ``"causal"``: output j sees only steps up to s·j; ``"same"``: equally many before
+            and after it (one more after it if their number is odd).
+        bias: Whether to add a bias.
+        device, dtype: Device and dtype of the weights.
 
     Raises:
-        ConfigError: For sizes below 1, or another padding.
+        ConfigError: For sizes below 1, or an unknown padding.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class TemporalConvolution(nn.Module):
             lengths: Valid steps of each row, ``(B,)`` in 1…T, or None for all.
 
         Returns:
-            Output ``(T', B, O)``, and the lengths of its rows ``(B,)``, or None where none came.
+            Output ``(T', B, O)``, and the lengths of its rows ``(B,)``, or None if none were given.
 
         Raises:
             ConfigError: For another shape, or lengths that do not fit.
@@ -104,19 +104,19 @@ class TemporalConvolution(nn.Module):
 class FrameConvolution(nn.Module):
     """Turn the image of each step into features, ``(T, B, C, Y, X) -> (T, B, F)``.
 
-    With a recurrent layer behind it this is a CNN-LSTM (Donahue et al. 2015, "Long-term recurrent
-    convolutional networks"). Each stage convolves with padding that keeps the size, takes the
-    positive part, and keeps the largest value of each square; the last is mapped linearly to F. All
-    images of a batch go through in one piece, and those past a row's length not at all.
+    Followed by a recurrent layer, this is a CNN-LSTM (Donahue et al. 2015, "Long-term recurrent
+    convolutional networks"). Each stage is a size-preserving convolution, a ReLU and max pooling;
+    the last is followed by a linear map to F. All images of a batch are processed at once; images
+    past a row's length are skipped.
 
     Args:
         channels: C.
         size: (Y, X), height and width of an image.
         output_size: F.
-        filters: Channels that each stage gives; there are as many stages.
+        filters: Output channels of each stage; their number is the number of stages.
         kernel_size: Height and width of a filter, odd.
-        pool: Height and width of the squares; 1 keeps the size.
-        device, dtype: Of the weights.
+        pool: Height and width of the pooling window; 1 keeps the size.
+        device, dtype: Device and dtype of the weights.
 
     Raises:
         ConfigError: For sizes below 1, an even filter, or images too small for the stages.
@@ -183,7 +183,7 @@ class FrameConvolution(nn.Module):
         if lengths is None:
             return self._features(input.flatten(0, -4)).view(*input.shape[:-3], -1)
         if input.dim() == 4:
-            raise ConfigError("lengths came with single images; they are for (T, B, C, Y, X)")
+            raise ConfigError("lengths were given with single images; they are for (T, B, C, Y, X)")
         valid = valid_steps(checked_lengths(lengths, input), input.shape[0])
         features = self._features(input[valid])
         empty = features.new_zeros(*input.shape[:2], self.output_size)
@@ -195,10 +195,10 @@ class FrameConvolution(nn.Module):
 
 
 def checked_odd(kernel_size: int) -> None:
-    """Check that a filter has a middle.
+    """Check that a filter has a centre.
 
     Raises:
-        ConfigError: Where it is even.
+        ConfigError: If its size is even.
     """
     if kernel_size % 2 == 0:
         raise ConfigError(

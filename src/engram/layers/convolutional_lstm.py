@@ -1,4 +1,4 @@
-"""A convolutional LSTM: states are images, and convolutions stand for the matrices."""
+"""Convolutional LSTM: states are images, and convolutions replace the matrix products."""
 
 import math
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from engram.layers.convolution import checked_odd
 class ConvLSTM(nn.Module):
     """Run a convolutional LSTM over a sequence of images, ``(T, B, C, Y, X) -> (T, B, H, Y, X)``.
 
-    Shi et al. 2015, "Convolutional LSTM network", with * a convolution that keeps the size, ⊙ the
-    product entry by entry and the terms in P only with ``peepholes``::
+    Shi et al. 2015, "Convolutional LSTM network", where * is a size-preserving convolution, ⊙ the
+    elementwise product, and the terms in P apply only with ``peepholes``::
 
         i = σ(W_i * x + R_i * h + P_i ⊙ c + b_i)
         f = σ(W_f * x + R_f * h + P_f ⊙ c + b_f)
@@ -24,17 +24,17 @@ class ConvLSTM(nn.Module):
         o = σ(W_o * x + R_o * h + P_o ⊙ c' + b_o)
         h' = o ⊙ tanh(c')
 
-    Inputs of all steps are convolved in one piece. It runs as plain torch operations.
+    The inputs of all steps are convolved at once. It runs as plain torch operations.
 
     Args:
-        channels: C, of the input.
-        hidden_channels: H, of the states.
+        channels: C, channels of the input.
+        hidden_channels: H, channels of the states.
         kernel_size: Height and width of the filters, odd.
-        peepholes: None for none, or (Y, X), the size of the images: as in the paper, every channel
-            has a weight of its own at every place.
+        peepholes: None for no peepholes, or (Y, X), the size of the images: as in the paper, every
+            channel has its own weight at every position.
         bias: Whether gates have a bias.
-        forget_bias: Initial bias of the gate f, or None for 0.
-        device, dtype: Of the weights.
+        forget_bias: Initial bias of the forget gate f, or None for 0.
+        device, dtype: Device and dtype of the weights.
 
     Parameters are ``weight_ih`` ``(4·H, C, k, k)`` and ``weight_hh`` ``(4·H, H, k, k)``, drawn from
     U(-s, s) with s = 1/√(channels in · k²); ``bias`` ``(4·H,)``, zero; ``peephole_i``,
@@ -86,7 +86,7 @@ class ConvLSTM(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Draw the initial values of all weights again."""
+        """Re-initialise all weights."""
         for name, weight in self.named_parameters():
             if name.startswith("weight"):
                 bound = 1.0 / math.sqrt(weight[0].numel())
@@ -111,7 +111,7 @@ class ConvLSTM(nn.Module):
             state: h and c, ``(B, H, Y, X)`` each; None means zero.
             lengths: Valid steps of each row, ``(B,)`` in 1…T. Outputs past a row's length are zero,
                 and its final state is the one at its last valid step.
-            reset: Marks of sequence starts, ``(T, B)`` bool: the state is zero before a marked
+            reset: Sequence starts, ``(T, B)`` bool: the state is reset to zero before a marked
                 step.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Dropout on sequences: a mask for each step, or one mask for all of them."""
+"""Dropout on sequences: one mask per step, or one mask for all steps."""
 
 from torch import Tensor, nn
 
@@ -13,10 +13,10 @@ def drop(
 
     Args:
         x: ``(T, B, F)``, or any shape whose first axis is time.
-        probability: p, with which an entry is dropped.
+        probability: p, the probability of dropping an entry.
         training: Whether to drop at all.
-        variational: Whether one mask ``(1, B, F)`` holds for all steps.
-        axis: Of the rows.
+        variational: Whether to use one mask ``(1, B, F)`` for all steps.
+        axis: Axis of the rows.
     """
     if probability == 0.0 or not training:
         return x
@@ -30,12 +30,12 @@ def drop(
 
 
 def draw_mask(ones: Tensor, probability: float) -> Tensor:
-    """Zero with the probability, else 1/(1 - p); shaped like a tensor of ones."""
+    """Draw a mask: 0 with the given probability p, else 1/(1 - p); shaped like ``ones``."""
     return nn.functional.dropout(ones, probability)
 
 
 class RowDropout(nn.Dropout):
-    """Drop entries of vectors ``(B, F)``, as torch.nn.Dropout does, each row for itself."""
+    """Drop entries of vectors ``(B, F)`` like torch.nn.Dropout, each row independently."""
 
     def forward(self, input: Tensor) -> Tensor:
         """Drop entries; ``input`` itself when not training."""
@@ -45,14 +45,14 @@ class RowDropout(nn.Dropout):
 class VariationalDropout(nn.Module):
     """Drop the same entries at every step of a sequence (Gal and Ghahramani 2016).
 
-    A mask ``(1, B, F)`` is drawn once a call, each row its own, and holds for all of its steps:
-    what is dropped stays away, so that a recurrent layer cannot average the noise out over time. A
-    sequence that comes in several calls with a carried state, such as the windows of truncated
-    backpropagation or the single steps of a stream, has a mask for each call.
+    A mask ``(1, B, F)`` is drawn once per call, separately for each row, and used at all steps, so
+    a recurrent layer cannot average the noise out over time. A sequence that is split over several
+    calls with a carried state, such as the windows of truncated backpropagation or the single steps
+    of a stream, gets a new mask for each call.
 
     Args:
-        probability: p, with which an entry is dropped while training; the others are scaled by
-            1/(1 - p).
+        probability: p, the probability of dropping an entry while training; the others are scaled
+            by 1/(1 - p).
         batch_first: Whether sequences are ``(B, T, F)`` and not ``(T, B, F)``.
 
     Raises:
@@ -79,5 +79,5 @@ class VariationalDropout(nn.Module):
         return drop(x, self.probability, self.training, True)
 
     def extra_repr(self) -> str:
-        """The probability, and the layout where it is not time-major."""
+        """The probability, and the layout if it is not time-major."""
         return f"{self.probability}" + (", batch_first=True" if self.batch_first else "")

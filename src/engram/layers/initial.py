@@ -9,7 +9,7 @@ from torch import Tensor
 from engram.cells.base import Cell
 from engram.errors import ConfigError, did_you_mean
 
-_LINKS = 15  # recurrent links of a unit in `sparse`
+_LINKS = 15  # recurrent connections of a unit in `sparse`
 
 
 def weight_shapes(cell: Cell, size_in: int, hidden: int, bias: bool) -> dict[str, tuple[int, ...]]:
@@ -74,7 +74,7 @@ def identity(weights: Mapping[str, Tensor], hidden: int, scale: float | None = N
 
     With relu this is the IRNN: a unit keeps its state until the input changes it (Le, Jaitly,
     Hinton 2015, "A Simple Way to Initialize Recurrent Networks of Rectified Linear Units"). s = 1
-    unless given; the paper takes 0.01 where no long memory is wanted.
+    unless given; the paper uses 0.01 if no long memory is needed.
     """
     _zero_others(weights)
     torch.nn.init.normal_(weights["weight_ih"], 0.0, 0.001)
@@ -86,8 +86,8 @@ def spectral(weights: Mapping[str, Tensor], hidden: int, scale: float | None = N
     """Scale each random recurrent block to a spectral radius: W ← W·s / max|λ(W)|.
 
     Near 1, states fade slowly and do not grow (Jaeger 2001, "The echo state approach to analysing
-    and training recurrent neural networks"); s = 0.95 unless given. Entries are normal before they
-    are scaled; input weights Xavier, biases zero.
+    and training recurrent neural networks"); s = 0.95 unless given. Entries are normal before
+    scaling; input weights Xavier, biases zero.
     """
     _zero_others(weights)
     _xavier_inputs(weights, hidden)
@@ -97,16 +97,18 @@ def spectral(weights: Mapping[str, Tensor], hidden: int, scale: float | None = N
 
 
 def sparse(weights: Mapping[str, Tensor], hidden: int, scale: float | None = None) -> None:
-    """Give each unit 15 normal recurrent links, scaled to a spectral radius of s.
+    """Give each unit 15 normal recurrent connections, scaled to a spectral radius of s.
 
     Input weights are N(0, 0.01²), biases zero, and s = 0.95 unless given: the "smart tanh" network
-    of Pascanu, Mikolov, Bengio (2013), whose links are those of Martens (2010).
+    of Pascanu, Mikolov, Bengio (2013), with the sparse connections of Martens (2010).
     """
     _zero_others(weights)
     torch.nn.init.normal_(weights["weight_ih"], 0.0, 0.01)
     for block in _recurrent_blocks(weights, hidden):
         torch.nn.init.normal_(block)
-        ranks = torch.rand_like(block).argsort(dim=1).argsort(dim=1)  # of the links of each unit
+        ranks = (
+            torch.rand_like(block).argsort(dim=1).argsort(dim=1)
+        )  # of the connections of each unit
         block.mul_(ranks < _LINKS)
         _scale_radius(block, 0.95 if scale is None else scale)
 
@@ -120,7 +122,7 @@ INITIALISATIONS: dict[str, Callable[[Mapping[str, Tensor], int, float | None], N
     "spectral": spectral,
     "sparse": sparse,
 }
-# These say something about the recurrent matrix that other weights cannot have.
+# These define a property of the recurrent matrix that other weights cannot have.
 _OF_RECURRENT = ("identity", "spectral", "sparse")
 
 
@@ -133,7 +135,7 @@ def obstacles(
     chrono: int | None = None,
     bias: bool = True,
 ) -> list[str]:
-    """Why a layer cannot have these initial values, a sentence a fault; arguments as `initialise`.
+    """List the faults of these settings, one sentence each; arguments as in `initialise`.
 
     Args:
         bias: Whether the layer has biases.
@@ -178,9 +180,9 @@ def initialise(
 ) -> None:
     """Set the weights of one layer in one direction to their initial values.
 
-    torch keeps two biases for each gate, which add up; where a gate's bias is set, the first takes
-    the value and the second 0, so that values are *effective* ones. Where a cell normalises these
-    away, the shift behind the norm is set instead.
+    torch has two biases per gate, which add up; if a gate's bias is set, the first gets the value
+    and the second 0, so that the value is the *effective* bias. If a cell normalises biases away,
+    the shift after the norm is set instead.
 
     Args:
         cell: The equations.
@@ -188,17 +190,17 @@ def initialise(
             cell's per-unit weights.
         hidden: H.
         init: A name in `INITIALISATIONS`.
-        scale: What the initialisation calls s; None takes its own.
-        forget_bias: The bias of the forget gate, or None to leave it (Gers et al. 2000; Jozefowicz
-            et al. 2015 recommend 1).
-        chrono: The longest lag T that should be remembered, in steps, or None: the forget gate's
-            bias becomes log U(1, T - 1), unit by unit, and an input gate's the negative of that,
-            so that units forget at time scales from 1 to T (Tallec and Ollivier 2018, "Can
-            recurrent neural networks warp time?"). Where the forget gate also closes the input, as
-            in a GRU, its bias does both.
+        scale: The initialisation's scale s; None uses its default.
+        forget_bias: The bias of the forget gate, or None to leave it as initialised (Gers et al.
+            2000; Jozefowicz et al. 2015 recommend 1).
+        chrono: The longest lag T to remember, in steps, or None: the forget gate's bias becomes
+            log U(1, T - 1), drawn per unit, and the input gate's bias the negative of that, so that
+            units forget at time scales from 1 to T (Tallec and Ollivier 2018, "Can recurrent neural
+            networks warp time?"). If the forget gate also closes the input, as in a GRU, its bias
+            does both.
 
     Raises:
-        ConfigError: For an unknown name, or what the cell has no gate or bias for.
+        ConfigError: For an unknown name, or a setting whose gate or bias the cell does not have.
     """
     faults = obstacles(
         cell,
@@ -238,7 +240,7 @@ def _set_bias(
 
 
 def _recurrent_blocks(weights: Mapping[str, Tensor], hidden: int) -> Iterator[Tensor]:
-    """The ``(H, H)`` blocks of the recurrent matrix, one a gate and a state that feeds it."""
+    """The ``(H, H)`` blocks of the recurrent matrix, one per gate and state that feeds it."""
     for rows in weights["weight_hh"].split(hidden):
         if rows.shape[1]:
             yield from rows.split(hidden, dim=1)
@@ -257,5 +259,24 @@ def _zero_others(weights: Mapping[str, Tensor]) -> None:
 
 
 def _scale_radius(block: Tensor, radius: float) -> None:
-    """Scale a block, in place, so that its largest eigenvalue has this absolute value."""
+    """Scale a block in place to this spectral radius."""
     block.mul_(radius / torch.linalg.eigvals(block.double()).abs().max())
+
+
+def unconnected_entries(
+    cell: Cell, hidden: int, device: torch.device | str | None = None
+) -> Tensor | None:
+    """``(G·H, R·H)`` bool: the recurrent weights that a cell keeps at zero; None where it has none.
+
+    Args:
+        cell: Which declares them in `Cell.unconnected`.
+        hidden: H.
+        device: Where the mask lies.
+    """
+    if not cell.unconnected:
+        return None
+    blocks = [
+        [(gate, state) in cell.unconnected for state in cell.recurrent] for gate in cell.gates
+    ]
+    mask = torch.tensor(blocks, device=device)
+    return mask.repeat_interleave(hidden, 0).repeat_interleave(hidden, 1)

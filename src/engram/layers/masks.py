@@ -1,4 +1,4 @@
-"""Masks: the cells that zoneout and recurrent dropout make of a cell, and what they draw."""
+"""Masks: a cell wrapped with zoneout and recurrent dropout, and the masks it draws."""
 
 import math
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ from engram.cells.base import Cell
 from engram.errors import ConfigError
 from engram.layers.shard import drawn_by_row
 
-# What a 16-bit number can be.
+# The number of values of a 16-bit number.
 _LEVELS = 1 << 16
 
 
 @dataclass(frozen=True)
 class Masking:
-    """What a layer runs with zoneout and recurrent dropout, and the masks for it.
+    """The cells that a layer runs with zoneout and recurrent dropout, and their masks.
 
     Attributes:
-        training: The cell while training, which reads the masks.
-        evaluation: The cell otherwise, which has their means for numbers, and so no masks.
-        zoneout: By state, the probability with which a unit keeps it at a step.
-        recurrent_dropout: The probability with which a candidate is dropped.
+        training: The cell used in training, which reads the masks.
+        evaluation: The cell used in evaluation, which uses their means and has no masks.
+        zoneout: By state, the probability that a unit keeps it at a step.
+        recurrent_dropout: The probability that a candidate is dropped.
     """
 
     training: Cell
@@ -45,15 +45,15 @@ class Masking:
 def masking(
     cell: Cell, zoneout: float | Mapping[str, float] = 0.0, recurrent_dropout: float = 0.0
 ) -> Masking:
-    """The cells for training and evaluation.
+    """Make the cells for training and evaluation.
 
     Args:
-        cell: The equations as they are without.
-        zoneout: For all states, or by state; see `Zoneout`.
-        recurrent_dropout: Of the candidate; see `RecurrentDropout`.
+        cell: The cell to wrap.
+        zoneout: Probability for all states, or by state; see `Zoneout`.
+        recurrent_dropout: Probability for the candidate; see `RecurrentDropout`.
 
     Raises:
-        ConfigError: For probabilities outside [0, 1), and where one is not defined for the cell.
+        ConfigError: For probabilities outside [0, 1), or one that is not defined for the cell.
     """
     faults = obstacles(cell, zoneout, recurrent_dropout)
     if faults:
@@ -70,12 +70,12 @@ def masking(
 def obstacles(
     cell: Cell, zoneout: float | Mapping[str, float], recurrent_dropout: float
 ) -> list[str]:
-    """Why a cell cannot have this zoneout and this recurrent dropout, a sentence each."""
+    """List why a cell cannot have this zoneout and recurrent dropout, one sentence each."""
     faults = []
     if cell.masks:
         faults.append(
-            f"{cell!r} reads the masks {', '.join(cell.masks)}, and a layer draws those of its own "
-            "settings alone; give it the cell inside, with zoneout= or recurrent_dropout="
+            f"{cell!r} reads the masks {', '.join(cell.masks)}, and a layer only draws those "
+            "of its own settings; give it the unwrapped cell, with zoneout= or recurrent_dropout="
         )
     try:
         Zoneout(cell, _by_state(cell, zoneout))
@@ -98,10 +98,10 @@ def _by_state(cell: Cell, zoneout: float | Mapping[str, float]) -> dict[str, flo
 
 
 def draw(like: Tensor, shape: tuple[int, ...], probability: float) -> Tensor:
-    """Draw ones with a probability, else zeros, of a tensor's dtype and on its device.
+    """Draw Bernoulli ones and zeros with a tensor's dtype, on its device.
 
-    Four numbers are made of each that torch's generator draws, which takes a fifth of the time of
-    ``Tensor.bernoulli_``; so the probability is the nearest multiple of 2⁻¹⁶.
+    Four values are made from each number that torch's generator draws, which takes a fifth of the
+    time of ``Tensor.bernoulli_``; the probability is rounded to the nearest multiple of 2⁻¹⁶.
     """
     numbers = drawn_by_row(shape, 1, lambda whole: _numbers(like, whole))
     below = min(round(probability * _LEVELS), _LEVELS - 1) - _LEVELS // 2
@@ -109,7 +109,7 @@ def draw(like: Tensor, shape: tuple[int, ...], probability: float) -> Tensor:
 
 
 def _numbers(like: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Draw whole numbers of 16 bits."""
+    """Draw 16-bit integers."""
     count = math.prod(shape)
     bits = torch.randint(
         -(2**63), 2**63 - 1, (-(-count // 4),), dtype=torch.int64, device=like.device

@@ -1,4 +1,4 @@
-"""Packed sequences: torch's layout of rows of any length, taken and given back."""
+"""Packed sequences: torch's layout of variable-length rows, as input and output."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ def run_packed(
     *,
     batch_first: bool,
 ) -> tuple[PackedSequence, State]:
-    """Run a layer over a packed sequence, as torch.nn.LSTM does."""
+    """Run a layer over a packed sequence, like torch.nn.LSTM."""
     padded, lengths = pad_packed_sequence(packed)
     if batch_first:
         padded = padded.transpose(0, 1)

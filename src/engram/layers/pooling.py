@@ -1,4 +1,4 @@
-"""Pooling: a sequence as one vector, for models with many inputs and one output."""
+"""Pooling: reduce a sequence to one vector, for many-to-one models."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,13 +12,13 @@ from engram.layers.attention.selfattentive import SelfAttentivePooling
 
 
 def last(output: Tensor, lengths: Tensor, bidirectional: bool) -> Tensor:
-    """What a layer gave when it had seen the whole row.
+    """The output of each direction after it has seen the whole row.
 
-    That is the forward half at the row's last valid step and the reverse half at its first, where
-    the second direction ends.
+    That is the forward half at the row's last valid step and the reverse half at its first step,
+    where the reverse direction ends.
 
     Args:
-        output: ``(T, B, F)``; with two directions the halves of F are theirs.
+        output: ``(T, B, F)``; with two directions, F consists of their halves.
         lengths: ``(B,)``.
         bidirectional: Whether there are two directions.
     """
@@ -50,18 +50,18 @@ POOLINGS: dict[str, Callable[[Tensor, Tensor, bool], Tensor]] = {
 
 
 class Pooling(nn.Module):
-    """Turn the output of a recurrent layer into one vector a row, ``(T, B, F) -> (B, F)``.
+    """Reduce the output of a recurrent layer to one vector per row, ``(T, B, F) -> (B, F)``.
 
     Args:
-        kind: ``"last"``: what the layer gave when it had seen the whole row, in each direction;
-            ``"mean"`` or ``"max"`` of the valid steps; ``"attention"``: a mean with learnt weights
-            (`SelfAttentivePooling` with one head).
+        kind: ``"last"``: the output of each direction after it has seen the whole row;
+            ``"mean"`` or ``"max"`` over the valid steps; ``"attention"``: a mean with learnt
+            weights (`SelfAttentivePooling` with one head).
         size: F.
         bidirectional: Whether the halves of F come from two directions.
-        device, dtype: Of the weights.
+        device, dtype: Device and dtype of the weights.
 
     Raises:
-        ConfigError: For another kind, or an odd number of features from two directions.
+        ConfigError: For an unknown kind, or an odd number of features from two directions.
     """
 
     def __init__(

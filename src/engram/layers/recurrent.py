@@ -1,53 +1,28 @@
 """Recurrent: a stack of layers, in one or both directions, that runs any cell over a sequence."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import overload
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from engram.cells.base import Cell, check_declaration
-from engram.engine import Choice, Result, Weights, choose
+from engram.cells.base import Cell
+from engram.engine import Choice, Weights, choose
 from engram.errors import ConfigError
 from engram.layers.arguments import (
     State,
     checked_input,
     checked_lengths,
-    checked_probabilities,
     checked_reset,
-    checked_sizes,
     checked_state,
     checked_weights,
 )
-from engram.layers.dropout import drop
-from engram.layers.initial import initialise, weight_shapes
-from engram.layers.masks import masking
+from engram.layers.initial import initialise, unconnected_entries, weight_shapes
+from engram.layers.options import RecurrentOptions, shown
 from engram.layers.packed import run_packed
-from engram.layers.restarts import Restarting, find_stretches
+from engram.layers.stack import Pass, run_stack
 from engram.layers.stepping import can_step_quickly, quick_step
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One pass of a stack over a sequence.
-
-    Attributes:
-        output: ``(T, B, D·H)``, D directions joined.
-        state: Final states in the cell's order, ``(L·D, B, H)`` each.
-        results: What each layer and direction gave, by its name: ``layer0``, ``layer0_reverse``, ….
-        weights: What each of them ran on, by the same names.
-        lengths: ``(B,)`` int64, or None where all rows are T steps long.
-        reset: ``(T, B)`` bool, or None.
-    """
-
-    output: Tensor
-    state: tuple[Tensor, ...]
-    results: dict[str, Result]
-    weights: dict[str, Weights]
-    lengths: Tensor | None
-    reset: Tensor | None
 
 
 class Recurrent(nn.Module):
@@ -113,6 +88,27 @@ class Recurrent(nn.Module):
         torch.Size([7, 3, 16])
     """
 
+    cell: Cell
+    input_size: int
+    hidden_size: int
+    num_layers: int
+    bias: bool
+    batch_first: bool
+    dropout: float
+    bidirectional: bool
+    weight_drop: float
+    zoneout: float | Mapping[str, float]
+    recurrent_dropout: float
+    dropout_input: float
+    dropout_output: float
+    variational: bool
+    residual: bool
+    learn_initial_state: bool
+    init: str
+    init_scale: float | None
+    forget_bias: float | None
+    chrono: int | None
+    engine: str
     unconnected: Tensor | None
     weight_ih_l0: Tensor
 
@@ -144,82 +140,74 @@ class Recurrent(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(cell, Cell):
-            raise ConfigError(
-                f"cell is {cell!r}; it takes a Cell, such as engram.cells.LSTM() (with parentheses)"
-            )
-        check_declaration(cell, type(cell).__name__)
-        checked_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
-        checked_probabilities(
+        options = RecurrentOptions(
+            cell=cell,
+            input_size=input_size,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            bias=bias,
+            batch_first=batch_first,
             dropout=dropout,
+            bidirectional=bidirectional,
             weight_drop=weight_drop,
+            zoneout=zoneout,
+            recurrent_dropout=recurrent_dropout,
             dropout_input=dropout_input,
             dropout_output=dropout_output,
+            variational=variational,
+            residual=residual,
+            learn_initial_state=learn_initial_state,
+            init=init,
+            init_scale=init_scale,
+            forget_bias=forget_bias,
+            chrono=chrono,
+            engine=engine,
         )
-        self.masking = masking(cell, zoneout, recurrent_dropout)
-        for each in (cell, self.masking.training, self.masking.evaluation):
-            choose(each, engine)
-        self.cell = cell
-        # what the parameters of one layer and direction are called, without its suffix
-        self._roles = ["weight_ih", "weight_hh"]
-        self._roles += ["bias_ih", "bias_hh"] if bias else []
-        self._roles += cell.weights
-        self.zoneout, self.recurrent_dropout = zoneout, recurrent_dropout
+        vars(self).update(vars(options))  # each an attribute of its own
+        self.masking = options.masking()
         self.steps_quickly = can_step_quickly(self.masking.evaluation)
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
-        self.bidirectional, self.engine = bidirectional, engine
-        self.weight_drop = weight_drop
-        self.dropout_input, self.dropout_output = float(dropout_input), float(dropout_output)
-        self.variational, self.residual = variational, residual
-        self.learn_initial_state = learn_initial_state
-        self.init, self.init_scale = init, init_scale
-        self.forget_bias, self.chrono = forget_bias, chrono
-
         directions = 2 if bidirectional else 1
-        self.weight_shapes: dict[str, dict[str, tuple[int, ...]]] = {}  # by suffix
+        self.weight_shapes: dict[str, dict[str, tuple[int, ...]]] = {}  # by suffix and role
         for layer in range(num_layers):
             size_in = input_size if layer == 0 else directions * hidden_size
-            shapes = weight_shapes(cell, size_in, hidden_size, bias)
-            for suffix in self._suffixes(layer):
-                self.weight_shapes[suffix] = shapes
-                for name, shape in shapes.items():
-                    empty = torch.empty(shape, device=device, dtype=dtype)
-                    self.register_parameter(name + suffix, nn.Parameter(empty))
+            for suffix in self.suffixes(layer):
+                self.weight_shapes[suffix] = weight_shapes(cell, size_in, hidden_size, bias)
+        shapes = {
+            role + suffix: shape
+            for suffix, own in self.weight_shapes.items()
+            for role, shape in own.items()
+        }
+        if learn_initial_state:
+            size = (directions * num_layers, hidden_size)
+            shapes |= {f"initial_{name}": size for name in cell.states}
+        for name, shape in shapes.items():
+            empty = torch.empty(shape, device=device, dtype=dtype)
+            self.register_parameter(name, nn.Parameter(empty))
         unconnected = unconnected_entries(cell, hidden_size, device)
         self.register_buffer("unconnected", unconnected, persistent=False)
-        if learn_initial_state:
-            for name in cell.states:
-                empty = torch.empty(
-                    directions * num_layers, hidden_size, device=device, dtype=dtype
-                )
-                self.register_parameter(f"initial_{name}", nn.Parameter(empty))
         self.watchers: list[Callable[[Pass], None]] = []
         self.sees_steps = False  # whether every step is kept in the graph; see `unrolled`
         self.weight_names = [
-            [role + suffix for role in self._roles]
-            for layer in range(num_layers)
-            for suffix in self._suffixes(layer)
+            [role + suffix for role in own] for suffix, own in self.weight_shapes.items()
         ]
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw the initial values of all weights again."""
-        for layer in range(self.num_layers):
-            for suffix in self._suffixes(layer):
-                weights = self._parameters_of(suffix)
-                initialise(
-                    self.cell,
-                    weights,
-                    self.hidden_size,
-                    self.init,
-                    scale=self.init_scale,
-                    forget_bias=self.forget_bias,
-                    chrono=self.chrono,
-                )
-                if self.unconnected is not None:
-                    weights["weight_hh"].data.masked_fill_(self.unconnected, 0.0)
-        for value in self._learnt_states().values():
+        for suffix in self.weight_shapes:
+            weights = self._parameters_of(suffix)
+            initialise(
+                self.cell,
+                weights,
+                self.hidden_size,
+                self.init,
+                scale=self.init_scale,
+                forget_bias=self.forget_bias,
+                chrono=self.chrono,
+            )
+            if self.unconnected is not None:
+                weights["weight_hh"].data.masked_fill_(self.unconnected, 0.0)
+        for value in self.learnt_states().values():
             nn.init.zeros_(value)
 
     @overload
@@ -337,14 +325,7 @@ class Recurrent(nn.Module):
 
     def extra_repr(self) -> str:
         """The settings that differ from their defaults, as in torch."""
-        shown = [repr(self.cell), str(self.input_size), str(self.hidden_size)]
-        defaults: dict[str, object] = {"num_layers": 1, "bias": True, "batch_first": False}
-        defaults |= {"dropout": 0.0, "bidirectional": False, "engine": "auto"}
-        defaults |= {"dropout_input": 0.0, "dropout_output": 0.0, "variational": False}
-        defaults |= {"residual": False, "learn_initial_state": False}
-        defaults |= {"zoneout": 0.0, "recurrent_dropout": 0.0}
-        shown += [f"{k}={getattr(self, k)}" for k, v in defaults.items() if getattr(self, k) != v]
-        return ", ".join(shown)
+        return shown(self)
 
     @property
     def running_cell(self) -> Cell:
@@ -381,86 +362,30 @@ class Recurrent(nn.Module):
             reset = None if reset is None else reset.transpose(0, 1)
         row_lengths = None if lengths is None else checked_lengths(lengths, input)
         count = self.num_layers * (2 if self.bidirectional else 1)
-        learnt = self._learnt_states()
+        learnt = self.learnt_states()
         initial = checked_state(
             state, self.cell, count, self.hidden_size, input, batched, [*learnt.values()]
         )
         choice = self.choice(input, *initial, record=record)
-        passed = self._stack(input, initial, row_lengths, reset, choice, record)
+        passed = run_stack(self, input, initial, row_lengths, reset, choice, record)
         for watch in self.watchers:
             watch(passed)
         return passed, batched
 
-    def _stack(
-        self,
-        x: Tensor,
-        initial: tuple[Tensor, ...],
-        lengths: Tensor | None,
-        reset: Tensor | None,
-        choice: Choice,
-        record: bool,
-    ) -> Pass:
-        results: dict[str, Result] = {}
-        learnt = self._learnt_states()
-        stretches = find_stretches(reset, lengths) if learnt and reset is not None else None
-        x = self._drop(x, self.dropout_input)
-        used: dict[str, Weights] = {}
-        cell = self.running_cell
-        for layer in range(self.num_layers):
-            below = x
-            if layer > 0:
-                x = self._drop(x, self.dropout)
-            outputs = []
-            for suffix in self._suffixes(layer):
-                index = len(results)
-                before = {
-                    name: values[index]
-                    for name, values in zip(self.cell.states, initial, strict=True)
-                }
-                runner: Choice | Restarting = choice
-                if stretches is not None:
-                    fresh = {name: values[index] for name, values in learnt.items()}
-                    runner = Restarting(choice, stretches, fresh)
-                name = "layer" + suffix.removeprefix("_l")
-                used[name] = self._weights(suffix, x)
-                result = runner.run(
-                    cell,
-                    x,
-                    used[name],
-                    before,
-                    lengths=lengths,
-                    reset=reset,
-                    reverse=suffix.endswith("_reverse"),
-                    record=record,
-                )
-                results[name] = result
-                outputs.append(result.output)
-            x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
-            if self.residual and layer > 0:
-                x = x + below
-        x = self._drop(x, self.dropout_output)
-        after = tuple(
-            torch.stack([result.state[name] for result in results.values()])
-            for name in self.cell.states
-        )
-        return Pass(x, after, results, used, lengths, reset)
-
-    def _drop(self, x: Tensor, probability: float) -> Tensor:
-        return drop(x, probability, self.training, self.variational)
-
-    def _learnt_states(self) -> dict[str, Tensor]:
+    def learnt_states(self) -> dict[str, Tensor]:
         """The states that rows start from, ``(L·D, H)`` each; empty where none is learnt."""
         names = self.cell.states if self.learn_initial_state else ()
         return {name: getattr(self, f"initial_{name}") for name in names}
 
-    def _suffixes(self, layer: int) -> list[str]:
+    def suffixes(self, layer: int) -> list[str]:
+        """How the parameters of a layer end, one for each direction."""
         return [f"_l{layer}"] + ([f"_l{layer}_reverse"] if self.bidirectional else [])
 
     def _parameters_of(self, suffix: str) -> dict[str, Tensor]:
-        return {role: getattr(self, role + suffix) for role in self._roles}
+        return {role: getattr(self, role + suffix) for role in self.weight_shapes[suffix]}
 
-    def _weights(self, suffix: str, x: Tensor) -> Weights:
-        """What a layer and direction runs on over a sequence ``(T, B, ·)``, masks drawn anew."""
+    def weights_of(self, suffix: str, x: Tensor) -> Weights:
+        """What a layer and direction runs on over a sequence ``(T, B, ·)``, masks newly drawn."""
         parameters = self._parameters_of(suffix)
         checked_weights(parameters, self.weight_shapes[suffix], suffix)
         recurrent = parameters["weight_hh"]
@@ -479,22 +404,3 @@ class Recurrent(nn.Module):
 
     def _state_out(self, states: tuple[Tensor, ...]) -> State:
         return states[0] if len(states) == 1 else states
-
-
-def unconnected_entries(
-    cell: Cell, hidden: int, device: torch.device | str | None = None
-) -> Tensor | None:
-    """``(G·H, R·H)`` bool: the recurrent weights that a cell keeps at zero; None where it has none.
-
-    Args:
-        cell: Which declares them in `Cell.unconnected`.
-        hidden: H.
-        device: Where the mask lies.
-    """
-    if not cell.unconnected:
-        return None
-    blocks = [
-        [(gate, state) in cell.unconnected for state in cell.recurrent] for gate in cell.gates
-    ]
-    mask = torch.tensor(blocks, device=device)
-    return mask.repeat_interleave(hidden, 0).repeat_interleave(hidden, 1)

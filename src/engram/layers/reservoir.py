@@ -1,4 +1,4 @@
-"""Reservoir: a recurrent layer whose weights are drawn once and not trained (Jaeger 2001)."""
+"""Reservoir: a recurrent layer with fixed random weights (Jaeger 2001)."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -26,7 +26,7 @@ _DTYPES = (torch.float32, torch.float64)
 
 @final
 class _LeakyElman(Cell):
-    """h' = (1 - a) h + a tanh(x + r), with a leak for each unit."""
+    """h' = (1 - a) h + a tanh(x + r), with one leak rate per unit."""
 
     gates = ("a",)
     weights = ("leak",)
@@ -41,35 +41,35 @@ _CELL = _LeakyElman()
 class Reservoir(nn.Module):
     """The reservoir of an echo state network: h' = (1 - a) h + a tanh(W_in u + W h + W_fb y + b).
 
-    u is the input, y what is fed back (the output of the step before), a the leak. Jaeger 2001,
+    u is the input, y the feedback (the output of the previous step), a the leak rate. Jaeger 2001,
     "The echo state approach to analysing and training recurrent neural networks"; with the leak as
     in Lukoševičius 2012, "A practical guide to applying echo state networks", equations 2 to 4.
 
     Args:
         input_size: I.
         units: N.
-        spectral_radius: Of W, which is scaled to it: 0.9 unless said otherwise. A W that is given
-            stays as it is, unless this is given too.
-        input_scaling: W_in is drawn uniformly from ± this: one number, or one for each feature.
+        spectral_radius: Spectral radius that W is scaled to; default 0.9. A given W is only scaled
+            if this is given too.
+        input_scaling: W_in is drawn uniformly from ± this: one number, or one per feature.
         bias_scaling: b is drawn uniformly from ± this.
-        leak: a, above 0 and at most 1: one number, or one for each unit.
-        density: Probability with which a weight of W is there; those are drawn from N(0, 1).
-        feedback_size: O, how many outputs are fed back; 0 for none.
+        leak: Leak rate a, above 0 and at most 1: one number, or one per unit.
+        density: Probability that a weight of W is non-zero; these are drawn from N(0, 1).
+        feedback_size: O, number of outputs that are fed back; 0 for none.
         feedback_scaling: W_fb is drawn uniformly from ± this.
-        seed: Of all that is drawn, or a generator to draw from.
-        input_weights: W_in ``(N, I)``, instead of a drawn one.
+        seed: Seed of all random weights, or a generator to draw from.
+        input_weights: W_in ``(N, I)``, in place of a random one.
         recurrent_weights: W ``(N, N)``.
         feedback_weights: W_fb ``(N, O)``.
         bias: b ``(N,)``.
         engine: ``"auto"``, ``"cpu"`` (kernels) or ``"reference"`` (a plain loop in torch).
-        dtype: Of weights and states: float64 or float32.
+        dtype: dtype of weights and states: float64 or float32.
 
     The weights are buffers with those four names, and ``leak`` ``(N,)``; there are no parameters.
     Gradients reach the input, the feedback and the initial state.
 
     Raises:
-        ConfigError: For settings that cannot work, shapes that do not fit, and a spectral radius
-            that cannot be reached.
+        ConfigError: For invalid settings, shapes that do not fit, and a spectral radius that cannot
+            be reached.
 
     Example:
         >>> import engram, torch
@@ -134,12 +134,12 @@ class Reservoir(nn.Module):
 
     @property
     def spectral_radius(self) -> float:
-        """The spectral radius of W as it is, computed now."""
+        """The spectral radius of the current W, computed on each access."""
         return spectral_radius(self.recurrent_weights.cpu().double().numpy())
 
     @property
     def density(self) -> float:
-        """The share of W's weights that are not zero."""
+        """The fraction of W's weights that are not zero."""
         return self._prepared().density
 
     def forward(
@@ -150,13 +150,13 @@ class Reservoir(nn.Module):
         feedback: Tensor | None = None,
         lengths: Tensor | Sequence[int] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Drive the reservoir over a sequence.
+        """Run the reservoir over a sequence.
 
         Args:
             input: ``(T, B, I)``, or ``(T, I)`` without a batch.
             state: Initial state, ``(B, N)`` or ``(N,)``; None means zero.
-            feedback: What is fed back at each step, ``(T, B, O)`` or ``(T, O)``: to force a
-                teacher, its outputs one step late.
+            feedback: The feedback at each step, ``(T, B, O)`` or ``(T, O)``: for teacher forcing,
+                the targets delayed by one step.
             lengths: Valid steps of each row, ``(B,)`` in 1…T. States past a row's length are zero,
                 and its final state is the one at its last valid step.
 
@@ -192,11 +192,11 @@ class Reservoir(nn.Module):
 
         Args:
             input: ``(B, I)`` or ``(I,)``.
-            state: The state before, ``(B, N)`` or ``(N,)``; None means zero.
+            state: The previous state, ``(B, N)`` or ``(N,)``; None means zero.
             feedback: ``(B, O)`` or ``(O,)``.
 
         Returns:
-            The state after the step, shaped like the one before.
+            The new state, shaped like the previous one.
 
         Raises:
             ConfigError: For shapes or dtypes that do not fit.
@@ -216,12 +216,12 @@ class Reservoir(nn.Module):
         return self(input.unsqueeze(0), state, feedback=fed_back)[1]
 
     def extra_repr(self) -> str:
-        """Sizes, as in torch."""
+        """The sizes, as in torch."""
         shown = f"{self.input_size}, {self.units}"
         return f"{shown}, feedback_size={self.feedback_size}" if self.feedback_size else shown
 
     def _joined(self, input: Tensor, feedback: Tensor | None) -> Tensor:
-        """Input and feedback as one, ``(…, I + O)``."""
+        """Concatenate input and feedback, ``(…, I + O)``."""
         if not self.feedback_size:
             if feedback is not None:
                 raise ConfigError("feedback was given; this reservoir has feedback_size=0")
@@ -252,11 +252,11 @@ class Reservoir(nn.Module):
 
 
 class _Prepared:
-    """What is made of a reservoir's weights, once.
+    """What is derived once from a reservoir's weights.
 
     Attributes:
         weights: W_in and W_fb side by side, W, the bias and the leak.
-        density: Share of W's weights that are not zero.
+        density: Fraction of W's weights that are not zero.
     """
 
     def __init__(self, reservoir: Reservoir) -> None:
@@ -273,7 +273,7 @@ class _Prepared:
         )
 
     def is_of(self, reservoir: Reservoir) -> bool:
-        """Whether the reservoir still has the weights that this was made of."""
+        """Whether the reservoir still has the weights that this was derived from."""
         now = reservoir._buffers
         for name, each, version in self._made_of:
             if now[name] is not each or each._version != version:
@@ -281,7 +281,7 @@ class _Prepared:
         return True
 
     def fits(self, input: Tensor, state: Tensor, feedback: Tensor | None) -> bool:
-        """Whether the arguments of a step have the shapes that they should."""
+        """Whether the arguments of a step have the right shapes."""
         inputs, units, outputs = self._sizes
         shape = input.shape
         if shape[-1] != inputs or state.shape != (*shape[:-1], units):
@@ -291,7 +291,7 @@ class _Prepared:
         return feedback.shape == (*shape[:-1], outputs) and feedback.dtype is self._dtype
 
     def runs_sparse(self, input: Tensor, state: Tensor) -> bool:
-        """Whether the kernels for sparse weights run this: they have no gradient."""
+        """Whether the sparse kernels, which have no gradient, can run this."""
         if (
             not self._has_kernels
             or not (input.is_cpu and state.is_cpu)
@@ -308,7 +308,7 @@ class _Prepared:
 
     @cached_property
     def sparse(self) -> "SparseCell":
-        """Weights as the kernels for sparse ones read them."""
+        """Weights in the layout of the sparse kernels."""
         from engram.engine.cpu.runtime.sparse import SparseCell
 
         return SparseCell(_CELL, self.weights)
@@ -327,5 +327,5 @@ def _run_sparse(
         return states.masked_fill_(~valid_steps(lengths, steps).unsqueeze(2), 0.0), last
 
 
-# beside the reservoirs and not in them, so that they can be copied and pickled
+# stored outside the reservoirs, so that they can be copied and pickled
 _known: "WeakKeyDictionary[Reservoir, _Prepared]" = WeakKeyDictionary()

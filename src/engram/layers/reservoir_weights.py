@@ -1,4 +1,4 @@
-"""The weights of a reservoir: drawn, or given and checked."""
+"""The weights of a reservoir: drawn at random, or given and checked."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ def make_weights(
     """Make the weights of a `Reservoir`, by the names of its buffers, in float64.
 
     Args:
-        given: Those that are not drawn, by the same names; None for the others.
+        given: Weights to use as they are, by the same names; None for those to draw.
 
     All other arguments are those of `Reservoir`.
 
@@ -53,12 +53,12 @@ def make_weights(
         if not 0.0 <= scaling < math.inf:
             raise ConfigError(f"{name} is {scaling!r}; it takes a number from 0")
     if not 0.0 < density <= 1.0:
-        raise ConfigError(f"density is {density!r}; it takes a share above 0 and at most 1")
+        raise ConfigError(f"density is {density!r}; it takes a fraction above 0 and at most 1")
     leaks = _numbers("leak", leak, units, "unit")
     if not bool(((leaks > 0.0) & (leaks <= 1.0)).all()):
         raise ConfigError(f"leak is {leak!r}; it takes numbers above 0 and at most 1")
     generator = seed if isinstance(seed, torch.Generator) else torch.Generator().manual_seed(seed)
-    # all are drawn, whatever is given, so that giving one does not change the others
+    # draw all of them, so that giving one does not change the others
     drawn = {
         "input_weights": _uniform(generator, units, input_size)
         * _numbers("input_scaling", input_scaling, input_size, "feature"),
@@ -84,14 +84,14 @@ def _uniform(generator: torch.Generator, *shape: int) -> Tensor:
 
 
 def _normal(generator: torch.Generator, units: int, density: float) -> Tensor:
-    """Weights from N(0, 1), each of them there with a probability."""
+    """Weights from N(0, 1), each non-zero with the given probability."""
     shape = units, units
     there = torch.rand(shape, generator=generator, dtype=torch.float64) < density
     return torch.randn(shape, generator=generator, dtype=torch.float64) * there
 
 
 def _numbers(name: str, value: Any, count: int, owner: str) -> Tensor:
-    """One number for all, or one for each, as a vector."""
+    """Expand one number for all, or one for each, to a vector."""
     numbers = torch.as_tensor(value, dtype=torch.float64)
     if numbers.dim() > 1 or (numbers.dim() == 1 and numbers.shape[0] != count):
         raise ConfigError(
@@ -104,11 +104,11 @@ def _numbers(name: str, value: Any, count: int, owner: str) -> Tensor:
 
 
 def _checked(name: str, value: Any, shape: torch.Size) -> Tensor:
-    """A matrix that was given; scipy's sparse ones too."""
+    """Check a given matrix, which may be a scipy sparse one."""
     dense = value.toarray() if hasattr(value, "toarray") else value
     weights = torch.as_tensor(dense).detach().to("cpu", torch.float64, copy=True)
     if weights.shape != shape:
         raise ConfigError(f"{name} has shape {tuple(weights.shape)}; it takes {tuple(shape)}")
     if not bool(torch.isfinite(weights).all()):
-        raise ConfigError(f"{name} holds NaN or an infinite number; give finite weights")
+        raise ConfigError(f"{name} contains NaN or infinite values; give finite weights")
     return weights

@@ -1,7 +1,8 @@
-"""Restarts: a sequence that begins anew in the middle of a row, from a state that was learnt.
+"""Restarts: sequences that start in the middle of a row, from a learnt state.
 
-Engines clear a state to zero where a sequence starts. To start from another state, the stretches
-between starts become rows of their own, which any engine runs; what comes out is put back in place.
+Engines reset a state to zero where a sequence starts. To start from another state, the segments
+between starts become rows of their own, which any engine can run; the outputs are put back in
+place.
 """
 
 from collections.abc import Mapping
@@ -17,17 +18,16 @@ from engram.engine.sequence import valid_steps
 
 @dataclass(frozen=True)
 class Stretches:
-    """Where each stretch of a batch lies, S stretches of up to T' steps, in order of rows and time.
+    """The positions of the S stretches of a batch, up to T' steps each, in order of rows and time.
 
     Attributes:
-        source: ``(T', S)``, which of the T·B steps stands at each step of a stretch; 0 past its
-            end.
-        place: ``(T, B)``, which of the T'·S steps each step went to; 0 past a row's length.
+        source: ``(T', S)``, index among the T·B steps of each step of a stretch; 0 past its end.
+        place: ``(T, B)``, index among the T'·S steps of each step; 0 past a row's length.
         valid: ``(T, B)`` bool, steps within a row's length.
         lengths: Steps of each stretch, ``(S,)``.
-        row: The row each stretch is of, ``(S,)``.
+        row: The row of each stretch, ``(S,)``.
         first, last: The first and the last stretch of each row, ``(B,)``.
-        marked: ``(S,)`` bool, whether a mark stands at its start; only a row's first may lack one.
+        marked: ``(S,)`` bool, whether it starts at a mark; only a row's first may not.
     """
 
     source: Tensor
@@ -44,7 +44,7 @@ def find_stretches(reset: Tensor, lengths: Tensor | None) -> Stretches:
     """Cut rows before each mark.
 
     Args:
-        reset: Marks of sequence starts, ``(T, B)`` bool.
+        reset: Sequence starts, ``(T, B)`` bool.
         lengths: Valid steps of each row, ``(B,)``, or None for all.
     """
     steps, batch = reset.shape
@@ -70,11 +70,11 @@ def find_stretches(reset: Tensor, lengths: Tensor | None) -> Stretches:
 
 @dataclass(frozen=True)
 class Restarting:
-    """An engine that starts each sequence of a row from states that were learnt.
+    """An engine that starts each sequence of a row from learnt states.
 
     Attributes:
         choice: The engine.
-        at: Where the sequences lie.
+        at: The positions of the sequences.
         fresh: The states a sequence starts from, ``(H,)`` each.
     """
 
@@ -105,7 +105,7 @@ class Restarting:
         before = {}
         for name, given in state.items():
             rows = self.fresh[name].to(given.dtype).expand(len(at.row), -1)
-            if not reverse:  # a mark on a row's first step clears what the row came with
+            if not reverse:  # a mark on a row's first step discards the row's initial state
                 given = torch.where(at.marked[at.first].unsqueeze(1), rows[at.first], given)
             before[name] = rows.index_copy(0, carried, given)
         result = self.choice.run(

@@ -1,8 +1,8 @@
-"""Ridge: a linear readout in closed form, from sums over any number of rows.
+"""Ridge regression: a linear readout in closed form, from sums over any number of rows.
 
 W and b minimise Σ ‖y - b - W x‖² + ridge ‖W‖² (Hoerl, Kennard 1970). Rows are added in pieces and
-not kept: what stays are sums of products, in float64, so that pieces in any order give the same
-readout but for rounding.
+not stored: only sums of products are kept, in float64, so pieces in any order give the same
+readout up to rounding.
 """
 
 from collections.abc import Sequence
@@ -15,22 +15,22 @@ from torch import Tensor
 
 from engram.errors import ConfigError, DataError
 
-# What is chosen from where no ridge is given.
+# Candidates for ridge="auto".
 RIDGES = tuple(10.0**power for power in range(-12, 3))
 
 
 class Moments:
     """Sums over rows of features ``(R, F)`` and targets ``(R, O)``.
 
-    They are taken around the mean of the first rows: around zero, the small differences of states
-    that lie far from it would be lost in rounding.
+    They are centred on the mean of the first rows: around zero, small differences between states
+    far from zero would be lost to rounding.
 
     Args:
-        features: F.
-        outputs: O.
+        features: F, number of features.
+        outputs: O, number of outputs.
 
     Attributes:
-        count: Rows so far.
+        count: Number of rows so far.
     """
 
     def __init__(self, features: int, outputs: int) -> None:
@@ -45,7 +45,7 @@ class Moments:
         """Add rows.
 
         Raises:
-            DataError: Where one is NaN or infinite.
+            DataError: If one is NaN or infinite.
         """
         rows = torch.cat([features.to(torch.float64), targets.to(torch.float64)], dim=1)
         if not rows.shape[0]:
@@ -55,17 +55,17 @@ class Moments:
         rows = rows - self._centre
         sums = rows.sum(dim=0)
         if not bool(torch.isfinite(sums).all()):
-            raise DataError("a state or a target is NaN or infinite; look for such numbers in X, y")
+            raise DataError("a state or a target is NaN or infinite; look for such values in X, y")
         self.count += rows.shape[0]
         self._sums += sums
         self._products.addmm_(rows.t(), rows)
 
     def means(self) -> np.ndarray:
-        """Of features and targets, ``(F + O,)``."""
+        """The means of features and targets, ``(F + O,)``."""
         return (self._centre + self._sums / self.count).numpy()
 
     def around(self, place: np.ndarray) -> np.ndarray:
-        """Sums of products of the differences from a place, ``(F + O, F + O)``."""
+        """Sums of products of the differences from a point, ``(F + O, F + O)``."""
         shift = torch.from_numpy(place) - self._centre
         mixed = torch.outer(self._sums, shift)
         moved = self._products - mixed - mixed.t() + self.count * torch.outer(shift, shift)
@@ -73,18 +73,18 @@ class Moments:
 
 
 def solve(pieces: Sequence[Moments], ridge: float) -> tuple[Tensor, Tensor]:
-    """The readout of all rows in some sums.
+    """Solve for the readout of all rows.
 
     Args:
-        pieces: Of one kind of features and targets.
-        ridge: From 0.
+        pieces: Sums over rows with the same features and targets.
+        ridge: Penalty, from 0.
 
     Returns:
         Weights ``(O, F)`` and bias ``(O,)``, float64.
 
     Raises:
-        DataError: Where there are no rows.
-        ConfigError: Where there is no single solution.
+        DataError: If there are no rows.
+        ConfigError: If there is no unique solution.
     """
     means, products = _together(pieces)
     size = pieces[0].features
@@ -102,12 +102,12 @@ def solve(pieces: Sequence[Moments], ridge: float) -> tuple[Tensor, Tensor]:
 
 
 def choose_ridge(learnt: Moments, held_out: Moments, ridges: Sequence[float] = RIDGES) -> float:
-    """The ridge whose readout of some rows errs least on others; outputs weigh alike.
+    """The ridge whose readout has the lowest validation error; outputs count equally.
 
-    One eigendecomposition serves all ridges.
+    One eigendecomposition serves all candidates.
 
     Raises:
-        DataError: Where there are no rows on one side.
+        DataError: If there are no rows to fit or to validate on.
     """
     means, products = _together([learnt])
     _together([held_out])
@@ -130,7 +130,7 @@ def choose_ridge(learnt: Moments, held_out: Moments, ridges: Sequence[float] = R
 
 
 def _together(pieces: Sequence[Moments]) -> tuple[np.ndarray, np.ndarray]:
-    """Means, and sums of products around them, of the rows of all pieces."""
+    """Means of the rows of all pieces, and sums of products around them."""
     count = sum(piece.count for piece in pieces)
     if not all(piece.count for piece in pieces):
         raise DataError(
@@ -151,7 +151,7 @@ def _singular(pieces: Sequence[Moments], ridge: float, products: np.ndarray) -> 
     size, rows = pieces[0].features, sum(piece.count for piece in pieces)
     enough = np.finfo(np.float64).eps * float(np.trace(products[:size, :size]))
     return ConfigError(
-        f"the readout has no single solution with ridge={ridge:g}: its {size} features depend on "
+        f"the readout has no unique solution with ridge={ridge:g}: its {size} features depend on "
         f"each other over {rows:,} rows; set ridge to {max(enough, 1e-12):.0e} or more, or to "
         "'auto', or give more rows than features"
     )

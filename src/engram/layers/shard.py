@@ -1,7 +1,7 @@
-"""A shard: the rows of a batch that this process runs, where several share it.
+"""A shard: the rows of a batch that this process runs, if several processes share it.
 
-What is drawn for rows, such as dropout masks, is drawn for those of the whole batch, and the own
-ones are taken: whatever the number of processes, each row has the same masks.
+Random values per row, such as dropout masks, are drawn for the whole batch and then sliced, so
+each row has the same masks whatever the number of processes.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,8 +17,8 @@ class Shard:
     """Some rows of a batch.
 
     Attributes:
-        start, stop: Which rows.
-        total: Rows of the whole batch.
+        start, stop: The range of rows.
+        total: Number of rows of the whole batch.
     """
 
     start: int
@@ -27,7 +27,7 @@ class Shard:
 
     @property
     def rows(self) -> slice:
-        """Which rows, as an index."""
+        """The rows as an index."""
         return slice(self.start, self.stop)
 
 
@@ -47,11 +47,11 @@ def running(shard: Shard | None) -> Iterator[None]:
 def drawn_by_row(
     shape: tuple[int, ...], axis: int, draw: Callable[[tuple[int, ...]], Tensor]
 ) -> Tensor:
-    """Draw something for each row of a batch.
+    """Draw random values for each row of a batch.
 
     Args:
-        shape: Of what is drawn, for the rows that run here.
-        axis: Of the rows.
+        shape: Shape for the rows that run here.
+        axis: Axis of the rows.
         draw: Draws a tensor of the given shape, from torch's global generator.
     """
     shard = _current.get()

@@ -1,6 +1,6 @@
-"""Spectrum: the spectral radius of a recurrent matrix, and a matrix scaled to one.
+"""Spectrum: the spectral radius of a recurrent matrix, and scaling to one.
 
-scipy is loaded on first use: every layer imports this, and few need it.
+scipy is loaded on first use, because every layer imports this module and few need it.
 """
 
 from typing import TYPE_CHECKING
@@ -12,17 +12,17 @@ from engram.errors import ConfigError
 if TYPE_CHECKING:
     import scipy.sparse
 
-# Units up to which all eigenvalues are computed: it takes a tenth of a second.
+# Number of units up to which all eigenvalues are computed, which takes a tenth of a second.
 _UNITS_FOR_ALL = 500
-# Eigenvalues that are sought of a larger matrix. The largest ones of a random matrix lie close
-# together, and a search for one alone often ends at the second or third.
+# Number of eigenvalues computed for a larger matrix. The largest ones of a random matrix are close
+# together, and a search for only one often ends at the second or third.
 _SOUGHT = 6
-# Below this, an eigenvalue is what rounding makes of zero.
+# An eigenvalue below this is zero up to rounding.
 _SMALLEST = 1e-12
 
 
 def spectral_radius(weights: "np.ndarray | scipy.sparse.csr_array") -> float:
-    """The largest absolute value among the eigenvalues of a square matrix."""
+    """The largest absolute eigenvalue of a square matrix."""
     import scipy.linalg
     import scipy.sparse
     from scipy.sparse.linalg import ArpackError, eigs
@@ -32,7 +32,7 @@ def spectral_radius(weights: "np.ndarray | scipy.sparse.csr_array") -> float:
         return 0.0
     units = matrix.shape[0]
     if units > _UNITS_FOR_ALL:
-        start = np.ones(units, dtype=matrix.dtype)  # the same result at every call
+        start = np.ones(units, dtype=matrix.dtype)  # deterministic
         try:
             found = eigs(matrix, k=_SOUGHT, which="LM", v0=start, return_eigenvectors=False)
             return float(np.abs(found).max())
@@ -42,10 +42,10 @@ def spectral_radius(weights: "np.ndarray | scipy.sparse.csr_array") -> float:
 
 
 def scaled_to(weights: np.ndarray, radius: float) -> np.ndarray:
-    """A matrix scaled so that its spectral radius is ``radius``.
+    """Scale a matrix to the spectral radius ``radius``.
 
     Raises:
-        ConfigError: Where that cannot be reached, because every eigenvalue is zero.
+        ConfigError: If it cannot be reached because every eigenvalue is zero.
     """
     if radius == 0.0:
         return np.zeros_like(weights)
@@ -61,7 +61,7 @@ def scaled_to(weights: np.ndarray, radius: float) -> np.ndarray:
 
 
 def _has_cycle(matrix: "scipy.sparse.csr_array") -> bool:
-    """Whether some unit reaches itself: a matrix without cycles has no eigenvalue but 0."""
+    """Whether some unit reaches itself: all eigenvalues of a matrix without cycles are 0."""
     from scipy.sparse.csgraph import connected_components
 
     components, _ = connected_components(matrix, directed=True, connection="strong")

@@ -1,10 +1,9 @@
-"""Stepping: one step of a stream, where the calls around a kernel cost more than the kernel.
+"""Stepping: one step of a stream, for which the call overhead exceeds the cost of the kernel.
 
-Tensors are checked one by one where a stream begins. After that, one call of torch's says whether
-those of a step are alike to the ones checked: in type, dtype, device, shape, strides and all that
-torch looks at to choose what an operation does, such as autocast and transforms. Their addresses
-are asked for at each step, so that nothing is out of date. Whatever does not pass takes the
-ordinary way, which says what is wrong, or does it.
+Tensors are checked one by one at the start of a stream. After that, a single torch call checks
+whether those of a step match the checked ones in type, dtype, device, shape, strides and all that
+torch dispatches on, such as autocast and transforms. Addresses are read at each step, so they are
+never stale. Whatever does not match takes the ordinary path, which reports the error or handles it.
 """
 
 from collections.abc import Sequence
@@ -28,17 +27,17 @@ from engram.layers.masks import Masking
 if TYPE_CHECKING:
     from engram.engine.cpu.runtime.stream import Stream
 
-# Rows from which on it pays to pack the weights, as the ordinary way does.
+# Number of rows from which packing the weights, as in the ordinary path, pays off.
 _MANY_ROWS = 8
 
-# Kinds of steps that a layer is prepared for: two batches, with torch.no_grad or inference_mode.
+# Variants of steps cached per layer: two batch sizes, with torch.no_grad or inference_mode.
 _KEPT = 4
 
 _address = Tensor.data_ptr  # looked up once
 
 
 class Layer(Protocol):
-    """What a step reads of a recurrent layer; see `Recurrent`."""
+    """The parts of a recurrent layer that a step reads; see `Recurrent`."""
 
     cell: Cell
     masking: Masking
@@ -60,16 +59,16 @@ class Layer(Protocol):
     _parameters: dict[str, Parameter | None]
 
 
-# shape, strides and dtype of a tensor that is to be made
+# shape, strides and dtype of a tensor to create
 _Form = tuple[tuple[int, ...], tuple[int, ...], torch.dtype]
 
 
 @cache
 def can_step_quickly(cell: Cell) -> bool:
-    """Whether a cell has kernels that read weights as they are.
+    """Whether a cell has kernels that read unpacked weights.
 
-    Not if it looks at whole rows, nor if some of its recurrent weights count as zero whatever they
-    hold; nor where this torch lacks what steps are made with.
+    It has none if it reduces over whole rows, if some of its recurrent weights are treated as zero
+    whatever their values, or if this torch lacks the internals that steps use.
     """
     if internals.tensor_guards is None or internals.empty_strided is None:
         return False
@@ -79,15 +78,15 @@ def can_step_quickly(cell: Cell) -> bool:
 
 
 def quick_step(layer: Layer, input: Tensor, state: State | None) -> tuple[Tensor, State] | None:
-    """Run one step without gradients; None where the ordinary way is needed.
+    """Run one step without gradients; None if the ordinary path is needed.
 
     Args:
-        layer: In one direction.
+        layer: A layer with one direction.
         input: ``(B, I)`` or ``(I,)``.
         state: ``(L, B, H)`` each, or ``(L, H)``, as a layer takes them; None means zero.
 
     Returns:
-        Output ``(B, H)`` or ``(H,)``, and the states after the step, shaped like those before.
+        Output ``(B, H)`` or ``(H,)``, and the new states, shaped like the previous ones.
     """
     if (
         torch.is_grad_enabled()
@@ -117,7 +116,7 @@ def quick_step(layer: Layer, input: Tensor, state: State | None) -> tuple[Tensor
 
 
 def _draws(layer: Layer) -> bool:
-    """Whether something is drawn at each step while the layer is training."""
+    """Whether the layer draws random values at each step while training."""
     return bool(
         layer.dropout
         or layer.weight_drop
@@ -133,7 +132,7 @@ def _step_stack(
     tensors: Sequence[Tensor],
     after: Sequence[Tensor],
 ) -> Tensor:
-    """Run the layers of a stack one after another; gives the output of the last."""
+    """Run the layers of a stack one after another, and return the output of the last."""
     below, addresses = tensors[0], [*map(_address, tensors)]
     weights, before = addresses[1 : -prepared.states], addresses[-prepared.states :]
     behind = [*map(_address, after)]
@@ -156,7 +155,7 @@ def _step_stack(
 def _checked(
     layer: Layer, input: Tensor, states: Sequence[Tensor] | None
 ) -> tuple[Tensor, ...] | None:
-    """Input, weights and states of a step; None where one needs the ordinary way."""
+    """Input, weights and states of a step; None if one needs the ordinary path."""
     if type(input) is not Tensor or not layer.steps_quickly:
         return None
     dtype, shape = input.dtype, input.shape
@@ -196,17 +195,17 @@ def _checked(
 
 
 class _Prepared:
-    """What the steps of a layer have in common, for tensors that are alike.
+    """Data shared by the steps of a layer with matching tensors.
 
     Args:
-        layer: Whose steps.
-        tensors: Of one of them, checked: input, weights of all layers, states.
+        layer: The layer.
+        tensors: Checked tensors of one step: input, weights of all layers, states.
 
     Attributes:
-        states: How many the cell has.
-        forms: Of output and states.
+        states: Number of states of the cell.
+        forms: Shape, strides and dtype of output and states.
         kernels: One stream for each layer.
-        bytes: Of one layer's part of a state.
+        bytes: Size of one layer's part of a state.
     """
 
     def __init__(self, layer: Layer, tensors: Sequence[Tensor]) -> None:
@@ -225,7 +224,7 @@ class _Prepared:
         ]
         self._weights = itemgetter(*(name for own in layer.weight_names for name in own))
         self._count = len(tensors)
-        # neither sizes nor strides may differ
+        # sizes and strides must match
         self._alike = internals.tensor_guards(
             *tensors, dynamic_dims_sizes=None, dynamic_dims_strides=None
         ).check
@@ -233,14 +232,14 @@ class _Prepared:
     def tensors(
         self, layer: Layer, input: Tensor, states: Sequence[Tensor] | None
     ) -> tuple[Tensor, ...] | None:
-        """Input, weights and states of a step; None where they are not like those checked."""
+        """Input, weights and states of a step; None if they do not match those checked."""
         if states is None:
             if layer.learn_initial_state:
                 return None
             states = self._zeros
         try:
             found = (input, *self._weights(layer._parameters), *states)
-        except KeyError:  # it is computed from others now
+        except KeyError:  # it is now computed from other tensors
             return None
         return found if len(found) == self._count and self._alike(*found) else None
 
@@ -249,5 +248,5 @@ def _form(tensor: Tensor) -> _Form:
     return tuple(tensor.shape), tensor.stride(), tensor.dtype
 
 
-# beside the layers and not in them, so that they can be copied and pickled
+# stored outside the layers, so that they can be copied and pickled
 _prepared: WeakKeyDictionary[Layer, tuple["_Prepared", ...]] = WeakKeyDictionary()

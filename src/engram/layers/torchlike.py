@@ -1,6 +1,6 @@
 """LSTM, GRU and RNN: torch.nn's names, signatures, results and ``state_dict`` keys.
 
-Each is `Recurrent` with its cell filled in, and takes what `Recurrent` takes besides:
+Each is `Recurrent` with its cell filled in, and also accepts what `Recurrent` accepts:
 ``lengths=`` and ``reset=`` in a call, ``step()``, ``record()``, ``init=``, ``forget_bias=``, ….
 """
 
@@ -17,11 +17,11 @@ class LSTM(Recurrent):
     Args:
         input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional: As in
             `Recurrent` and in torch.
-        proj_size: Only 0; projections are not offered.
-        options: The keyword arguments of `Recurrent`.
+        proj_size: Must be 0; projections are not supported.
+        options: Further keyword arguments of `Recurrent`.
 
     Raises:
-        ConfigError: For ``proj_size`` other than 0, and as `Recurrent` does.
+        ConfigError: For a ``proj_size`` other than 0, and as in `Recurrent`.
 
     Example:
         >>> import engram, torch
@@ -46,8 +46,8 @@ class LSTM(Recurrent):
     ) -> None:
         if proj_size != 0:
             raise ConfigError(
-                f"proj_size is {proj_size}; projections are not offered: leave it at 0, and put a "
-                "torch.nn.Linear behind the layer"
+                f"proj_size is {proj_size}; projections are not supported: leave it at 0, and add "
+                "a torch.nn.Linear after the layer"
             )
         super().__init__(
             cells.LSTM(),

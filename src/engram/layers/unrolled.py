@@ -1,4 +1,4 @@
-"""Unrolled: every step of recurrent layers in the graph, so that gradients of each can be taken."""
+"""Unrolled: recurrent layers with every step in the graph, for gradients at each step."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,22 +6,23 @@ from functools import partial
 
 from torch import nn
 
-from engram.layers.recurrent import Pass, Recurrent
+from engram.layers.recurrent import Recurrent
+from engram.layers.stack import Pass
 
 
 @contextmanager
 def unrolled(model: nn.Module) -> Iterator[dict[str, list[Pass]]]:
-    """Run all recurrent layers of a model on the reference engine, and keep every state.
+    """Run all recurrent layers of a model on the reference engine and keep every state.
 
-    Dropout, hooks and everything around the layers stay as they are.
+    Dropout, hooks and everything around the layers are unchanged.
 
     Args:
-        model: Any module that holds layers of ours, or is one.
+        model: Any module that contains Engram layers, or is one.
 
     Yields:
-        Passes of each layer in the order of its calls, by the layer's name in the model; they come
+        The passes of each layer in the order of its calls, by the layer's name in the model; filled
         while the block runs. ``results[…].steps`` of a pass are the states after each step, in
-        running order, as tensors of the graph.
+        execution order, as tensors in the graph.
 
     Example:
         >>> import torch, engram

@@ -1,4 +1,4 @@
-"""Anatomy: what each region of a model holds, computes, learns, and has changed."""
+"""Anatomy: what each region of a model contains, computes and learns, and how it has changed."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -25,24 +25,24 @@ def anatomy(
     optimizer: Optimizer | None = None,
     facts: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Anatomy:
-    """Say which parts of a model do what, by the analogy of the regions of a brain.
+    """Summarise a model by regions, named by analogy with those of a brain.
 
-    Works on any torch module. Which module lies in which region is said by `module_regions`; a
-    class of yours says otherwise with ``anatomy = {"encoder": "occipital"}``.
+    Works on any torch module. `module_regions` assigns modules to regions; your own class can
+    override it with ``anatomy = {"encoder": "occipital"}``.
 
     Args:
-        model: The model; it is left as it was.
-        example: An input to call the model with, a tuple of arguments, a dict of named ones, or a
-            function that calls the model, which counts multiply-adds. Without it they are counted
-            from sizes, for one time step.
-        loss: Makes a loss of the model's output on the example; its gradient is measured with
-            dropout off. Without it, the gradients that the weights hold are taken, if they do.
+        model: The model; it is not changed.
+        example: An input for the model, a tuple of arguments, a dict of named ones, or a function
+            that calls the model; multiply-adds are counted while it runs. Without it they are
+            derived from sizes, for one time step.
+        loss: Computes a loss from the model's output on the example; its gradient is measured with
+            dropout off. Without it, the weights' existing gradients are used, if any.
         initial: Weights at initialisation, as a ``state_dict``.
-        optimizer: Whose learning rates are shown.
-        facts: Further facts by region, such as what steers the training.
+        optimizer: The optimizer whose learning rates are shown.
+        facts: Additional facts by region, such as training settings.
 
     Raises:
-        ConfigError: For a loss without an example, for initial weights of another model, and as
+        ConfigError: For a loss without an example, for initial weights of another model, and as in
             `module_regions`.
 
     Example:
@@ -116,7 +116,7 @@ def _gradients(
     example: Any,
     loss: Callable[[Any], Tensor] | None,
 ) -> list[Tensor | None]:
-    """A gradient for each parameter, frozen ones excepted."""
+    """The gradient of each parameter that is not frozen."""
     if loss is None:
         return [place.parameter.grad for place in found]
     learning = [place.parameter for place in found if place.parameter.requires_grad]
@@ -152,7 +152,7 @@ def _squared(tensor: Tensor | None) -> float:
 
 
 def _sums(parts: Iterable[tuple[str | None, float]]) -> dict[str, float]:
-    """Values added up by region; what no region has is learnt weights at work, so temporal."""
+    """Sum values by region; anything without a region counts as temporal."""
     sums: dict[str, float] = {}
     for region, value in parts:
         sums[region or "temporal"] = sums.get(region or "temporal", 0.0) + value

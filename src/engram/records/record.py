@@ -46,11 +46,12 @@ class Record:
         fields = dict(value)
         name, version = fields.pop("record", cls.name), fields.pop("version", 0)
         if name != cls.name:
-            raise RunError(f"{source} is a record '{name}', and '{cls.name}' was expected")
+            raise RunError(f"{source} is a record '{name}', but '{cls.name}' was expected")
         digest = fields.pop("digest", None)
         if type(version) is not int or version > cls.version:
             raise RunError(
-                f"{source} is of version {version!r}, and this Engram reads up to {cls.version}; "
+                f"{source} has version {version!r}, but this version of Engram reads up to "
+                f"{cls.version}; "
                 "update Engram, or remove the record and measure again"
             )
         if digest not in (None, _digest(fields)):

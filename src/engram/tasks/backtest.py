@@ -168,7 +168,7 @@ def repeated(panel: Panel, seen: np.ndarray, horizon: int, season: int) -> np.nd
 
 
 def usual_errors(panel: Panel, seen: np.ndarray, season: int) -> np.ndarray:
-    """How far values are from those a season before, in the mean, up to the first origin, ``(n,)``.
+    """How far values are from those a season before, on average, up to the first origin, ``(n,)``.
 
     The measure that Hyndman and Koehler 2006 ("Another look at measures of forecast accuracy")
     scale errors by. A series shorter than a season is compared with the value before.
@@ -185,7 +185,7 @@ def usual_errors(panel: Panel, seen: np.ndarray, season: int) -> np.ndarray:
 def judge(trained: Trained, backtest: Backtest) -> Report:
     """Measure forecasts from all origins.
 
-    MASE is the mean absolute error by `usual_errors`, in the mean over series; those that never
+    MASE is the mean absolute error by `usual_errors`, on average over series; those that never
     changed before the first origin have none.
     """
     outlook: Outlook = trained.preprocess
@@ -243,7 +243,8 @@ def _tables(
             [panel.keys[index], *(_mean(error[index]) for error in scaled.values())]
             for index in worst
         ]
-        title = "by series" if len(panel) <= _LISTED else f"the {_LISTED} series that did worst"
+        whole = len(panel) <= _LISTED
+        title = "by series" if whole else f"the {_LISTED} series with the largest errors"
         tables[title] = ReportTable(["series", *names], series)
     return tables
 

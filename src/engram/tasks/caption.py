@@ -131,11 +131,11 @@ def caption(
 class CaptionAsking(AskingSettings):
     """What captions are written for, and how."""
 
-    data: list[str] = Field([], description="files of images, or folders of them")
+    data: list[str] = Field([], description="image files, or folders of images")
     given: list[str] = Field(
         [],
-        description="classes, or numbers with commas between, in place of files; what begins "
-        "with a minus as --given=-1,2",
+        description="classes, or numbers separated by commas, instead of files; if the first is "
+        "negative write --given=-1,2",
         json_schema_extra={"metavar": "GIVEN"},
     )
 
@@ -145,13 +145,13 @@ def _predict(trained: Trained, asking: CaptionAsking) -> Iterator[dict[str, Any]
     if meaning.about != "images":
         if asking.data or not asking.given:
             raise ConfigError(
-                f"the model writes about {meaning.about}, not about files; give them with --given"
+                f"the model describes {meaning.about}, not files; give them with --given"
             )
         if meaning.about == "classes":
             return caption(trained, asking.given, list(asking.given), asking)
         return caption(trained, asking.given, _numbers(asking.given), asking)
     if asking.given or not asking.data:
-        raise ConfigError("the model writes about images; give files or folders with --data")
+        raise ConfigError("the model describes images; give files or folders with --data")
     files: list[Path] = []
     for path in map(Path, asking.data):
         files += _images_in(path) if path.is_dir() else [path]
@@ -166,7 +166,7 @@ def _images_in(folder: Path) -> list[Path]:
 
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not found:
-        raise DataError(f"{folder} holds no images; name one that does, or files")
+        raise DataError(f"{folder} contains no images; give a folder that does, or files")
     return found
 
 
@@ -175,8 +175,8 @@ def _numbers(given: Sequence[str]) -> np.ndarray:
         return np.array([[float(x) for x in text.split(",")] for text in given], np.float32)
     except ValueError:
         raise ConfigError(
-            f"numbers are given as {' '.join(given)!r}; write as many for each, with commas "
-            "between, such as 1.5,2"
+            f"numbers are given as {' '.join(given)!r}; give the same number for each, separated "
+            "by commas, such as 1.5,2"
         ) from None
 
 

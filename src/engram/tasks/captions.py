@@ -67,7 +67,7 @@ class Meaning:
                 if name not in place:
                     shown = ", ".join(self.classes[:8])
                     raise DataError(
-                        f"class '{name}' was not in the training part; it had {shown}"
+                        f"class '{name}' did not occur in the training set, which has {shown}"
                         + (", …" if len(self.classes) > 8 else "")
                     )
             return np.array([place[name] for name in given], dtype=np.int64)
@@ -75,8 +75,8 @@ class Meaning:
         expected = self.shape or (len(self.scaling.mean),) if self.scaling else self.shape
         if made.shape[1:] != expected:
             raise DataError(
-                f"what is given has shape {made.shape}; the model was trained on N examples of "
-                f"shape {expected}"
+                f"the input has shape {made.shape}; it must be (N, …) with examples of shape "
+                f"{expected}, as in training"
             )
         return made if self.scaling is None else self.scaling.apply(made)
 
@@ -109,7 +109,8 @@ class Meaning:
             names = [str(name) for name in classes] if about == "classes" else None
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"what captions are about is damaged ({error}); restore preprocess.json"
+                f"the stored description of caption inputs is damaged ({error}); restore "
+                "preprocess.json"
             ) from None
         size = (channels, height, width) if about == "images" else None
         return cls(tokenizer, longest, about, size, names, scaling)
@@ -150,7 +151,7 @@ def make_data(
     """
     train = parts[0]
     if train is None or not len(train):
-        raise DataError("there is nothing to train on; give at least two captions")
+        raise DataError("the training data contains no captions; give at least two")
     texts = [text for each in train.texts for text in each]
     tokenizer = fit_tokenizer(settings.tokens, texts, settings.vocabulary)
     longest = int(encoded(tokenizer, texts).lengths.max())
@@ -198,8 +199,8 @@ def read(settings: CaptionSettings) -> Data:
     warnings = []
     if whole.skipped:
         warnings.append(
-            f"{len(whole.skipped):,} images could not be read and were left out, the first of "
-            f"them {whole.skipped[0]}"
+            f"{len(whole.skipped):,} images could not be read and were left out, the first "
+            f"is {whole.skipped[0]}"
         )
     columns = [f"{' and '.join(whole.columns[:-1])} in, {whole.columns[-1]} out"]
     return make_data(settings, split(settings, whole), columns, warnings)

@@ -1,4 +1,4 @@
-"""Classification: one label for each text or series."""
+"""Classification: predict a label for each text or series."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -102,15 +102,14 @@ def make_data(
     """
     train, valid, test = parts
     if train is None or not len(train):
-        raise DataError("there is nothing to train on; give at least two examples")
+        raise DataError("the training data contains no examples; give at least two")
     if not isinstance(train.targets, list):
-        raise DataError("the examples have no labels; name their column with --target")
+        raise DataError("the examples have no labels; name the label column with --target")
     counts = Counter(train.targets)
     if len(counts) < 2:
         only = next(iter(counts))
         raise DataError(
-            f"all {len(train):,} examples have the label '{only}', which is one class; give at "
-            "least two"
+            f"all {len(train):,} examples have the label '{only}'; give at least two classes"
         )
     labels = Labels(
         learn_encoding(train, settings, known_encoding(settings)), sorted(counts), dict(roles)
@@ -163,13 +162,13 @@ def _check_known(part: Examples | None, classes: Sequence[str], purpose: str) ->
     if part is None:
         return
     if not isinstance(part.targets, list):
-        raise DataError(f"the examples to {purpose} have no labels; name a file that has them")
+        raise DataError(f"the examples to {purpose} have no labels; give a file that has them")
     known = set(classes)
     for index, label in enumerate(part.targets):
         if label not in known:
             raise DataError(
-                f"{part.name(index)}: the label '{label}' is among those to {purpose} alone; "
-                "training needs at least one example of it"
+                f"{part.name(index)}: the label '{label}' occurs only in the examples to "
+                f"{purpose}; training needs at least one example of it"
             )
 
 

@@ -125,7 +125,7 @@ def joined_data(
     made = [None if part is None else learnt.part(part) for part in parts]
     digest = ".".join(part.digest() for part in parts if part is not None)
     lengths = made[0].sequences.lengths  # type: ignore[union-attr]
-    steps = f"{lengths.min():,} to {lengths.max():,} steps, {lengths.mean():,.0f} in the mean"
+    steps = f"{lengths.min():,} to {lengths.max():,} steps, {lengths.mean():,.0f} on average"
     encoding, texts = learnt.encoding, parts[0].inputs  # type: ignore[union-attr]
     if isinstance(encoding, TextEncoding) and not isinstance(texts, Sequences):
         warnings = [*warnings, *cautions(encoding.tokenizer, texts)]
@@ -163,7 +163,7 @@ def _noise(settings: Any, encoding: Encoding, part: Part) -> TokenNoise | None:
         return TokenNoise.make(changes, encoding.tokenizer, part.sequences.values, settings.seed)
     if changes != TokenAugmentation():
         raise ConfigError(
-            "drop_tokens and replace_tokens change texts, and the model reads columns of numbers; "
+            "drop_tokens and replace_tokens apply to texts, but the model reads numeric columns; "
             "leave them out"
         )
     return None

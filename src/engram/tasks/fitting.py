@@ -85,8 +85,8 @@ def prepare(
     settings.require_consistent()
     if settings.patience is not None and data.valid is None:
         raise ConfigError(
-            f"patience={settings.patience} waits for a validation part, and there is none; give a "
-            "share with --valid, or leave out --patience"
+            f"patience={settings.patience} needs a validation set, but there is none; give a "
+            "fraction with --valid, or leave out --patience"
         )
     source = task.source(settings, data)
     model, about = begin(task, settings, data, start)
@@ -196,8 +196,8 @@ def _require_same(run: RunFolder, checkpoint: Checkpoint, settings: Any, data: D
     """
     if checkpoint.facts.get("data") != data.digest:
         raise RunError(
-            f"the data of {run.path} have changed since it was started; restore them, or train a "
-            "new run"
+            f"the data of {run.path} have changed since the run was started; restore them, or "
+            "train a new run"
         )
     before = checkpoint.facts.get("settings")
     if not isinstance(before, dict):  # of a version that did not keep them
@@ -210,8 +210,8 @@ def _require_same(run: RunFolder, checkpoint: Checkpoint, settings: Any, data: D
     ]
     if changed:
         raise RunError(
-            f"{run.config} was edited since the training began: {'; '.join(changed[:4])}; put it "
-            "back, or train a new run"
+            f"{run.config} was edited after training started: {'; '.join(changed[:4])}; undo the "
+            "change, or train a new run"
         )
 
 
@@ -354,9 +354,11 @@ def load(task: Task, folder: Path) -> Trained:
     """
     config, plain = load_description(folder)
     if config.get("task") != task.name:
-        raise RunError(f"{folder} holds a model of task {config.get('task')!r}, not '{task.name}'")
+        raise RunError(
+            f"{folder} contains a model of task {config.get('task')!r}, not '{task.name}'"
+        )
     if not isinstance(config.get("settings"), dict):
-        raise RunError(f"{folder} is damaged: its config.json holds no settings; restore it")
+        raise RunError(f"{folder} is damaged: its config.json contains no settings; restore it")
     settings: Settings = task.settings.checked(config["settings"], str(folder))
     try:
         preprocess = task.preprocess_from(plain)

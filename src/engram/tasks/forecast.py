@@ -1,4 +1,4 @@
-"""Forecasting: the next steps of series, with prediction intervals."""
+"""Forecasting: forecast the next steps of series, with prediction intervals."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ _ALIKE = 0.9999  # correlation with the target from which a column is taken for 
 class Windows:
     """Batches of windows at random places of series; see `training.source.Source`.
 
-    An epoch covers all steps once in the mean, and has `_LEAST_BATCHES` batches or more. What a
+    An epoch covers all steps once on average, and has `_LEAST_BATCHES` batches or more. What a
     batch holds follows from seed, epoch and its number.
     """
 
@@ -137,7 +137,7 @@ def make_data(
                 "--stride"
             )
         left_out = len(panel) - len(long)
-        notes.append(f"{left_out:,} series are too short and left out of training: {said}")
+        notes.append(f"{left_out:,} series are too short and are left out of training: {said}")
         panel = panel.take(long)
     train = panel.before(test + valid)
     own = OutlookSettings(
@@ -261,15 +261,17 @@ def evaluate(trained: Trained, part: Backtest) -> Report:
 class AskingSettings(PanelSettings):
     """What is predicted."""
 
-    steps: int | None = Field(None, ge=1, description="steps ahead; default the whole horizon")
+    steps: int | None = Field(
+        None, ge=1, description="number of steps ahead; default the whole horizon"
+    )
 
 
 class JudgingSettings(PanelSettings):
     """What is measured."""
 
-    origins: int = Field(5, ge=1, description="origins to forecast from, each further on")
+    origins: int = Field(5, ge=1, description="number of forecast origins")
     stride: int | None = Field(
-        None, ge=1, description="steps from an origin to the next; default half the horizon"
+        None, ge=1, description="steps from one origin to the next; default half the horizon"
     )
 
 
@@ -289,7 +291,7 @@ def predict(trained: Trained, panel: Panel, steps: int | None = None) -> Iterato
     horizon = outlook.settings.horizon
     if steps is not None and steps > horizon:
         raise DataError(
-            f"{steps} steps are asked for, and the model looks {horizon} ahead; train one with "
+            f"{steps} steps were requested, but the model forecasts {horizon}; train one with "
             f"--horizon {steps}"
         )
     _require_values(panel, outlook.settings.missing)
@@ -318,8 +320,8 @@ def _panel(trained: Trained, given: PanelSettings) -> Panel:
     panel = read_panels(with_roles(given, outlook.roles)).panel
     if panel.frequency.name != outlook.frequency.name:
         raise DataError(
-            f"the series have steps of {panel.frequency.name}, and the model was trained on steps "
-            f"of {outlook.frequency.name}; give series of the same"
+            f"the series have steps of {panel.frequency.name}, but the model was trained on steps "
+            f"of {outlook.frequency.name}; give series with the same steps"
         )
     return panel
 
@@ -341,7 +343,7 @@ def backtest_of(
         short = int(least.argmin())
         raise DataError(
             f"series '{panel.keys[short]}' has {panel.lengths[short]:,} steps, too few for "
-            f"{part.origins} origins every {part.stride} steps and a horizon of {horizon}; take "
+            f"{part.origins} origins every {part.stride} steps and a horizon of {horizon}; use "
             "fewer origins, or a shorter stride"
         )
     return part
@@ -358,8 +360,8 @@ def _require_values(panel: Panel, missing: str) -> None:
             when = panel.frequency.written(panel.times_of(index)[step : step + 1])[0]
             name = panel.sequences.columns[column] if column else "the value"
             raise DataError(
-                f"series '{key}' misses {name} at {when}, and {len(bad) - 1:,} values after it; "
-                "fill them in, or choose --missing impute or --missing mask"
+                f"series '{key}': {name} is missing at {when}, and {len(bad) - 1:,} more values "
+                "after it; fill them in, or choose --missing impute or --missing mask"
             )
 
 
@@ -372,8 +374,8 @@ def _constant(train: Panel) -> list[str]:
     if not still:
         return []
     return [
-        f"{len(still):,} series never change in the training part, such as '{still[0]}'; errors "
-        "have nothing to be compared with there"
+        f"{len(still):,} series are constant in the training set, such as '{still[0]}'; their "
+        "errors cannot be scaled"
     ]
 
 
@@ -388,8 +390,8 @@ def _leaks(train: Panel) -> list[str]:
             continue
         if abs(float(np.corrcoef(pair.T)[0, 1])) > _ALIKE:
             found.append(
-                f"the column '{train.sequences.columns[place]}' is the target itself, or follows "
-                "it; leave it out of --known, unless it is known ahead"
+                f"the column '{train.sequences.columns[place]}' is the target itself, or a copy of "
+                "it; leave it out of --known, unless it is known in advance"
             )
     return found
 

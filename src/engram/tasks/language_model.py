@@ -145,13 +145,13 @@ def make_data(
     pieces = pieces_of(documents)
     total = pieces.characters
     if total == 0:
-        raise DataError("the documents hold no text; give at least one that does")
+        raise DataError("the documents contain no text; give at least one that does")
     share = 1.0 - settings.valid - settings.test
     first, second = round(total * share), round(total * (share + settings.valid))
     if first < 1:
         raise ConfigError(
-            f"valid={settings.valid} and test={settings.test} leave nothing of {total:,} "
-            "characters to train on; lower them until their sum is under 1"
+            f"valid={settings.valid} and test={settings.test} leave none of the {total:,} "
+            "characters to train on; lower them until their sum is below 1"
         )
     if known is not None and _knows(known, pieces, first):
         tokenizer = known
@@ -194,7 +194,7 @@ def kept_tokenizer(settings: LanguageModelSettings, start: Start | None) -> Toke
         return None
     if not isinstance(start.encoding, TextEncoding):
         raise ConfigError(
-            f"{start.name} reads columns of numbers, and a language model reads text; start from a "
+            f"{start.name} reads numeric columns, but a language model reads text; start from a "
             "model of texts"
         )
     asked = {"tokens": settings.tokens, "vocabulary": settings.vocabulary}
@@ -216,7 +216,7 @@ def score(trained: Trained, documents: Sequence[str] | Pieces) -> Score:
     """
     pieces = pieces_of(documents)
     if pieces.characters == 0:
-        raise DataError("there is no text to score; give at least one document that holds some")
+        raise DataError("the documents contain no text to score; give at least one that does")
     return score_stream(
         trained, token_stream(trained.preprocess.tokenizer, pieces), pieces.characters
     )
@@ -300,9 +300,11 @@ class JudgingSettings(Settings):
     data: list[str] = Field(
         min_length=1, description="files, folders and globs, or 'stdlib', as in training"
     )
-    encoding: str | None = Field(None, description="encoding of the files; default as trained with")
+    encoding: str | None = Field(
+        None, description="text encoding of the files; default as in training"
+    )
     errors: Literal["strict", "replace", "ignore"] | None = Field(
-        None, description="what to do with bytes that are not text in it; default as trained with"
+        None, description="how to handle invalid bytes; default as in training"
     )
 
 
@@ -341,8 +343,8 @@ def _source(settings: LanguageModelSettings, data: Data) -> Lanes:
     )
     if data.valid is not None and len(data.valid) < 2:
         raise DataError(
-            f"the validation part holds {len(data.valid)} tokens, and needs 2: give more text, "
-            f"a larger --valid than {settings.valid}, or --valid 0 to do without"
+            f"the validation set has {len(data.valid)} tokens and needs at least 2; give more "
+            f"text, a larger --valid than {settings.valid}, or --valid 0 to train without one"
         )
     return lanes
 

@@ -66,7 +66,7 @@ class Vocabularies:
             or len(longest) != 2
             or not all(isinstance(n, int) and n > 0 for n in longest)
         ):
-            raise DataError("the longest lengths are damaged; restore preprocess.json")
+            raise DataError("the stored maximum lengths are damaged; restore preprocess.json")
         source, target = (tokenizer_from_plain(value.get(name)) for name in ("source", "target"))
         return cls(source, target, (longest[0], longest[1]))
 
@@ -98,7 +98,7 @@ def make_data(
     """
     train = parts[0]
     if train is None or not len(train):
-        raise DataError("there is nothing to train on; give at least two pairs")
+        raise DataError("the training data contains no pairs; give at least two")
     tokenizers = [
         fit_tokenizer(settings.tokens, texts, settings.vocabulary)
         for texts in (train.sources, train.targets)
@@ -117,8 +117,7 @@ def make_data(
         f"{sizes[0]:,} pairs to train, {sizes[1]:,} to validate, {sizes[2]:,} to test",
         f"the first: {_short(train.sources[0])} → {_short(train.targets[0])}",
         f"{tokenizers[0].size:,} different {tokenizers[0].unit} are read and "
-        f"{tokenizers[1].size:,} written, "
-        f"{mean[0]:.1f} and {mean[1]:.1f} a text",
+        f"{tokenizers[1].size:,} written, {mean[0]:.1f} and {mean[1]:.1f} per text",
     ]
     return Data(made[0], made[1], made[2], vocabularies, digest.hexdigest(), lines, list(warnings))
 
@@ -135,12 +134,12 @@ def read(settings: TranslateSettings) -> Data:
         parts: list[Pairs | None] = [
             _dates(count, part, settings.seed) for part, count in made.items()
         ]
-        return make_data(settings, parts, ["dates of many languages; no day is in two parts"])
+        return make_data(settings, parts, ["dates in many languages; each day is in one part only"])
     whole = _read(settings.data, settings)
     warnings = []
     if whole.skipped:
         warnings.append(
-            f"{len(whole.skipped):,} lines have an empty side and were left out, the first of them "
+            f"{len(whole.skipped):,} lines have an empty side and were left out, the first is "
             f"line {whole.skipped[0]:,}"
         )
     return make_data(settings, split(settings, whole), [], warnings)

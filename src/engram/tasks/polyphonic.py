@@ -50,7 +50,7 @@ class Keys:
             DataError: For other keys.
         """
         if value != cls().plain():
-            raise DataError(f"the keys are {value}, and this version reads {cls().plain()}")
+            raise DataError(f"the keys are {value}; this version reads {cls().plain()}")
         return cls()
 
 
@@ -148,14 +148,14 @@ def evaluate(trained: Trained, rolls: Sequences) -> Report:
 class AskingSettings(RollSettings):
     """What is predicted."""
 
-    part: str = Field("test", description="which part of the file: train, valid or test")
+    part: str = Field("test", description="part of the file: train, valid or test")
 
 
 def _part(given: AskingSettings) -> Sequences:
     parts = read_piano_rolls(Path(given.data))
     if given.part not in parts:
         raise DataError(
-            f"{given.data} has no part '{given.part}'; it has {', '.join(parts)}: name one with "
+            f"{given.data} has no part '{given.part}'; it has {', '.join(parts)}: choose one with "
             "--part"
         )
     return parts[given.part]

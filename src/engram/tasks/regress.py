@@ -1,4 +1,4 @@
-"""Regression: one number for each text or series."""
+"""Regression: predict a number for each text or series."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -98,24 +98,24 @@ def make_data(
     """
     train = parts[0]
     if train is None or not len(train):
-        raise DataError("there is nothing to train on; give at least two examples")
+        raise DataError("the training data contains no examples; give at least two")
     for name, part in zip(("train", "validate", "test"), parts, strict=True):
         if part is not None and not isinstance(part.targets, np.ndarray):
             raise DataError(
-                f"the examples to {name} on have no numbers as targets; name their column with "
-                "--target"
+                f"the examples to {name} on have no numeric targets; name the column to predict "
+                "with --target"
             )
     targets = np.asarray(train.targets, dtype=np.float64)
     if len(targets) == 1:
-        raise DataError("there is one sample alone to train on; give at least two examples")
+        raise DataError("the training data contains only one example; give at least two")
     if targets.min() == targets.max():
         raise DataError(
-            f"all {len(train):,} examples have the target {targets[0]:g}; give at least two that "
-            "differ"
+            f"all {len(train):,} examples have the same target {targets[0]:g}; give at least two "
+            "different ones"
         )
     scale = Scaling.learnt(targets[:, None])
     numbers = Numbers(learn_encoding(train, settings, known_encoding(settings)), scale, dict(roles))
-    span = f"targets from {targets.min():g} to {targets.max():g}, {targets.mean():g} in the mean"
+    span = f"targets from {targets.min():g} to {targets.max():g}, {targets.mean():g} on average"
     return joined_data(numbers, parts, [*about, span], warnings)
 
 

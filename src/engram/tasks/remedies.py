@@ -18,7 +18,7 @@ PURPOSES: dict[Purpose, str] = {
     "vanishing": "Against vanishing gradients",
     "exploding": "Against exploding gradients",
     "overfitting": "Against overfitting",
-    "forgetting": "Against losing what was learnt, in fine-tuning",
+    "forgetting": "Against catastrophic forgetting, in fine-tuning",
 }
 
 
@@ -99,7 +99,7 @@ REMEDIES = (
         "--init uniform",
         r"w \sim U(-s, s),\quad s = 1/\sqrt{H}",
         "torch.nn's",
-        "draw all weights alike",
+        "draw all weights from one uniform distribution",
     ),
     Remedy(
         "normal initialisation",
@@ -117,7 +117,7 @@ REMEDIES = (
         "--init xavier",
         r"w \sim U(-b, b),\quad b = s\sqrt{6 / (n_{in} + n_{out})},\quad s = 1",
         "Glorot, Bengio 2010",
-        "keep variance from layer to layer",
+        "keep the variance constant from layer to layer",
     ),
     Remedy(
         "orthogonal initialisation",
@@ -126,7 +126,7 @@ REMEDIES = (
         "--init orthogonal",
         r"R = s\,Q,\quad Q^\top Q = I,\quad s = 1",
         "Saxe, McClelland, Ganguli 2014",
-        "begin with recurrent blocks that keep every norm",
+        "start with recurrent blocks that preserve norms",
     ),
     Remedy(
         "identity initialisation (IRNN)",
@@ -135,7 +135,7 @@ REMEDIES = (
         "--cell elman-relu --init identity",
         r"R = s\,I,\quad W \sim N(0, 0.001^2),\quad s = 1",
         "Le, Jaitly, Hinton 2015",
-        "begin with units that keep their state",
+        "start with units that keep their state",
         _init("identity"),
     ),
     Remedy(
@@ -145,17 +145,17 @@ REMEDIES = (
         "--cell elman --init spectral",
         r"R \leftarrow R\, s / \max_i |\lambda_i(R)|,\quad s = 0.95",
         "Jaeger 2001",
-        "begin with states that fade slowly and do not grow",
+        "start with states that decay slowly and do not grow",
         _init("spectral"),
     ),
     Remedy(
-        "sparse links (smart tanh)",
+        "sparse connections (smart tanh)",
         "vanishing",
         ("init=sparse", "init_scale"),
         "--cell elman --init sparse",
-        r"\text{15 links a unit},\quad R \leftarrow R\, s / \max_i |\lambda_i(R)|,\quad s = 0.95",
+        r"\text{15 links per unit},\quad R \leftarrow R\, s / \max_i |\lambda_i(R)|,\quad s = 0.95",
         "Martens 2010; Pascanu, Mikolov, Bengio 2013",
-        "the same with few links a unit",
+        "the same with few connections per unit",
         _init("sparse"),
     ),
     Remedy(
@@ -165,7 +165,7 @@ REMEDIES = (
         "--forget-bias 1",
         r"b_f + b'_f = \beta",
         "Gers, Schmidhuber, Cummins 2000; Jozefowicz, Zaremba, Sutskever 2015",
-        "begin with gates that keep the state",
+        "start with gates that keep the state",
         _has_forget_gate,
     ),
     Remedy(
@@ -175,7 +175,7 @@ REMEDIES = (
         "--chrono 100",
         r"b_f \sim \log U(1, T_{max} - 1),\quad b_i = -b_f",
         "Tallec, Ollivier 2018",
-        "begin with units that forget at every time scale up to a longest",
+        "start with units that forget at all time scales up to a longest one",
         _has_forget_gate,
     ),
     Remedy(
@@ -185,7 +185,7 @@ REMEDIES = (
         "--layers 4 --residual",
         r"y^{(l)} = h^{(l)} + y^{(l-1)}",
         "He et al. 2016; Prakash et al. 2016",
-        "give gradients a way around each layer but the first",
+        "give gradients a path around each layer but the first",
     ),
     # cells and models in which gradients last
     Remedy(
@@ -196,7 +196,7 @@ REMEDIES = (
         r"c_t = f_t \odot c_{t-1} + i_t \odot g_t,\quad "
         r"\frac{\partial c_t}{\partial c_{t-1}} \approx f_t",
         "Hochreiter, Schmidhuber 1997; Gers, Schmidhuber, Cummins 2000",
-        "carry a memory from step to step that only gates change",
+        "carry a memory that only gates change from step to step",
     ),
     Remedy(
         "gated recurrent unit (GRU)",
@@ -215,7 +215,7 @@ REMEDIES = (
         r"c_t = \sum_s \alpha_{t,s} h_s,\quad "
         r"\alpha_t = \text{softmax}(q_t^\top W h)",
         "Bahdanau, Cho, Bengio 2015; Luong, Pham, Manning 2015",
-        "give gradients a way of one step from each output to each input",
+        "give gradients a path of one step from each output to each input",
     ),
     Remedy(
         "echo state network",
@@ -225,7 +225,7 @@ REMEDIES = (
         r"h_t = (1 - a)\, h_{t-1} + a \tanh(W x_t + R h_{t-1}),\quad "
         r"V = Y H^\top (H H^\top + \lambda I)^{-1}",
         "Jaeger 2001; Lukoševičius 2012",
-        "draw the recurrent weights, leave them as they are, and fit the readout alone",
+        "draw the recurrent weights at random, keep them fixed, and fit only the readout",
     ),
     # penalties on the gradient's way
     Remedy(
@@ -237,7 +237,7 @@ REMEDIES = (
         r"\frac{\partial x_{k+1}}{\partial x_k} \right\|}"
         r"{\left\| \frac{\partial E}{\partial x_{k+1}} \right\|} - 1 \right)^2",
         "Pascanu, Mikolov, Bengio 2013",
-        "keep the gradient's norm from step to step, in the directions that matter",
+        "preserve the norm of the gradient from step to step, in the directions that matter",
         lambda cell: omega_obstacle(cell) is None,
     ),
     Remedy(
@@ -247,7 +247,7 @@ REMEDIES = (
         "--norm-stabilizer 50",
         r"\beta\, \frac{1}{T} \sum_t \left( \|h_t\| - \|h_{t-1}\| \right)^2",
         "Krueger, Memisevic 2016",
-        "keep the norm of states from step to step",
+        "keep the norm of the state constant from step to step",
     ),
     Remedy(
         "soft orthogonality",
@@ -256,7 +256,7 @@ REMEDIES = (
         "--orthogonal-penalty 0.1",
         r"\lambda \sum \left\| R^\top R - I \right\|_F^2",
         "Vorontsov et al. 2017",
-        "keep recurrent blocks near orthogonal",
+        "keep recurrent blocks close to orthogonal",
         _is_recurrent,
     ),
     # exploding
@@ -267,7 +267,7 @@ REMEDIES = (
         "--clip-norm 1",
         r"g \leftarrow g\, \theta / \|g\| \quad\text{if } \|g\| > \theta",
         "Pascanu, Mikolov, Bengio 2013",
-        "bound the step of an update, keep its direction",
+        "bound the size of an update, keep its direction",
     ),
     Remedy(
         "clipping by value",
@@ -285,7 +285,7 @@ REMEDIES = (
         "--clip-percentile 10",
         r"\theta_t = \text{percentile}_p\left( \|g_1\|, \dots, \|g_t\| \right)",
         "Seetharaman et al. 2020",
-        "clip by norm at a limit that the gradients so far set",
+        "clip by norm, at a percentile of the gradient norms so far",
     ),
     Remedy(
         "unit-wise clipping (AGC)",
@@ -294,7 +294,7 @@ REMEDIES = (
         "--clip-units 0.01",
         r"g_i \leftarrow \min\left(1, \lambda \max(\|w_i\|, \epsilon) / \|g_i\|\right) g_i",
         "Brock et al. 2021",
-        "bound each unit's gradient by its weights; the head is left out",
+        "bound each unit's gradient relative to its weights, except in the head",
     ),
     Remedy(
         "truncation",
@@ -303,7 +303,7 @@ REMEDIES = (
         "--steps 32 --reach 64",
         r"\text{BPTT}(k_2; k_1)",
         "Williams, Peng 1990",
-        "let gradients flow back over so many steps",
+        "let gradients flow back over a fixed number of steps",
     ),
     Remedy(
         "drawn windows",
@@ -313,7 +313,7 @@ REMEDIES = (
         r"k_1 \sim N(\bar k, \sigma^2)\ \text{or}\ N(\bar k / 2, \sigma^2)\ (5\,\%),\quad "
         r"\eta \leftarrow \eta\, k_1 / \bar k",
         "Merity, Keskar, Socher 2018 (AWD-LSTM)",
-        "cut truncation at other steps each time",
+        "truncate at different steps each time",
     ),
     Remedy(
         "spectral penalty",
@@ -322,7 +322,7 @@ REMEDIES = (
         "--spectral-penalty 0.1",
         r"\lambda \sum \max\left(0, \sigma_{max}(R) - s\right)^2",
         "Yoshida, Miyato 2017",
-        "keep recurrent blocks from stretching what passes",
+        "bound how much recurrent blocks amplify the state",
         _is_recurrent,
     ),
     # overfitting
@@ -333,7 +333,7 @@ REMEDIES = (
         "--dropout 0.3",
         r"h \leftarrow m \odot h / (1 - p),\quad m_i \sim \text{Bernoulli}(1 - p)",
         "Srivastava et al. 2014; Zaremba et al. 2014",
-        "drop outputs of layers and of the embedding",
+        "drop outputs of the layers and of the embedding",
     ),
     Remedy(
         "variational dropout",
@@ -342,7 +342,7 @@ REMEDIES = (
         "--dropout 0.3 --variational",
         r"h_t \leftarrow m \odot h_t / (1 - p) \text{ with one } m \text{ for all } t",
         "Gal, Ghahramani 2016",
-        "drop the same outputs at all steps",
+        "drop the same outputs at every step",
     ),
     Remedy(
         "embedding dropout",
@@ -351,7 +351,7 @@ REMEDIES = (
         "--dropout-embedding 0.1",
         r"E_v \leftarrow m_v E_v / (1 - p),\quad m_v \sim \text{Bernoulli}(1 - p)",
         "Gal, Ghahramani 2016",
-        "drop whole tokens, the same ones at all steps",
+        "drop whole tokens, the same ones at every step",
     ),
     Remedy(
         "weight drop",
@@ -360,7 +360,7 @@ REMEDIES = (
         "--weight-drop 0.5",
         r"R \leftarrow M \odot R / (1 - p),\quad M_{ij} \sim \text{Bernoulli}(1 - p)",
         "Wan et al. 2013; Merity, Keskar, Socher 2018",
-        "drop recurrent weights, the same ones at all steps",
+        "drop recurrent weights, the same ones at every step",
         _is_recurrent,
     ),
     Remedy(
@@ -371,7 +371,7 @@ REMEDIES = (
         r"s_t = d_t \odot s_{t-1} + (1 - d_t) \odot \tilde s_t,\quad "
         r"d_{t,i} \sim \text{Bernoulli}(p_s)",
         "Krueger et al. 2017",
-        "let units keep a state at some steps, and never lose it",
+        "let some units keep their state at each step, at random",
     ),
     Remedy(
         "recurrent dropout",
@@ -381,7 +381,7 @@ REMEDIES = (
         r"c_t = f_t \odot c_{t-1} + i_t \odot d_t \odot g_t / (1 - p),\quad "
         r"d_{t,i} \sim \text{Bernoulli}(1 - p)",
         "Semeniuta, Severyn, Barth 2016",
-        "drop new values on their way into the memory, and never the memory",
+        "drop candidate values before they enter the memory, but never the memory itself",
         _has_candidate,
     ),
     Remedy(
@@ -391,7 +391,7 @@ REMEDIES = (
         "--l2 1e-5",
         r"\tfrac{1}{2} \lambda \sum w^2",
         "Hoerl, Kennard 1970",
-        "keep weights of some kinds small",
+        "keep weights small",
     ),
     Remedy(
         "L1 (lasso)",
@@ -400,7 +400,7 @@ REMEDIES = (
         "--l1 1e-5",
         r"\lambda \sum |w|",
         "Tibshirani 1996",
-        "keep weights of some kinds near zero",
+        "drive weights to zero",
     ),
     Remedy(
         "elastic net",
@@ -409,7 +409,7 @@ REMEDIES = (
         "--l1 1e-5 --l2 1e-5",
         r"\lambda_1 \sum |w| + \tfrac{1}{2} \lambda_2 \sum w^2",
         "Zou, Hastie 2005",
-        "both at once",
+        "both together",
     ),
     Remedy(
         "weight decay",
@@ -418,7 +418,7 @@ REMEDIES = (
         "--weight-decay 0.01",
         r"w \leftarrow (1 - \eta \lambda)\, w",
         "Loshchilov, Hutter 2019",
-        "let weights of some kinds shrink that nothing holds up, in every optimiser alike",
+        "shrink weights at each update, in the same way in every optimiser",
     ),
     Remedy(
         "dropped tokens",
@@ -427,7 +427,7 @@ REMEDIES = (
         "--drop-tokens 0.1",
         r"x_t \leftarrow \text{unknown with probability } p",
         "Bowman et al. 2016",
-        "read some tokens as unknown ones",
+        "read some tokens as unknown",
     ),
     Remedy(
         "replaced tokens",
@@ -436,7 +436,7 @@ REMEDIES = (
         "--replace-tokens 0.1",
         r"x_t \leftarrow v \sim \text{frequencies, with probability } p",
         "Xie et al. 2017",
-        "read some tokens as others",
+        "replace some tokens by others",
     ),
     Remedy(
         "flipped images",
@@ -445,7 +445,7 @@ REMEDIES = (
         "--flip",
         r"x_{c,i,j} \leftarrow x_{c,i,J-1-j} \text{ with probability } 1/2",
         "Krizhevsky, Sutskever, Hinton 2012",
-        "mirror every other image",
+        "flip images at random",
     ),
     Remedy(
         "rotated images",
@@ -454,7 +454,7 @@ REMEDIES = (
         "--rotate 15",
         r"x(p) \leftarrow x(Q_\theta p),\quad \theta \sim U(-\theta_{max}, \theta_{max})",
         "Simard, Steinkraus, Platt 2003",
-        "turn each image about its middle, another way each epoch",
+        "rotate each image at random in each epoch",
     ),
     Remedy(
         "zoomed images",
@@ -463,7 +463,7 @@ REMEDIES = (
         "--zoom 1.2",
         r"x(p) \leftarrow x(p / z),\quad \log z \sim U(-\log z_{max}, \log z_{max})",
         "Simard, Steinkraus, Platt 2003",
-        "let each image grow or shrink about its middle",
+        "zoom each image in or out at random",
     ),
     Remedy(
         "jittered series",
@@ -481,7 +481,7 @@ REMEDIES = (
         "--scale 0.1",
         r"x_t \leftarrow e^{\sigma z} x_t,\quad z \sim N(0, 1)",
         "Um et al. 2017",
-        "multiply each series by a factor",
+        "multiply each series by a random factor",
     ),
     Remedy(
         "warped time",
@@ -490,7 +490,7 @@ REMEDIES = (
         "--warp 0.5",
         r"x_t \leftarrow x_{\tau(t)} \text{ with } \tau \text{ increasing and smooth}",
         "Um et al. 2017",
-        "let time run faster here and slower there",
+        "stretch and compress time smoothly",
     ),
     Remedy(
         "cropped series",
@@ -499,7 +499,7 @@ REMEDIES = (
         "--crop 0.8",
         r"x \leftarrow (x_s, \dots, x_{s+n-1}),\quad n \ge p\,T",
         "Um et al. 2017",
-        "read a stretch of each series, from a random start",
+        "read a random part of each series",
     ),
     Remedy(
         "transposed pieces",
@@ -508,7 +508,7 @@ REMEDIES = (
         "--transpose 3",
         r"x_{t,k} \leftarrow x_{t,k-s},\quad s \sim U\{-n, \dots, n\}",
         "Boulanger-Lewandowski, Bengio, Vincent 2012",
-        "move each piece of music by some keys, another way each epoch",
+        "transpose each piece of music at random in each epoch",
     ),
     Remedy(
         "scheduled sampling",
@@ -517,7 +517,7 @@ REMEDIES = (
         "--scheduled-sampling 0.25",
         r"y_{t-1} \leftarrow \hat y_{t-1} \sim p \text{ with a probability that rises}",
         "Bengio et al. 2015",
-        "let the decoder read some of its own tokens in training",
+        "let the decoder read some of its own predictions in training",
     ),
     Remedy(
         "activation regularisation (AR)",
@@ -526,7 +526,7 @@ REMEDIES = (
         "--activation-penalty 2",
         r"\alpha\, \text{mean} \left( (m \odot h_t)^2 \right)",
         "Merity, McCann, Socher 2017",
-        "keep what the head reads small",
+        "keep the activations that the head reads small",
     ),
     Remedy(
         "temporal activation regularisation (TAR)",
@@ -544,7 +544,7 @@ REMEDIES = (
         "--label-smoothing 0.1",
         r"q = (1 - \epsilon)\, \text{onehot}(y) + \epsilon / V",
         "Szegedy et al. 2016",
-        "do not ask to be ever surer; validation and test stay unsmoothed",
+        "soften the targets in training; validation and test stay unsmoothed",
     ),
     Remedy(
         "exponential average of weights",
@@ -553,7 +553,7 @@ REMEDIES = (
         "--averaging ema",
         r"\bar w \leftarrow d\, \bar w + (1 - d)\, w",
         "Polyak, Juditsky 1992; torch.optim.swa_utils",
-        "evaluate and keep a recent average of weights",
+        "evaluate and save a moving average of the weights",
     ),
     Remedy(
         "mean of weights",
@@ -562,7 +562,7 @@ REMEDIES = (
         "--averaging mean --averaging-from 1000",
         r"\bar w = \frac{1}{n} \sum_{u=1}^{n} w_u",
         "Polyak, Juditsky 1992; Izmailov et al. 2018",
-        "evaluate and keep the mean of weights over updates",
+        "evaluate and save the mean of the weights over updates",
     ),
     Remedy(
         "early stopping",
@@ -571,7 +571,7 @@ REMEDIES = (
         "--patience 5",
         r"\text{stop when } \min E_{valid} \text{ is } n \text{ evaluations old}",
         "Prechelt 1998",
-        "stop when validation gets no better, and keep the best weights",
+        "stop when the validation loss stops improving, and keep the best weights",
     ),
     # forgetting
     Remedy(
@@ -581,7 +581,7 @@ REMEDIES = (
         "--freeze frontal",
         r"\eta_r = 0 \quad\text{for regions } r",
         "Yosinski et al. 2014",
-        "keep the weights of some regions as they are, to the last bit",
+        "keep the weights of some regions exactly as they are",
     ),
     Remedy(
         "rates by region",
@@ -590,7 +590,7 @@ REMEDIES = (
         "--rates temporal=0.1",
         r"\eta_r = f_r\, \eta",
         "Howard, Ruder 2018",
-        "let some regions change more slowly",
+        "let some regions learn more slowly",
     ),
     Remedy(
         "discriminative rates",
@@ -599,7 +599,7 @@ REMEDIES = (
         "--rate-decay 2.6",
         r"\eta_{r-1} = \eta_r / 2.6",
         "Howard, Ruder 2018",
-        "let regions change the more slowly the nearer to the input they lie",
+        "let regions closer to the input learn more slowly",
     ),
     Remedy(
         "gradual unfreezing",
@@ -608,6 +608,6 @@ REMEDIES = (
         "--unfreeze-every 200",
         r"\eta_r = 0 \quad\text{until update } n\,(R - r)",
         "Howard, Ruder 2018",
-        "begin with the region next to the output, and add the others one after the other",
+        "train the region next to the output first, and unfreeze the others one by one",
     ),
 )

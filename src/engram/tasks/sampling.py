@@ -48,8 +48,8 @@ def stream_sample(
     if lacking:
         shown = ", ".join(repr(c) for c in lacking[:8]) + (", …" if len(lacking) > 8 else "")
         raise DataError(
-            f"the prompt holds {tokenizer.unit} that the model has never seen: {shown}; "
-            "leave them out"
+            f"the prompt contains {tokenizer.unit} that are not in the model's vocabulary: "
+            f"{shown}; leave them out"
         )
     return _pieces(trained, prompt, length, temperature, top_k, top_p, seed)
 
@@ -109,7 +109,7 @@ def _draw(
 
 
 def _check(length: int, temperature: float, top_k: int | None, top_p: float | None) -> None:
-    faults = [] if length >= 1 else [f"length is {length}, and takes a whole number from 1"]
+    faults = [] if length >= 1 else [f"length is {length}; it must be a whole number of at least 1"]
     faults += check_sampling(temperature, top_k, top_p)
     if faults:
         raise ConfigError("; ".join(faults))

@@ -51,7 +51,7 @@ class Sizes:
         if set(value) != {"inputs", "outputs"} or not all(
             type(number) is int and number > 0 for number in numbers
         ):
-            raise DataError(f"the sizes are {value}, and two whole numbers belong there")
+            raise DataError(f"the sizes are {value}; they must be two whole numbers")
         return cls(**value)
 
 
@@ -93,7 +93,7 @@ def read(settings: SyntheticSettings) -> Data:
     for part in (first, valid, test):
         digest.update(part.inputs.numpy().tobytes() + part.targets.numpy().tobytes())
     about = [
-        f"{settings.problem}: {_lengths(test)} steps; {settings.batch:,} new sequences an update",
+        f"{settings.problem}: {_lengths(test)} steps; {settings.batch:,} new sequences per update",
         f"{settings.valid_sequences:,} sequences to validate, {settings.test_sequences:,} to test",
     ]
     return Data(draw, valid, test, Sizes(*problem.sizes(settings)), digest.hexdigest(), about)
@@ -187,19 +187,17 @@ def _last_alone(outputs: Tensor, lengths: Tensor | None) -> Tensor:
 class JudgingSettings(Settings):
     """What fresh sequences are measured."""
 
-    sequences: int = Field(2560, ge=1, description="how many are drawn")
-    length: int | None = Field(
-        None, ge=1, description="steps of a sequence; default that of the training"
-    )
+    sequences: int = Field(2560, ge=1, description="number of sequences to draw")
+    length: int | None = Field(None, ge=1, description="sequence length; default as in training")
     seed: int = Field(
-        0, ge=0, lt=1 << 63, description="seed of the draw, which training has nothing of"
+        0, ge=0, lt=1 << 63, description="seed of the draw, independent of the training data"
     )
 
 
 class AskingSettings(JudgingSettings):
     """What is predicted."""
 
-    sequences: int = Field(10, ge=1, description="how many are drawn")
+    sequences: int = Field(10, ge=1, description="number of sequences to draw")
 
 
 def fresh(trained: Trained, given: JudgingSettings) -> Examples:

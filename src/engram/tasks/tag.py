@@ -40,16 +40,18 @@ _SHOWN = 30  # tags of which a report shows the confusion
 class AskingSettings(Settings):
     """What is predicted."""
 
-    data: list[str] = Field([], description="files and globs of the kinds that training reads")
-    text: list[str] = Field([], description="sentences, in place of files; words end at blanks")
+    data: list[str] = Field([], description="files or globs, of the same kinds as in training")
+    text: list[str] = Field(
+        [], description="sentences, instead of files; words are separated by spaces"
+    )
     encoding: str = Field("utf-8", description="encoding of text files")
-    words: str | None = Field(None, description="column of words or values; default as guessed")
+    words: str | None = Field(None, description="column of words or values; default inferred")
 
     def contradictions(self) -> list[str]:
         """What does not go together, a sentence each."""
         faults = super().contradictions()
         if bool(self.data) == bool(self.text):
-            faults.append("name files with --data, or give sentences with --text; one of both")
+            faults.append("give either files with --data or sentences with --text")
         return faults
 
 
@@ -95,8 +97,8 @@ class Tags:
             step = int(np.argmax(numbers < 0))
             row = int(np.searchsorted(tagged.tags.offsets, step, side="right")) - 1
             raise DataError(
-                f"{tagged.name(row)}: the tag '{tagged.tags.texts[step]}' is not among those of "
-                "training, which needs at least one example of it"
+                f"{tagged.name(row)}: the tag '{tagged.tags.texts[step]}' does not occur in the "
+                "training data, which needs at least one example of it"
             )
         return Part(tagged, sequences, Sequences(numbers, tagged.tags.offsets))
 
@@ -104,7 +106,7 @@ class Tags:
         if isinstance(self.encoding, WordEncoding):
             return self.encoding.encode(tagged)
         if not isinstance(tagged.inputs, Sequences):
-            raise DataError("the model reads columns of numbers, and these are words")
+            raise DataError("the model reads numeric columns, but the data contains words")
         return self.encoding.encode(Examples(tagged.inputs, None, tagged.names))
 
     def plain(self) -> dict[str, Any]:
@@ -142,7 +144,7 @@ def make_data(settings: TagSettings, parts: Sequence[Tagged | None]) -> Data:
     """
     train = parts[0]
     if train is None or train.tags is None:
-        raise DataError("the sequences have no tags; give a tag for each step")
+        raise DataError("the sequences have no tags; give one for each step")
     counts = Counter(train.tags.texts)
     if len(counts) < 2:
         raise DataError(
@@ -158,7 +160,7 @@ def make_data(settings: TagSettings, parts: Sequence[Tagged | None]) -> Data:
     tags = Tags(encoding, sorted(counts))
     for name, each in (("validate", parts[1]), ("test", parts[2])):
         if each is not None and each.tags is None:
-            raise DataError(f"the sequences to {name} have no tags; name a file that has them")
+            raise DataError(f"the sequences to {name} have no tags; give a file that has them")
     made = [None if part is None else tags.part(part) for part in parts]
     digest = ".".join(part.digest() for part in parts if part is not None)
     sizes = [0 if part is None else len(part) for part in parts]
@@ -166,13 +168,13 @@ def make_data(settings: TagSettings, parts: Sequence[Tagged | None]) -> Data:
     lines = [
         f"{sizes[0]:,} sequences to train, {sizes[1]:,} to validate, {sizes[2]:,} to test",
         f"{len(counts)} tags: " + ", ".join(f"{t} ({n:,})" for t, n in counts.most_common(8)),
-        f"{lengths.min():,} to {lengths.max():,} steps, {lengths.mean():,.0f} in the mean",
+        f"{lengths.min():,} to {lengths.max():,} steps, {lengths.mean():,.0f} on average",
     ]
     if isinstance(encoding, WordEncoding) and made[0] is not None:
         unknown = encoding.unknown(made[0].sequences)
         lines.append(
             f"{len(encoding.words):,} words have a vector of their own; {unknown:,} steps of the "
-            "training part read one of the others"
+            "training set are other words, read as unknown"
         )
     return Data(made[0], made[1], made[2], tags, digest, lines)
 

@@ -139,7 +139,7 @@ class Task:
             return self.next_steps(run)
         files = " --data FILE" if self.reads else ""
         return [
-            f"engram predict {run}{files} --out answers.csv",
+            f"engram predict {run}{files} --out predictions.csv",
             f"engram eval {run}{files}",
             f"engram info {run}",
         ]

@@ -88,8 +88,8 @@ def _encoding(plain: dict[str, Any], name: str, task: str) -> Encoding:
         return encoding_from_plain(plain.get("inputs"))
     except DataError:
         raise RunError(
-            f"{name} holds a model of task '{task}', whose inputs this task does not read; start "
-            "from one of texts, or of the same columns"
+            f"{name} contains a model of task '{task}', whose inputs this task does not read; "
+            "start from a model of texts, or of the same columns"
         ) from None
 
 
@@ -169,7 +169,7 @@ def adopt(start: Start, model: nn.Module, preprocess: dict[str, Any]) -> Adopted
         shown = ", ".join(f"{key} {start.settings[key]}" for key in SHAPE if key in start.settings)
         raise ConfigError(
             f"the weights of {start.name} do not fit the settings: {error}; its layers are "
-            f"{shown}: use these, with its --embedding and direction"
+            f"{shown}; use the same, with the same --embedding and direction"
         ) from None
     return Adopted(anew, size - len(rows), size, unit, same)
 
@@ -219,7 +219,7 @@ def transfer(
         else:
             anew.append(name)
     faults += [
-        f"{name} has no place"
+        f"{name} has no counterpart"
         for name in sorted(weights)
         if name not in stored and name.startswith("layers.")
     ]
@@ -251,7 +251,7 @@ def describe_start(start: Start, adopted: Adopted, model: nn.Module, settings: A
     regions = {place.region for place in places(model) if place.name in by_token}
     for name, how in tuning_of(model, settings).items():
         if how.begins is None:
-            stay = f"; its rows of {fresh} stay as drawn"
+            stay = f"; its rows of {fresh} keep their initial values"
             lines.append(f"  {name:<11}frozen{stay if adopted.fresh and name in regions else ''}")
             continue
         when = f" from update {how.begins + 1:,} on" if how.begins else ""

@@ -143,13 +143,13 @@ def translate(
 class TranslateAsking(AskingSettings):
     """What is translated, and how."""
 
-    data: list[str] = Field([], description="files of texts, one a line")
+    data: list[str] = Field([], description="text files with one text per line")
     text: list[str] = Field(
         [], description="texts themselves", json_schema_extra={"metavar": "TEXT"}
     )
     encoding: str = Field("utf-8", description="encoding of the files")
     errors: str = Field(
-        "strict", description="bytes that are not text in it: strict, replace or ignore"
+        "strict", description="how to handle invalid bytes: strict, replace or ignore"
     )
 
 
@@ -161,7 +161,7 @@ def _predict(trained: Trained, asking: TranslateAsking) -> Iterator[dict[str, An
             for line in lines_of(Path(path), encoding=asking.encoding, errors=asking.errors)
         ]
     if not texts:
-        raise ConfigError("there is nothing to translate; give files with --data, or --text")
+        raise ConfigError("no input was given; give files with --data, or texts with --text")
     return translate(trained, texts, asking)
 
 

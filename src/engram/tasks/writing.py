@@ -28,28 +28,41 @@ class AskingSettings(Settings):
     """How answers are found and shown."""
 
     beam: int | None = Field(
-        None, ge=1, description="hypotheses that are followed at once; default as trained with"
+        None, ge=1, description="beam width; 1 is greedy decoding; default as in training"
     )
     length_penalty: float | None = Field(
-        None, ge=0.0, description="as in training; default as trained with"
+        None, ge=0.0, description="length penalty of the beam search; default as in training"
     )
     temperature: float = Field(
-        0.0, ge=0.0, description="above 0 draws tokens, and no beam is used; 1 as the model says"
+        0.0,
+        ge=0.0,
+        description="above 0, sample tokens instead of beam search; 1 uses the "
+        "model's probabilities",
     )
-    top_k: int | None = Field(None, ge=1, description="draw among the so many likeliest only")
+    top_k: int | None = Field(
+        None, ge=1, description="sample among this number of most likely tokens only"
+    )
     top_p: float | None = Field(
-        None, gt=0.0, le=1.0, description="draw among those that together hold this probability"
+        None,
+        gt=0.0,
+        le=1.0,
+        description="sample among the most likely tokens that together have this probability",
     )
-    seed: int = Field(0, ge=0, lt=1 << 63, description="of what is drawn")
-    attention: bool = Field(False, description="tell where the model looked at each token")
+    seed: int = Field(0, ge=0, lt=1 << 63, description="seed for sampling")
+    attention: bool = Field(False, description="output the attention weights of each token")
 
     def contradictions(self) -> list[str]:
         """What does not go together, a sentence each."""
         faults = super().contradictions() + check_sampling(self.temperature, self.top_k, self.top_p)
         if self.temperature == 0.0 and (self.top_k is not None or self.top_p is not None):
-            faults.append("top_k and top_p are for drawing; give a --temperature above 0 with them")
+            faults.append(
+                "top_k and top_p apply to sampling; use them with a --temperature above 0"
+            )
         if self.temperature > 0.0 and self.beam is not None and self.beam > 1:
-            faults.append("a beam follows the likeliest and a temperature draws; give one of both")
+            faults.append(
+                "beam search and sampling with a temperature exclude each other; give "
+                "only one of them"
+            )
         return faults
 
 

@@ -45,12 +45,12 @@ class Averaging:
         if self._averaged is not None and update > self._from:
             self._averaged.update_parameters(self._trained)
 
-    def kept(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """What a checkpoint has to keep; tied weights once."""
         return {} if self._averaged is None else self._tensors(self._averaged)
 
-    def put_back(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what `kept` gave."""
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `state_dict` returned."""
         if self._averaged is None:
             return
         with torch.no_grad():

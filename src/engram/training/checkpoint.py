@@ -88,7 +88,7 @@ def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, str | None]:
         except RunError as error:
             faults.append(str(error))
             continue
-        notice = f"{faults[0]}; the one before it is used" if faults else None
+        notice = f"{faults[0]}; the previous one is used" if faults else None
         return checkpoint, notice
     if faults:
         raise RunError(f"{'; '.join(faults)}; start again with 'engram train … --overwrite'")
@@ -109,7 +109,7 @@ def _read(path: Path) -> Checkpoint:
     except (SafetensorError, KeyError, OSError, ValueError, RecursionError) as error:
         raise RunError(f"checkpoint {path} is damaged ({error})") from None
     if not whole:
-        raise RunError(f"checkpoint {path} is damaged (its digest does not fit its content)")
+        raise RunError(f"checkpoint {path} is damaged (its digest does not match its content)")
     if not isinstance(plain, dict):
-        raise RunError(f"checkpoint {path} is damaged (its facts are not names and values)")
+        raise RunError(f"checkpoint {path} is damaged (its facts are not a mapping)")
     return Checkpoint(tensors, plain)

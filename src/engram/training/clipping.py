@@ -60,14 +60,14 @@ class Clipping:
             norm = gradient_norm(parameters) if changed else norm
         return clip(parameters, norm, min(limits, default=None), self.value) or changed
 
-    def kept(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """What a checkpoint has to keep."""
         if self.percentile is None:
             return {}
         return {"norms": torch.tensor(self.history.norms, dtype=torch.float64)}
 
-    def put_back(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what `kept` gave."""
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `state_dict` returned."""
         if self.percentile is not None:
             self.history = NormHistory(array("d", tensors["norms"].tolist()))
 

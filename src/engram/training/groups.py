@@ -135,14 +135,14 @@ def _missing(settings: TrainingSettings, regions: list[str], found: list[Place])
         for name in names:
             if name in ROLES and name not in regions:
                 faults.append(
-                    f"{setting} names '{name}', and this model has no weights there; "
-                    f"it has {', '.join(regions)}"
+                    f"{setting} names '{name}', but this model has no weights there; it "
+                    f"has {', '.join(regions)}"
                 )
     kinds = {place.kind for place in found}
     wanted = settings.l1 or settings.l2 or settings.weight_decay
     if wanted and not kinds & set(settings.regularise):
         faults.append(
-            f"regularise names {', '.join(settings.regularise) or 'nothing'}, and this model has "
+            f"regularise names {', '.join(settings.regularise) or 'nothing'}, but this model has "
             f"weights of the kinds {', '.join(k for k in KINDS if k in kinds)}"
         )
     return faults
@@ -157,15 +157,15 @@ def _unlearnt(settings: TrainingSettings, regions: list[str], updates: int | Non
     for setting in ("unfreeze_every", "rate_decay"):
         if getattr(settings, setting) is not None and len(learning) == 1:
             faults.append(
-                f"{setting} needs several regions that learn, and only {learning[0]} does; "
-                "leave it out, or freeze less"
+                f"{setting} needs several regions that learn, but only {learning[0]} does; leave "
+                "it out, or freeze fewer regions"
             )
     if settings.unfreeze_every is not None and updates is not None:
         last = (len(learning) - 1) * settings.unfreeze_every
         if last >= updates and len(learning) > 1:
             faults.append(
-                f"unfreeze_every={settings.unfreeze_every:,} would let {learning[0]} learn from "
-                f"update {last + 1:,} on, and the training has {updates:,}; "
+                f"unfreeze_every={settings.unfreeze_every:,} would unfreeze {learning[0]} after "
+                f"update {last:,}, but training has only {updates:,} updates; "
                 f"use {(updates - 1) // (len(learning) - 1):,} or less"
             )
     return faults

@@ -166,8 +166,8 @@ class _Training:
         except (KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise RunError(
-                f"the checkpoint does not fit this training ({reason}): it is of other settings or "
-                "of another version of Engram; train a new run"
+                f"the checkpoint does not match this run ({reason}): it comes from other settings "
+                "or from another version of Engram; train a new run"
             ) from None
         if self._run is not None and self._writes:
             # a kill may have come between the checkpoint and the weights that belong to it
@@ -255,7 +255,8 @@ class _Training:
         if name is not None:
             raise NumericsError(
                 f"update {progress.update}: weight '{name}' is not finite, so no checkpoint is "
-                f"written; that of update {progress.saved} is kept: train again with a lower --rate"
+                f"written and that of update {progress.saved} is kept; train again with a lower "
+                "--rate"
             )
         snapshot = capture(self._model, self._optimizer, progress, self._remedies, self._facts)
         if self._writes:

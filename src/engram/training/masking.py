@@ -77,8 +77,8 @@ def what_counts(targets: Tensor, lengths: Lengths, mask: Tensor | None) -> Tenso
     if mask is not None:
         if mask.dtype != torch.bool or mask.shape != targets.shape[: mask.dim()]:
             raise ConfigError(
-                f"mask has shape {tuple(mask.shape)} and {mask.dtype}; it takes bool, shaped like "
-                f"the targets {tuple(targets.shape)} or like their first axes"
+                f"mask has shape {tuple(mask.shape)} and {mask.dtype}; it must be bool, with the "
+                f"shape of the targets {tuple(targets.shape)} or of their first axes"
             )
         counted = mask.view(*mask.shape, *[1] * (targets.dim() - mask.dim()))
     if lengths is not None:
@@ -86,7 +86,7 @@ def what_counts(targets: Tensor, lengths: Lengths, mask: Tensor | None) -> Tenso
         if targets.dim() < 2 or given.shape != targets.shape[1:2] or given.is_floating_point():
             raise ConfigError(
                 f"lengths has shape {tuple(given.shape)} and {given.dtype}, and targets "
-                f"{tuple(targets.shape)}; it takes one whole number for each row of (T, B)"
+                f"{tuple(targets.shape)}; give one whole number for each row of (T, B)"
             )
         within = torch.arange(len(targets), device=given.device).unsqueeze(1) < given
         within = within.view(*within.shape, *[1] * (targets.dim() - 2))
@@ -120,7 +120,7 @@ def require_some(counted: Tensor, reduction: str) -> None:
     """
     if reduction == "mean" and not bool(counted.any()):
         raise DataError(
-            f"every one of the {counted.numel()} targets is masked, so there is no loss; "
+            f"every one of the {counted.numel()} targets is masked, so the loss is undefined; "
             "leave such batches out"
         )
 
@@ -148,6 +148,6 @@ def check(outputs: Tensor, targets: Tensor, reduction: str, numbers: int = 1) ->
         fits = list(outputs.shape) == accepted
     if not fits:
         raise ConfigError(
-            f"outputs have shape {tuple(outputs.shape)} and targets {tuple(targets.shape)}, for "
-            f"which they take ({', '.join(map(str, accepted))})"
+            f"outputs have shape {tuple(outputs.shape)} and targets {tuple(targets.shape)}, but "
+            f"these targets need outputs of shape ({', '.join(map(str, accepted))})"
         )

@@ -47,12 +47,12 @@ def diverged(
         name = first_bad(gradients)
         culprit = f"the gradient of '{name}'" if name else "the loss itself"
     saved = (
-        "no checkpoint had been written yet"
+        "no checkpoint was written before"
         if last_good is None
         else f"the checkpoint of update {last_good} is kept"
     )
     return NumericsError(
-        f"update {update}: {what}; the first tensor that is not finite is {culprit}; {saved}: "
+        f"update {update}: {what}; the first tensor that is not finite is {culprit}; {saved}; "
         "train again with a lower --rate, or with --clip-norm 1"
     )
 

@@ -69,7 +69,7 @@ def own_rows(lanes: int) -> slice:
     count = processes()
     if lanes % count:
         raise ConfigError(
-            f"{lanes} lanes do not divide among {count} processes; "
+            f"{lanes} lanes cannot be divided evenly among {count} processes; "
             f"use --lanes {lanes // count * count or count}"
         )
     share = lanes // count

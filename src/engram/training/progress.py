@@ -17,11 +17,11 @@ from engram.training.stopping import EarlyStopping
 class Remedy(Protocol):
     """What acts while training, and remembers something from one update to the next."""
 
-    def kept(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """What a checkpoint has to keep."""
 
-    def put_back(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what `kept` gave."""
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `state_dict` returned."""
 
 
 Remedies = Mapping[str, Remedy]
@@ -98,7 +98,7 @@ def capture(
         parts = (state,) if isinstance(state, Tensor) else state
         tensors |= {f"state.{i}": parallel.joined(s, dim=1) for i, s in enumerate(parts)}
     for part, remedy in remedies.items():
-        tensors |= {f"{part}.{name}": value for name, value in remedy.kept().items()}
+        tensors |= {f"{part}.{name}": value for name, value in remedy.state_dict().items()}
     tensors["random"] = torch.get_rng_state().unsqueeze(0)  # the same in every process
     cursor = {"update": progress.update, "epoch": progress.epoch, "batch": progress.batch}
     kept = {"cursor": cursor, "sums": asdict(progress.sums), "stopping": asdict(progress.stopping)}
@@ -127,7 +127,7 @@ def restore(
         parts = tuple(carried[str(i)][:, rows] for i in range(len(carried)))
         progress.state = parts[0] if len(parts) == 1 else parts
     for part, remedy in remedies.items():
-        remedy.put_back(checkpoint.group(part))
+        remedy.load_state_dict(checkpoint.group(part))
     random = checkpoint.tensors["random"]
     # a clone, as torch 2.13 reads past the end of a row that is a view
     torch.set_rng_state(random[0].clone())

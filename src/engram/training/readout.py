@@ -219,7 +219,7 @@ def check_warm_up(arrays: Sequence[np.ndarray], warm_up: int) -> None:
     for place, array in enumerate(arrays):
         if len(array) <= warm_up:
             raise DataError(
-                f"X[{place}] has {len(array)} steps, and warm_up={warm_up} leaves none of them; "
+                f"X[{place}] has {len(array)} steps, but warm_up={warm_up} leaves none of them; "
                 "lower warm_up, or leave the series out"
             )
 

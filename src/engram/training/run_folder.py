@@ -122,8 +122,12 @@ class RunFolder:
         """
         run = cls(path)
         if not run.config.exists():
-            what = "holds no config.yaml, so it is no run" if path.exists() else "does not exist"
-            raise RunError(f"{path} {what}; name the folder that --run-dir named in training")
+            what = (
+                "contains no config.yaml, so it is not a run folder"
+                if path.exists()
+                else "does not exist"
+            )
+            raise RunError(f"{path} {what}; give the folder that was --run-dir in training")
         return run
 
     @contextmanager
@@ -164,7 +168,7 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise RunError(f"{self.config} cannot be read: {error}; restore it") from None
         if not isinstance(value, dict):
-            raise RunError(f"{self.config} holds no settings; restore it")
+            raise RunError(f"{self.config} contains no settings; restore it")
         return value
 
     def task(self, settings: dict[str, Any]) -> str:
@@ -180,8 +184,9 @@ class RunFolder:
         settings = self.settings()
         if settings.get("weight_decay") and "regularise" not in settings:
             raise RunError(
-                f"{self.config} is of a version in which weight_decay={settings['weight_decay']} "
-                "meant something else (L2, but for adamw, and on all weights); train a new run, "
+                f"{self.config} comes from a version in which "
+                f"weight_decay={settings['weight_decay']} meant something else (L2 on all weights, "
+                "except for adamw); train a new run, "
                 "with --l2 or --weight-decay"
             )
 
@@ -248,7 +253,8 @@ class RunFolder:
         known = 0 if checkpoint is None else checkpoint.facts.get("metrics_bytes")
         if type(known) is not int:
             raise RunError(
-                f"the checkpoint in {self.last} is of another version of Engram; train a new run"
+                f"the checkpoint in {self.last} comes from another version of Engram; train a new "
+                "run"
             )
         there = self.metrics.stat().st_size if self.metrics.exists() else 0
         told = [] if notice is None else [notice]
@@ -256,14 +262,14 @@ class RunFolder:
             os.truncate(self.metrics, known)
         elif there < known:  # made longer, it would be filled with zeros
             told.append(
-                f"{self.metrics} has {there:,} bytes, and had {known:,} at the last checkpoint; "
-                "the lines in between are missing, and training goes on"
+                f"{self.metrics} has {there:,} bytes, but had {known:,} at the last checkpoint; "
+                "the lines between are missing, and training continues"
             )
         written = None if checkpoint is None else checkpoint.facts.get("metrics_sum")
         if there >= known and written not in (None, _check_sum(self.metrics, known)):
             told.append(
-                f"{self.metrics} was changed since the last checkpoint; training goes on, and its "
-                "lines stay as they are"
+                f"{self.metrics} was changed since the last checkpoint; training continues and "
+                "leaves its lines unchanged"
             )
         return checkpoint, "; ".join(told) or None
 
@@ -323,7 +329,7 @@ class RunFolder:
         if self._is_begun:
             return
         if not overwrite:
-            go_on = "go on with 'engram resume', " if self.config.exists() else ""
+            go_on = "continue with 'engram resume', " if self.config.exists() else ""
             raise RunError(
                 f"{self.path} exists and is not empty; {go_on}choose another --run-dir, or replace "
                 "a run with --overwrite"
@@ -341,7 +347,8 @@ class RunFolder:
                 read.is_relative_to(each.resolve()) for each in own
             ):
                 raise RunError(
-                    f"the training reads {given}, which --overwrite would remove with the run in "
+                    f"training reads {given}, which --overwrite would remove together with the "
+                    "run in "
                     f"{self.path}; choose another --run-dir"
                 )
         with self.held():

@@ -13,24 +13,29 @@ from engram.settings import Factors, Names, Settings
 class TrainingSettings(Settings):
     """How a model is trained."""
 
-    epochs: int = Field(10, ge=1, description="passes over the training part")
+    epochs: int = Field(10, ge=1, description="passes over the training set")
     max_updates: int | None = Field(
-        None, ge=1, description="stop after so many updates, also within an epoch"
+        None, ge=1, description="stop after this number of updates, even within an epoch"
     )
     optimizer: Literal["sgd", "rmsprop", "adam", "adamw"] = Field(
-        "adamw", description="update rule; adam and adamw are one, as decay is decoupled in all"
+        "adamw",
+        description="update rule; adam and adamw are the same, as weight decay is decoupled in all",
     )
     rate: float = Field(2e-3, gt=0.0, description="learning rate")
-    momentum: float = Field(0.0, ge=0.0, lt=1.0, description="momentum of sgd and rmsprop")
+    momentum: float = Field(0.0, ge=0.0, lt=1.0, description="momentum for sgd and rmsprop")
     smoothing: float = Field(
         0.99, gt=0.0, lt=1.0, description="decay of rmsprop's mean square (torch calls it alpha)"
     )
     l1: float = Field(0.0, ge=0.0, description="λ₁ of the penalty λ₁ Σ|w| on weights")
     l2: float = Field(
-        0.0, ge=0.0, description="λ₂ of the penalty ½ λ₂ Σw² on weights; with --l1, elastic net"
+        0.0,
+        ge=0.0,
+        description="λ₂ of the penalty ½ λ₂ Σw² on weights; together with --l1 the elastic net",
     )
     weight_decay: float = Field(
-        0.0, ge=0.0, description="decoupled decay: each update takes rate × this × w off weights w"
+        0.0,
+        ge=0.0,
+        description="decoupled weight decay: each update subtracts rate × this × w from weights w",
     )
     regularise: Names = Field(
         list(MATRICES),
@@ -39,66 +44,73 @@ class TrainingSettings(Settings):
     )
     freeze: Names = Field(
         [],
-        description="regions that do not learn: occipital, parietal, frontal, temporal",
+        description="regions to freeze: occipital, parietal, frontal, temporal",
         json_schema_extra={"metavar": "REGION"},
     )
     rates: Factors = Field(
         {},
-        description="factors on the learning rate by region, such as temporal=0.1",
+        description="learning rate factors by region, such as temporal=0.1",
         json_schema_extra={"metavar": "REGION=X"},
     )
     rate_decay: float | None = Field(
         None,
         ge=1.0,
-        description="each region learns at the rate of the one above it divided by this (2.6)",
+        description="divide the learning rate by this from each region to the one below it (2.6)",
     )
     unfreeze_every: int | None = Field(
         None,
         ge=1,
-        description="begin with the last region alone, and add the one below it after so many "
-        "updates",
+        description="train only the last region at first, and unfreeze the one below it after "
+        "every N updates",
     )
     schedule: Literal["constant", "cosine", "linear", "exponential"] = Field(
-        "cosine", description="course of the learning rate"
+        "cosine", description="learning rate schedule"
     )
-    warmup: int = Field(0, ge=0, description="updates over which the rate rises to its value")
+    warmup: int = Field(
+        0, ge=0, description="warm-up: updates over which the learning rate rises to its value"
+    )
     decay: float = Field(
         0.97, gt=0.0, le=1.0, description="exponential: factor on the rate after each epoch"
     )
-    decay_after: int = Field(10, ge=0, description="exponential: epochs before the decay begins")
+    decay_after: int = Field(10, ge=0, description="exponential: epochs before the decay starts")
     clip_norm: float | None = Field(
-        1.0, gt=0.0, description="largest norm of the gradient; 'none' turns it off"
+        1.0, gt=0.0, description="clip the gradient to this norm; 'none' turns it off"
     )
     clip_value: float | None = Field(
-        None, gt=0.0, description="largest absolute value of each gradient entry"
+        None, gt=0.0, description="clip each gradient entry to this absolute value"
     )
     clip_percentile: float | None = Field(
         None,
         ge=0.0,
         le=100.0,
-        description="clip the norm to this percentile of all norms so far; 10 in AutoClip",
+        description="clip the norm to this percentile of all norms so far (AutoClip uses 10)",
     )
     clip_units: float | None = Field(
         None,
         gt=0.0,
-        description="largest norm of a unit's gradient, as a share of its weights' norm; 0.01 is "
-        "usual",
+        description="clip each unit's gradient to this fraction of the norm of its weights; 0.01 "
+        "is usual",
     )
     patience: int | None = Field(
-        None, ge=1, description="stop after so many evaluations without a better one"
+        None,
+        ge=1,
+        description="early stopping: stop after this number of evaluations without improvement",
     )
     evaluate_every: int | None = Field(
-        None, ge=1, description="updates between evaluations; default once an epoch"
+        None, ge=1, description="updates between evaluations; default once per epoch"
     )
-    log_every: int = Field(50, ge=1, description="updates between lines of metrics")
+    log_every: int = Field(50, ge=1, description="updates between logged metrics")
     checkpoint_every: int = Field(
-        500, ge=1, description="updates between checkpoints (and one at each evaluation)"
+        500,
+        ge=1,
+        description="updates between checkpoints (one is also written at each evaluation)",
     )
     omega: float = Field(
-        0.0, ge=0.0, description="weight of Pascanu's Ω, against a gradient that vanishes in time"
+        0.0, ge=0.0, description="weight of Pascanu's Ω, against gradients that vanish through time"
     )
     omega_schedule: Literal["constant", "inverse"] = Field(
-        "constant", description="course of Ω's weight: constant, or divided by the epoch's number"
+        "constant",
+        description="schedule of Ω's weight: constant, or divided by the number of the epoch",
     )
     norm_stabilizer: float = Field(
         0.0, ge=0.0, description="weight of the penalty on changes of the state's norm"
@@ -109,10 +121,12 @@ class TrainingSettings(Settings):
         description="weight of the penalty on singular values above --spectral-bound",
     )
     spectral_bound: float = Field(
-        1.0, ge=0.0, description="singular value of recurrent matrices that costs nothing"
+        1.0, ge=0.0, description="largest singular value of recurrent matrices without penalty"
     )
     orthogonal_penalty: float = Field(
-        0.0, ge=0.0, description="weight of the penalty on recurrent matrices not orthogonal"
+        0.0,
+        ge=0.0,
+        description="weight of the penalty on recurrent matrices that are not orthogonal",
     )
     activation_penalty: float = Field(
         0.0, ge=0.0, description="weight of the penalty on activations (AR); 2 is usual"
@@ -122,22 +136,27 @@ class TrainingSettings(Settings):
     )
     averaging: Literal["none", "ema", "mean"] = Field(
         "none",
-        description="average weights over updates, and evaluate and keep the average: ema forgets "
-        "old ones exponentially, mean takes all alike",
+        description="average weights over updates, and evaluate and save the average: ema is an "
+        "exponential moving average, mean weights all updates equally",
     )
     averaging_decay: float = Field(
-        0.999, ge=0.0, lt=1.0, description="share of the old average that ema keeps at an update"
+        0.999,
+        ge=0.0,
+        lt=1.0,
+        description="ema: decay, the fraction of the old average kept at each update",
     )
-    averaging_from: int = Field(0, ge=0, description="updates before the average begins")
-    seed: int = Field(0, ge=0, lt=1 << 63, description="seed of everything random")
-    threads: int | None = Field(None, ge=1, description="threads of torch; default its own choice")
+    averaging_from: int = Field(0, ge=0, description="updates before averaging starts")
+    seed: int = Field(0, ge=0, lt=1 << 63, description="random seed")
+    threads: int | None = Field(
+        None, ge=1, description="number of torch threads; default chosen by torch"
+    )
 
     def contradictions(self) -> list[str]:
         """What does not go together, a sentence each."""
         faults = super().contradictions() + self.tuning_faults()
         if self.averaging != "none" and self.averaging_from >= (self.max_updates or math.inf):
             faults.append(
-                f"averaging begins after {self.averaging_from} updates, and max_updates="
+                f"averaging starts after {self.averaging_from} updates, and max_updates="
                 f"{self.max_updates} ends training before; lower --averaging-from"
             )
         return faults
@@ -154,16 +173,20 @@ class TrainingSettings(Settings):
                 faults.append(f"regularise names '{name}', {did_you_mean(name, KINDS)}")
         for name, factor in self.rates.items():
             if name in self.freeze:
-                faults.append(f"rates gives {name} a rate, and freeze freezes it; leave one out")
+                faults.append(
+                    f"rates sets a learning rate for {name}, but freeze freezes it; "
+                    "leave one of them out"
+                )
             if factor <= 0.0:
                 faults.append(
-                    f"rates has {name}={factor:g}; a factor is above 0: freeze it instead"
+                    f"rates has {name}={factor:g}; a factor must be above 0; freeze the region "
+                    "instead"
                 )
         highest = self.rate * max([1.0, *self.rates.values()]) * self.weight_decay
         if highest >= 1.0:
             faults.append(
-                f"weight_decay={self.weight_decay:g} times the rate is {highest:g}, and would take "
-                "more than a weight has off it; keep it under 1"
+                f"weight_decay={self.weight_decay:g} times the highest learning rate is "
+                f"{highest:g}, which would shrink weights past 0; keep it below 1"
             )
         return faults
 
@@ -171,18 +194,25 @@ class TrainingSettings(Settings):
 class TruncationSettings(Settings):
     """How one long stream is trained on: in lanes, by windows of so many steps."""
 
-    lanes: int = Field(32, ge=1, description="rows of a batch, each going on where it stopped")
-    steps: int = Field(64, ge=1, description="steps between updates (k1 of truncation)")
+    lanes: int = Field(
+        32, ge=1, description="batch size; each row continues where it stopped in the batch before"
+    )
+    steps: int = Field(
+        64, ge=1, description="steps between updates (k1 of truncated backpropagation)"
+    )
     reach: int | None = Field(
-        None, ge=1, description="steps a gradient flows back (k2 of truncation); default --steps"
+        None,
+        ge=1,
+        description="steps that gradients flow back (k2 of truncated "
+        "backpropagation); default --steps",
     )
     steps_deviation: float = Field(
         0.0,
         ge=0.0,
-        description="draw each window's length anew around --steps, with this deviation, and scale "
-        "the rate by it; 5 is usual",
+        description="draw the length of each window around --steps with this standard deviation, "
+        "and scale the learning rate to it; 5 is usual",
     )
-    shift: bool = Field(True, description="start each epoch at another place in the text")
+    shift: bool = Field(True, description="start each epoch at a different place in the text")
 
     def contradictions(self) -> list[str]:
         """What does not go together, a sentence each."""
@@ -191,8 +221,8 @@ class TruncationSettings(Settings):
         faults = super().contradictions()
         if self.steps_deviation and self.steps <= LEAST_STEPS:
             faults.append(
-                f"steps_deviation={self.steps_deviation} draws windows of {LEAST_STEPS} steps or "
-                f"more, and steps={self.steps} leaves nothing to draw; raise --steps"
+                f"steps_deviation={self.steps_deviation} draws windows of at least {LEAST_STEPS} "
+                f"steps, but steps={self.steps} is too small for that; raise --steps"
             )
         return faults
 
@@ -209,5 +239,6 @@ class LabelSmoothing(Settings):
         0.0,
         ge=0.0,
         lt=1.0,
-        description="share of the target's probability that is spread over all classes in training",
+        description="fraction of the target's probability that is spread over all classes in "
+        "training",
     )

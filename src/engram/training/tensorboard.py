@@ -37,7 +37,7 @@ class TensorBoard(Reporter):
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise ConfigError(
-                "event files need TensorBoard; pip install 'engram[tensorboard]'"
+                "event files need TensorBoard; run pip install 'engram[tensorboard]'"
             ) from None
         self._make: Any = SummaryWriter
         self._folder = Path(folder)

@@ -68,16 +68,16 @@ def test_damaged_files_are_read_or_refused(tmp_path_factory, packed, at, gone, p
         read_mat(path)
     except DataError as fault:
         said = str(fault)
-        assert said.startswith(f"{path} is no MATLAB file: ")
+        assert said.startswith(f"{path} is not a valid MATLAB file: ")
 
 
 @pytest.mark.parametrize(
     ("at", "put", "said"),
     [
-        (126, b"XX", "its header is that of none"),
+        (126, b"XX", "its header is not that of a MATLAB file"),
         (132, b"\xff\xff\xff\x7f", "an element claims 2,147,483,647 bytes"),
         (140, b"\xff\xff\xff\x3a", "an element claims 989,855,743 bytes"),
-        (128, b"\x01", "an element of kind 1, where a variable belongs"),
+        (128, b"\x01", "an element of kind 1, instead of a variable"),
         (160, b"\xff\xff\xff\xff", r"an array has the shape \(-1, 3\)"),
         (160, b"\x04", r"an array of the shape \(4, 3\) holds 48 bytes"),
     ],

@@ -105,11 +105,15 @@ def test_without_kornia(monkeypatch):
     with pytest.raises(ConfigError) as fault:
         _augmented(torch.rand(2, 1, 4, 4), rotate=5.0)
     assert str(fault.value) == (
-        "rotating and zooming images needs kornia; pip install 'engram[images]'"
+        "rotating and zooming images needs kornia; run pip install 'engram[images]'"
     )
 
 
 @pytest.mark.parametrize("wrong", [torch.zeros(3, 4, 4), torch.zeros(1, 1, 4, 4).byte()])
 def test_faults(wrong):
-    with pytest.raises(ConfigError, match=r"they take \(B, C, Y, X\) or \(T, B, C, Y, X\), float"):
+    with pytest.raises(
+        ConfigError,
+        match=r"they must be floating-point of shape \(B, C, Y, X\) "
+        r"or \(T, B, C",
+    ):
         _augmented(wrong, flip=True)

@@ -160,10 +160,18 @@ def test_dtype_and_shape_are_kept(options):
 
 
 FAULTS = [
-    (torch.zeros(T, B), None, "series have shape (40, 6) and torch.float32; they take (T, B, F)"),
-    (torch.zeros(T, B, F).long(), None, "series have shape (40, 6, 2) and torch.int64; they take"),
-    (torch.zeros(T, 2, F), [0, 3], "lengths are [0, 3]; they take 2 whole numbers from 1 to T=40"),
-    (torch.zeros(T, 2, F), [3], "lengths are [3]; they take 2 whole numbers from 1 to T=40"),
+    (torch.zeros(T, B), None, "series have shape (40, 6) and torch.float32; they must be"),
+    (
+        torch.zeros(T, B, F).long(),
+        None,
+        "series have shape (40, 6, 2) and torch.int64; they must be",
+    ),
+    (
+        torch.zeros(T, 2, F),
+        [0, 3],
+        "lengths are [0, 3]; they must be 2 whole numbers from 1 to T=40",
+    ),
+    (torch.zeros(T, 2, F), [3], "lengths are [3]; they must be 2 whole numbers from 1 to T=40"),
 ]
 
 

@@ -129,7 +129,7 @@ FAULTS = [
     ),
     (
         {"drop": 0.1, "tokenizer": fit_tokenizer("bytes", [TEXT], 300)},
-        "drop_tokens=0.1 needs a token for what is unknown, and 'bytes' has none; use "
+        "drop_tokens=0.1 needs an unknown token, but 'bytes' has none; use "
         "--replace-tokens, or --tokens characters or words",
     ),
 ]

@@ -192,10 +192,10 @@ def test_windows_from_a_later_one_on(k1, k2, first):
 @pytest.mark.parametrize(
     ("length", "count", "steps", "text"),
     [
-        (40, 4, 10, "40 tokens, and 4 lanes of 10 steps need 41: give more text, or use --lanes 3"),
-        (1200, 64, 100, "1,200 tokens, and 64 lanes of 100 steps need 6,401"),
+        (40, 4, 10, "40 tokens, but 4 lanes of 10 steps need 41: give more text, or use --lanes 3"),
+        (1200, 64, 100, "1,200 tokens, but 64 lanes of 100 steps need 6,401"),
         (5, 4, 10, "give more text, or use fewer --steps"),
-        (0, 1, 1, "0 tokens, and 1 lanes of 1 steps need 2: give more text, or use fewer --steps"),
+        (0, 1, 1, "0 tokens, but 1 lanes of 1 steps need 2: give more text, or use fewer --steps"),
     ],
 )
 def test_too_short(length, count, steps, text):
@@ -280,7 +280,7 @@ def test_too_short_to_evaluate(length):
     with pytest.raises(DataError) as caught:
         list(evaluation_windows(_stream(length)))
     assert str(caught.value) == (
-        f"{length} tokens are too few to evaluate; at least 2 are needed: give more text"
+        f"{length} tokens are too few to evaluate; give text with at least 2"
     )
 
 

@@ -41,5 +41,5 @@ def test_runs_differ_and_seeds_repeat():
 
 
 def test_numbers_below_one_are_refused():
-    with pytest.raises(ConfigError, match="tau is 0; it takes a whole number from 1"):
+    with pytest.raises(ConfigError, match="tau is 0; it must be a whole number of at least 1"):
         mackey_glass(10, tau=0)

@@ -117,11 +117,20 @@ def test_latch():
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda g: adding(1, 2, g), "marks two steps, and steps is 1; give 2 or more"),
-        (lambda g: copy(0, 2, g), "lag of the copy problem is 0; give 1 or more"),
-        (lambda g: temporal_order(9, 2, g), "by tenths, and steps is 9; give 10"),
-        (lambda g: temporal_order(20, 2, g, symbols=4), "symbols is 4; temporal order has 2 or 3"),
-        (lambda g: latch(2, 2, g), "steps is 2, and the class shows in the first 3"),
+        (
+            lambda g: adding(1, 2, g),
+            "steps is 1, but the adding problem marks two steps; give at least 2",
+        ),
+        (lambda g: copy(0, 2, g), "lag of the copy problem is 0; it must be at least 1"),
+        (
+            lambda g: temporal_order(9, 2, g),
+            "steps is 9, but temporal order places symbols by tenths; give at least 10",
+        ),
+        (
+            lambda g: temporal_order(20, 2, g, symbols=4),
+            "symbols is 4; temporal order accepts 2 or 3",
+        ),
+        (lambda g: latch(2, 2, g), "steps is 2, but the class is shown in the first 3"),
     ],
 )
 def test_faults(make, text):

@@ -108,9 +108,9 @@ def test_rightly_closed():
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda g: dyck(7, 2, g), "brackets come in pairs, and steps is 7; give an even number"),
+        (lambda g: dyck(7, 2, g), "steps is 7, but brackets come in pairs; give an even number"),
         (lambda g: dyck(0, 2, g), "steps is 0"),
-        (lambda g: dyck(8, 2, g, depth=0), "kinds is 2 and depth is 0; both take 1 or more"),
+        (lambda g: dyck(8, 2, g, depth=0), "kinds is 2 and depth is 0; both must be at least 1"),
     ],
 )
 def test_faults(make, text):

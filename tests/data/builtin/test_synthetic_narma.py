@@ -51,11 +51,11 @@ def test_nrmse():
 
 
 def test_no_steps_are_a_fault():
-    with pytest.raises(ConfigError, match="NARMA10 takes 1 step or more, and steps is 0"):
+    with pytest.raises(ConfigError, match="steps is 0; NARMA10 needs at least 1"):
         narma10(0, 2, _generator())
 
 
 def test_where_no_series_stays_within_bounds_it_is_a_fault(monkeypatch):
     monkeypatch.setattr(narma, "_BOUND", 0.05)
-    with pytest.raises(ConfigError, match=r"hardly any inputs .* for 20 steps; give fewer"):
+    with pytest.raises(ConfigError, match=r"hardly any inputs .* for 20 steps; use fewer"):
         narma10(20, 2, _generator())

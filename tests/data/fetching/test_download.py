@@ -61,7 +61,7 @@ def test_a_broken_download_goes_on(shelf, tmp_path, breaks, ranges):
 
 def test_a_later_call_goes_on(shelf, tmp_path):
     shelf.breaks = [3000] + [0] * 9
-    with pytest.raises(DataError, match=r"what came so far is kept \(3,000 of 5,000 bytes\)"):
+    with pytest.raises(DataError, match=r"the downloaded part is kept \(3,000 of 5,000 bytes\)"):
         get(shelf, tmp_path)
     assert not (tmp_path / "a.bin").exists()
     shelf.breaks.clear()
@@ -111,7 +111,7 @@ def test_what_another_call_left_in_pieces_is_no_fault(shelf, tmp_path):
 
 
 def test_a_wrong_digest(shelf, tmp_path):
-    with pytest.raises(DataError, match=f"its SHA-256 is {DIGEST}, and 0000"):
+    with pytest.raises(DataError, match=f"its SHA-256 is {DIGEST} instead of 0000"):
         get(shelf, tmp_path, sha256="0" * 64)
     assert not list(tmp_path.iterdir())
 

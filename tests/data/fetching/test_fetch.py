@@ -63,7 +63,7 @@ def test_the_first_download_is_trusted_and_later_ones_compared(shelf, tmp_path):
     fetch(chosen, tmp_path)
     (tmp_path / "a").unlink()
     shelf.files["/a"] = b"abc"
-    with pytest.raises(DataError, match="is damaged, or another file than before"):
+    with pytest.raises(DataError, match="is damaged or has changed"):
         fetch(chosen, tmp_path, pause=0.0)
 
 
@@ -81,7 +81,7 @@ def test_a_file_put_there_by_hand(shelf, tmp_path):
 def test_a_damaged_record_is_named(shelf, tmp_path):
     chosen = set_of(shelf, {"a": b"aaa"})
     (tmp_path / RECORD).write_text("nonsense\n")
-    with pytest.raises(DataError, match="line 1: is no SHA-256 and name"):
+    with pytest.raises(DataError, match="line 1: not a SHA-256 and a file name"):
         fetch(chosen, tmp_path)
 
 
@@ -98,10 +98,10 @@ def test_an_archive_is_unpacked(shelf, tmp_path):
 
 
 BAD = {
-    "leads up": (packed(("top/kept/../../../a", b"a")), "leads outside"),
+    "leads up": (packed(("top/kept/../../../a", b"a")), "points outside the folder"),
     "too much": (packed(("top/kept/a", b"\0" * 200_000)), "unpacks to more than 100,000 bytes"),
-    "nothing": (packed(("top/other/a", b"a")), "holds nothing below"),
-    "links alone": (packed(("top/kept/a", b""), kind=tarfile.SYMTYPE), "holds nothing below"),
+    "nothing": (packed(("top/other/a", b"a")), "contains nothing below"),
+    "links alone": (packed(("top/kept/a", b""), kind=tarfile.SYMTYPE), "contains nothing below"),
     "no archive": (b"text", "is damaged"),
     "cut off": (packed(("top/kept/a", bytes(range(256)) * 200))[:-60], "is damaged"),
     "no tar": (gzip.compress(b"text"), "is damaged|holds nothing"),
@@ -138,5 +138,5 @@ def test_the_command_of_a_set_is_one(name, capsys):
 
 
 def test_a_set_that_is_not_there():
-    with pytest.raises(ConfigError, match=r"'choralls' is not a public set.*chorales"):
+    with pytest.raises(ConfigError, match=r"'choralls' is not a public data set.*chorales"):
         set_by_name("choralls")

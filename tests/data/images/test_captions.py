@@ -108,7 +108,7 @@ def test_broken_images_are_named_and_refused_or_skipped(folder):
     path = _write(folder, "captions.csv", TABLES["captions.csv"])
     message = _refused(path, size=(8, 8))
     assert message.startswith(f"{path} line 2: {folder / 'red.png'} is")
-    assert message.endswith("; or leave such images out with --broken skip")
+    assert message.endswith("; or skip such images with --broken skip")
     read = read_captions(path, size=(8, 8), broken="skip")
     assert read.texts == [["a grey one"]]
     assert len(read.skipped) == 1
@@ -127,25 +127,25 @@ def test_missing_and_cut_off_images(folder):
     assert "noise.png is a damaged image" in read.skipped[0]
     assert "gone.png: No such file" in read.skipped[1]
     _write(folder, "c.csv", "image,caption\ngone.png,gone\n")
-    assert _refused(folder, broken="skip").startswith("not one image could be read; the first: ")
+    assert _refused(folder, broken="skip").startswith("no image could be read; the first: ")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "options", "message"),
     [
-        ("t.txt", "x", {}, "{path} is no table of captions; name a folder, or a file that ends"),
-        ("t.csv", "image,caption\n", {}, "{path} holds a header and no rows"),
-        ("t.csv", "image,caption\na.png\n", {}, "{path} line 2 has 1 cells, and the first has 2"),
+        ("t.txt", "x", {}, "{path} is not a table of captions; give a folder, or a file that ends"),
+        ("t.csv", "image,caption\n", {}, "{path} contains a header but no rows"),
+        ("t.csv", "image,caption\na.png\n", {}, "{path} line 2 has 1 cells, but the first has 2"),
         ("t.csv", 'image,caption\na,"b\n', {}, "{path} line 2 has a quote that is never"),
-        ("t.csv", "image,caption\na,\0\n", {}, "{path} line 2: 'caption' holds NUL"),
-        ("t.csv", "a,a\nb,c\n", {}, "{path} has two columns called 'a'; rename one"),
-        ("t.csv", "a,b,c\nd,e,f\n", {}, "{path} has columns a, b, c, and none is called caption"),
+        ("t.csv", "image,caption\na,\0\n", {}, "{path} line 2: 'caption' contains NUL"),
+        ("t.csv", "a,a\nb,c\n", {}, "{path} has two columns named 'a'; rename one"),
+        ("t.csv", "a,b,c\nd,e,f\n", {}, "{path} has columns a, b, c, but none is named caption"),
         (
             "t.csv",
             "a,b,caption\nd,e,f\n",
             {},
-            "{path} has columns a, b, caption: which one is about the images is not clear; name it "
-            "after the captions, such as --columns caption a",
+            "{path} has columns a, b, caption: which one contains the images is not clear; name it "
+            "after the caption column, such as --columns caption a",
         ),
         (
             "t.csv",
@@ -159,7 +159,7 @@ def test_missing_and_cut_off_images(folder):
             "t.csv",
             "x,caption\ntwo,b\n",
             {"kind": "numbers"},
-            "{path} line 2: 'x' holds 'two', where numbers belong",
+            "{path} line 2: 'x' holds 'two', but must be numeric",
         ),
         (
             "t.csv",
@@ -167,18 +167,18 @@ def test_missing_and_cut_off_images(folder):
             {"kind": "numbers"},
             "{path} line 2: 'x' is infinite; give a finite number",
         ),
-        ("t.json", "[1]", {}, "{path} row 1 is a int; it takes names and values"),
-        ("t.json", "3", {}, "{path} holds a int; it takes a list of records"),
-        ("t.json", "{", {}, "{path} is not JSON: Expecting property name"),
-        ("t.json", '{"a.png": [3]}', {}, "{path} row 1: 'caption' is 3; a caption is"),
+        ("t.json", "[1]", {}, "{path} row 1 is a int; it must be an object of names and values"),
+        ("t.json", "3", {}, "{path} contains a int; it must be a list of records"),
+        ("t.json", "{", {}, "{path} is not valid JSON: Expecting property name"),
+        ("t.json", '{"a.png": [3]}', {}, "{path} row 1: 'caption' is 3; a caption must be"),
         ("t.json", '{"a.png": []}', {}, "{path} row 1: 'caption' is None; a caption"),
-        ("t.jsonl", '{"a": 1}\n{\n', {}, "{path} line 2 is not JSON"),
+        ("t.jsonl", '{"a": 1}\n{\n', {}, "{path} line 2 is not valid JSON"),
         (
             "t.json",
             '{"images": [{"id": 1}], "annotations": []}',
             {},
-            "{path}: images take 'id' and 'file_name', annotations 'image_id' and 'caption', and "
-            "one lacks 'file_name'; mend the file",
+            "{path}: images need 'id' and 'file_name', annotations need 'image_id' and 'caption', "
+            "but one lacks 'file_name'; fix the file",
         ),
     ],
 )
@@ -189,7 +189,7 @@ def test_bad_tables(tmp_path, name, content, options, message):
 
 def test_a_table_that_is_not_there(tmp_path):
     path = tmp_path / "t.csv"
-    message = f"{path} does not exist; name a table of captions, or its folder"
+    message = f"{path} does not exist; give a table of captions, or its folder"
     assert _refused(path) == message
 
 

@@ -47,9 +47,7 @@ def test_faults(tmp_path):
     text.write_text("no image")
     with pytest.raises(DataError) as fault:
         read_image(text)
-    assert (
-        str(fault.value) == f"{text} is not an image that can be read; name PNG, JPEG or the like"
-    )
+    assert str(fault.value) == f"{text} is not a readable image; give a PNG, JPEG or similar file"
     with pytest.raises(DataError, match=r"nothing\.png"):
         read_image(tmp_path / "nothing.png")
     whole = _saved(tmp_path / "whole.png", _pixels(40, 40, 3)).read_bytes()
@@ -61,5 +59,9 @@ def test_faults(tmp_path):
 
 def test_without_pillow(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "PIL", None)
-    with pytest.raises(ConfigError, match=r"images need Pillow; pip install 'engram\[images\]'"):
+    with pytest.raises(
+        ConfigError,
+        match=r"images need Pillow; run pip install "
+        r"'engram\[images\]'",
+    ):
         read_image(tmp_path / "image.png")

@@ -76,10 +76,10 @@ def test_missing_values():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (_series([[np.inf, 1.0]]), "sequence 0, step 1: 'a' is inf; mend it"),
+        (_series([[np.inf, 1.0]]), "sequence 0, step 1: 'a' is inf; fix it"),
         (_series([[1.0, 1.0]], np.zeros((0, 2))), "sequence 1 has no steps"),
-        (Examples(Sequences.of([np.ones((1, 1))], ["z"])), "reads the columns a, b, and these"),
-        (TEXTS, "reads columns of numbers, and these are texts"),
+        (Examples(Sequences.of([np.ones((1, 1))], ["z"])), "reads the columns a, b, but the data"),
+        (TEXTS, "reads numeric columns, but the data contains texts"),
     ],
 )
 def test_values_that_cannot_be_read(given, said):

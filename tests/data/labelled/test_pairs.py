@@ -94,8 +94,8 @@ def test_differing_line_counts_name_the_first_line_without_a_partner(tmp_path):
     left = _write(tmp_path, "a.de", "eins\nzwei\n")
     right = _write(tmp_path, "a.en", "one\ntwo\nthree\nfour\n")
     assert _refused([left, right]) == (
-        f"{left} has 2 lines and {right} 4: line 3 of {right} ('three') has no partner; give files "
-        "whose lines belong together"
+        f"{left} has 2 lines and {right} 4: line 3 of {right} ('three') has no counterpart; give "
+        "files with parallel lines"
     )
     assert f"line 3 of {right} ('three')" in _refused([right, left])
 
@@ -106,31 +106,31 @@ def test_differing_line_counts_name_the_first_line_without_a_partner(tmp_path):
         (
             "eins\tone\nzwei\n",
             {},
-            "{path}, line 2 ('zwei'): has 1 columns between tabs, and column 2 is asked for; fix "
+            "{path}, line 2 ('zwei'): has 1 tab-separated columns, but column 2 was requested; fix "
             "the line, or give --columns",
         ),
         (
             "a\tb\n",
             {"columns": ["a", "bb"]},
             "{path}, line 1: there is no column 'bb': did you mean 'b'? accepted: a, b; or give "
-            "columns by number from 1",
+            "columns by number, from 1",
         ),
         (
             "a\tb\n",
             {"columns": ["1"]},
-            "columns are 1; give two: what is read, and what is written",
+            "columns are 1; give two: source and target",
         ),
         (
             "a\t\n\tb\n",
             {},
-            "{path}: in no line are both sides filled; give at least one pair",
+            "{path}: no line has both sides; give at least one pair",
         ),
         (
             "a\tb\n" * 4000 + "c\0\td\n",
             {},
-            "{path}, line 4001: holds NUL, so it is damaged; restore the file",
+            "{path}, line 4001: contains NUL, so it is damaged; restore the file",
         ),
-        ("", {}, "{path} is empty; name a file that holds text"),
+        ("", {}, "{path} is empty; give a file that contains text"),
         (
             b"a\tb\n\xff\tc\n",
             {},
@@ -147,9 +147,9 @@ def test_bad_files(tmp_path, content, options, message):
 def test_other_paths(tmp_path):
     assert "is a folder" in _refused([tmp_path])
     path = tmp_path / "nothing.tsv"
-    assert _refused([path]) == f"{path} does not exist; name a file of lines"
-    assert _refused(["stdlib"]) == "stdlib does not exist; name a file of lines"
-    assert "3 files were named for pairs" in _refused(["a", "b", "c"])
+    assert _refused([path]) == f"{path} does not exist; give a text file"
+    assert _refused(["stdlib"]) == "stdlib does not exist; give a text file"
+    assert "3 files were given for pairs" in _refused(["a", "b", "c"])
 
 
 @settings(
@@ -199,5 +199,5 @@ def test_what_is_wrong_further_on_is_told_when_it_comes(tmp_path):
     path.write_bytes(b"fine\n" * 3000 + b"dam\0aged\n")
     lines = lines_of(path)
     assert next(lines) == "fine"
-    with pytest.raises(DataError, match=r"a\.txt, line 3001: holds NUL"):
+    with pytest.raises(DataError, match=r"a\.txt, line 3001: contains NUL"):
         list(lines)

@@ -25,7 +25,7 @@ def test_what_has_to_be_known_ahead_is_asked_for():
     panel = panel_of(given, ahead=[1])
     assert panel.with_ahead(1).sequences[0][2, 1] == 30
     with pytest.raises(
-        DataError, match="'s0' ends with 1, and 'value 2' is not given for step 2 of 2"
+        DataError, match="'s0' ends with 1, but 'value 2' is missing for step 2 of 2"
     ):
         panel.with_ahead(2)
 
@@ -37,9 +37,7 @@ def test_steps_that_were_left_out_are_filled_in():
     np.testing.assert_array_equal(filled.sequences[0][:, 0], [1, 2, np.nan, np.nan, 5])
     assert filled.times.tolist() == [0, 1, 2, 3, 4]
     assert filled.irregular() == (0, "")
-    with pytest.raises(
-        DataError, match=r"a step at 1\.5, which does not stand on a frequency of 1"
-    ):
+    with pytest.raises(DataError, match=r"a step at 1\.5, which does not fit a frequency of 1"):
         panel_of([1, 2, 3], times=[np.array([0, 1.5, 3])]).filled()
 
 
@@ -60,9 +58,9 @@ def test_series_go_on():
 @pytest.mark.parametrize(
     ("new", "message"),
     [
-        (panel_of([9], keys=["x"]), "series 'x' was not there before"),
-        (panel_of([9], times=[np.array([1])]), "'s0' goes on at 1, and was read up to 1"),
-        (panel_of([[9, 9]], times=[np.array([2])]), "2 columns, and had 1 before"),
+        (panel_of([9], keys=["x"]), "series 'x' was not in the training data"),
+        (panel_of([9], times=[np.array([1])]), "'s0' continues at 1, but was already read up to 1"),
+        (panel_of([[9, 9]], times=[np.array([2])]), "2 columns, but had 1 before"),
     ],
 )
 def test_series_that_cannot_go_on(new, message):

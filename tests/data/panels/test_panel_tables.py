@@ -32,7 +32,7 @@ def test_a_long_table(tmp_path):
     assert (
         found.about[-1] == "columns: target 'sales'; series 'id'; time 'day'; known ahead 'price'"
     )
-    assert "did not stand in the order of 'day'" in found.warnings[0]
+    assert "were not in the order of 'day'" in found.warnings[0]
 
 
 def test_a_wide_table(tmp_path):
@@ -59,7 +59,7 @@ def test_several_targets_of_several_series(tmp_path):
 def test_rows_without_times_stand_in_their_order(tmp_path):
     found = read(tmp_path, "load\n3\n1\n2\n")
     assert found.panel.target(0).tolist() == [3, 1, 2]
-    assert "no column says the time" in found.warnings[0]
+    assert "no time column was found" in found.warnings[0]
 
 
 def test_files_that_go_on(tmp_path):
@@ -111,11 +111,11 @@ BAD = {
     "texts among numbers": (
         "day,v\n2024-01-01,1\n2024-01-02,3 EUR\n2024-01-03,2\n", {}, "line 3: 'v' holds '3 EUR'"
     ),
-    "commas": ("day;v\n2024-01-01;1\n2024-01-02;2,5\n", {}, "line 3: .* write them with points"),
+    "commas": ("day;v\n2024-01-01;1\n2024-01-02;2,5\n", {}, "line 3: .* write decimal points"),
     "no column": ("day,v\n2024-01-01,1\n", {"target": ["w"]}, "has no column 'w'"),
-    "two roles": ("day,v\n2024-01-01,1\n", {"target": ["v"], "time": "v"}, "named for two roles"),
+    "two roles": ("day,v\n2024-01-01,1\n", {"target": ["v"], "time": "v"}, "given two roles"),
     "texts": ("day,v\n2024-01-01,1\n2024-01-02,x\n", {"target": ["v"]}, "line 3: 'v' holds 'x'"),
-    "nothing": ("name\nx\ny\n", {}, "none of numbers to forecast"),
+    "nothing": ("name\nx\ny\n", {}, "no numeric column to forecast"),
     "infinite": ("day,v\n2024-01-01,1\n2024-01-02,inf\n", {}, "line 3: 'v' is infinite"),
     "twice": ("day,v\n2024-01-01,1\n2024-01-02,2\n2024-01-01,3\n", {}, "this 'day' twice"),
     "no time": ("day,v\n2024-01-01,1\nsoon,2\n", {"time": "day"}, "line 3: 'day' holds 'soon'"),
@@ -125,7 +125,7 @@ BAD = {
         "id,day,v\n" + "".join(f"a,2024-01-0{n},{n}\nb,2024-0{n}-01,{n}\n" for n in range(1, 7))
         + "".join(f"c,2024-01-0{n},{n}\n" for n in range(1, 7)),
         {},
-        "series 'b' has steps of 1 month, and others of 1 day",
+        "series 'b' has steps of 1 month, but others have steps of 1 day",
     ),
     "ragged": ("day,v\n2024-01-01,1\n2024-01-02\n", {}, "line 3|expected|columns"),
     "empty": ("", {}, "is empty"),
@@ -150,7 +150,7 @@ def test_twice_in_the_second_file_is_placed(tmp_path):
 def test_a_file_with_other_columns(tmp_path):
     (tmp_path / "a.csv").write_text("day,v\n2024-01-01,1\n")
     (tmp_path / "b.csv").write_text("day,w\n2024-01-03,3\n")
-    with pytest.raises(DataError, match=r"b\.csv has no column 'v', and the files before it have"):
+    with pytest.raises(DataError, match=r"b\.csv has no column 'v', but the files before it do"):
         read_panels(PanelSettings(data=[str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]))
 
 

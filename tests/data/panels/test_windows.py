@@ -103,7 +103,7 @@ def test_a_series_that_was_not_learnt_is_scaled_by_what_was_seen():
 @pytest.mark.parametrize(
     ("transform", "value", "message"),
     [
-        ("log", 0, "has the value 0, and --transform log takes values above 0"),
+        ("log", 0, "has the value 0, but --transform log needs values above 0"),
         ("sqrt", -1, "0 or more"),
     ],
 )

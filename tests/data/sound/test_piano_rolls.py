@@ -45,14 +45,14 @@ def test_both_kinds_of_files_hold_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "is no JSON"),
-        ("[1]", "holds no parts"),
-        ('{"train": 3}', "train is no list of pieces"),
+        ("", "is not valid JSON"),
+        ("[1]", "contains no parts"),
+        ('{"train": 3}', "train is not a list of pieces"),
         ('{"train": []}', "no pieces to train on"),
-        ('{"train": [[[60], [20]]]}', "train piece 1, step 2, holds 20; a pitch is"),
-        ('{"train": [[[60], [60.5]]]}', r"holds 60\.5"),
-        ('{"train": [[[60], [true]]]}', "holds True"),
-        ('{"train": [[[60], [61]]], "valid": [[60]]}', "valid piece 1 is no list of steps"),
+        ('{"train": [[[60], [20]]]}', "train piece 1, step 2, contains 20; a pitch is"),
+        ('{"train": [[[60], [60.5]]]}', r"contains 60\.5"),
+        ('{"train": [[[60], [true]]]}', "contains True"),
+        ('{"train": [[[60], [61]]], "valid": [[60]]}', "valid piece 1 is not a list of steps"),
         ('{"train": [[[60]]]}', "train piece 1 has 1 steps; at least 2"),
     ],
 )
@@ -67,9 +67,9 @@ def test_faults_of_json(tmp_path, content, said):
     ("cells", "said"),
     [
         ({}, "no pieces to train on"),
-        ({"traindata": np.zeros((3, 88))}, "is no cell array"),
+        ({"traindata": np.zeros((3, 88))}, "is not a cell array"),
         ({"traindata": _cells([np.zeros((3, 87)), 0])}, r"train piece 1 has shape \(3, 87\)"),
-        ({"traindata": _cells([2 * _roll(*STEPS), 0])}, "piece 1 holds other values"),
+        ({"traindata": _cells([2 * _roll(*STEPS), 0])}, "piece 1 contains values other"),
     ],
 )
 def test_faults_of_mat(tmp_path, cells, said):

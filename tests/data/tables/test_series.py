@@ -62,22 +62,22 @@ def test_an_empty_column_is_no_series(tmp_path):
 
 
 FAULTS = [
-    ("", " is empty; name a file that holds a table"),
-    ("\n\n", " is empty; name a file that holds a table"),
-    ("a,b\n1,2\n\n1,2,3\n", " line 4 has 3 cells, and the first has 2: '1,2,3'; fix it"),
-    ("a,b\n1,2\n \n3,4\n", " line 3 has 1 cells, and the first has 2: ''; fix it"),
-    ("a,b\nx,y\n", " has no column of numbers among a, b; name a table that has one"),
-    ("a,b\n", " holds a header and no rows; name a file that has some"),
-    ("a,b\n1,inf\n", " line 2: 'b' is infinite; give a finite number, of up to 3.4e+38"),
-    ("a,b\n1,-1e400\n", " line 2: 'b' is infinite; give a finite number, of up to 3.4e+38"),
-    ("a,b\n1,1e300\n", " line 2: 'b' is 1e+300; give a finite number, of up to 3.4e+38"),
+    ("", " is empty; give a file that contains a table"),
+    ("\n\n", " is empty; give a file that contains a table"),
+    ("a,b\n1,2\n\n1,2,3\n", " line 4 has 3 cells, but the first has 2: '1,2,3'; fix it"),
+    ("a,b\n1,2\n \n3,4\n", " line 3 has 1 cells, but the first has 2: ''; fix it"),
+    ("a,b\nx,y\n", " has no numeric column among a, b; give a table that has one"),
+    ("a,b\n", " contains a header but no rows; give a file that has rows"),
+    ("a,b\n1,inf\n", " line 2: 'b' is infinite; give a finite number of at most 3.4e+38"),
+    ("a,b\n1,-1e400\n", " line 2: 'b' is infinite; give a finite number of at most 3.4e+38"),
+    ("a,b\n1,1e300\n", " line 2: 'b' is 1e+300; give a finite number of at most 3.4e+38"),
     (
         "a\n1\n2\n3\noops\n",
-        " line 5: 'a' holds 'oops', where numbers belong; fix it, or leave the column out",
+        " line 5: 'a' holds 'oops', but must be numeric; fix it, or leave the column out",
     ),
     (
         'a,b\n1,x\n2,"y\n3,z\n',
-        " line 3 has a quote that is never closed; close it, or double it where it is part of the "
+        " line 3 has a quote that is never closed; close it, or double it if it is part of the "
         "text",
     ),
 ]

@@ -162,44 +162,44 @@ def test_a_column_that_tells_the_target_is_warned_of(tmp_path):
     path = _file(tmp_path, "a.csv", "series,time,v,code,label\n" + rows)
     found = _read(path)
     assert len(found.warnings) == 1
-    assert "'code' tells the target" in found.warnings[0]
+    assert "'code' reveals the target" in found.warnings[0]
 
 
 FAULTS = [
     ("a.csv", "", "is empty"),
     ("a.csv", "\n\n", "is empty"),
-    ("a.csv", "text,label\n", "a header and no rows"),
+    ("a.csv", "text,label\n", "a header but no rows"),
     ("a.csv", "text,label\na,b\nc\n", r"line 3 has 1 cells.*first has 2"),
     ("a.csv", "text,label\na,b\nc,d,e\n", r"line 3 has 3 cells.*first has 2: 'c,d,e'"),
-    ("a.csv", "text,text\na,b\n", "two columns called 'text'"),
+    ("a.csv", "text,text\na,b\n", "two columns named 'text'"),
     ("a.csv", "text,label\na,\n", r"line 2: 'label' is empty"),
     ("a.csv", "text,label\n ,x\n", r"line 2: 'text' is empty"),
     ("a.csv", "id,t,v,y\na,1,2,x\na,1,3,x\n", r"line 3: series 'a' has this 't' twice"),
-    ("a.csv", "id,t,v,y\na,1,2,x\na,2,3,y\n", r"line 3: 'y' is 'y', and 'x' before"),
-    ("a.csv", "id,t,v,y\na,soon,2,x\na,1,3,x\n", r"line 2: 't' holds 'soon', which is no time"),
-    ("a.csv", "v,w\n1,2\n3,4\n", "none that says which series"),
-    ("a.csv", "only\nx\n", "none that is asked for"),
+    ("a.csv", "id,t,v,y\na,1,2,x\na,2,3,y\n", r"line 3: 'y' is 'y', but 'x' before"),
+    ("a.csv", "id,t,v,y\na,soon,2,x\na,1,3,x\n", r"line 2: 't' holds 'soon', which is not a time"),
+    ("a.csv", "v,w\n1,2\n3,4\n", "none that identifies the series"),
+    ("a.csv", "only\nx\n", "none of them is clearly the one to predict"),
     ("a.parquet", "no parquet", "is not a Parquet file"),
     ("a.parquet", "", "is empty"),
     ("a.jsonl", "{}\n", "is empty"),
-    ("a.jsonl", '{"text": "a", "label": "x"}\n{"text": \n', "line 2 is not JSON"),
-    ("a.jsonl", "[1]\n", "line 1 holds list"),
+    ("a.jsonl", '{"text": "a", "label": "x"}\n{"text": \n', "line 2 is not valid JSON"),
+    ("a.jsonl", "[1]\n", "line 1 contains list"),
     ("a.jsonl", '{"x": [1, "b"], "y": 1}', r"row 1, 'x', step 2, holds 'b'"),
-    ("a.jsonl", '{"x": [1], "y": 1}\n{"x": [], "y": 1}', "row 2, 'x' holds no steps"),
-    ("a.jsonl", '{"x": [[1], [2, 3]], "y": 1}', "differing numbers of values"),
+    ("a.jsonl", '{"x": [1], "y": 1}\n{"x": [], "y": 1}', "row 2, 'x' has no steps"),
+    ("a.jsonl", '{"x": [[1], [2, 3]], "y": 1}', "different numbers of values"),
     ("a.txt", "", "is empty"),
     ("a.txt", "1 good\nalone\n", "line 2 is 'alone'"),
     ("a.ts", "@classLabel true a b\n", "no series after @data"),
-    ("a.ts", "1,2,3\n@data\n", "line 1 stands before @data"),
+    ("a.ts", "1,2,3\n@data\n", "line 1 is before @data"),
     ("a.ts", "@classLabel true a b\n@data\n1,2:3:a\n", r"line 3 has dimensions of 2, 1 steps"),
     ("a.ts", "@classLabel true a b\n@data\n1,x:a\n", r"line 3, dimension 1, holds 'x'"),
     ("a.ts", "@classLabel true a b\n@data\n1:a\n1:2:b\n", "line 4 has 2 dimensions"),
     ("a.ts", "@data\n1,2\n", "no @classLabel"),
-    ("a.csv", "text,label\ngo\0od,x\n", "line 2: 'text' holds NUL"),
-    ("a.jsonl", '{"text": "a\0", "label": "x"}', "line 1 is not JSON"),
-    ("a.txt", "1 go\0od\n", "line 1 holds NUL"),
+    ("a.csv", "text,label\ngo\0od,x\n", "line 2: 'text' contains NUL"),
+    ("a.jsonl", '{"text": "a\0", "label": "x"}', "line 1 is not valid JSON"),
+    ("a.txt", "1 go\0od\n", "line 1 contains NUL"),
     ("a.ts", "@classLabel true a\n@data\n1,\0:a\n", "line 3, dimension 1, holds"),
-    ("a.ts", "@\n1\n", "line 2 stands before @data"),
+    ("a.ts", "@\n1\n", "line 2 is before @data"),
     ("a.ts", "", "no series after @data"),
     ("a.ts", "@timestamps true\n@classLabel true\n@data\n(0,1):a\n", "time stamps"),
 ]
@@ -215,7 +215,7 @@ def test_faults_are_placed(tmp_path, name, content, said):
 
 def test_text_where_numbers_belong(tmp_path):
     path = _file(tmp_path, "a.csv", "id,v,y\na,1,x\na,oops,x\n")
-    with pytest.raises(DataError, match=r"line 3: 'v' holds 'oops', where numbers belong"):
+    with pytest.raises(DataError, match=r"line 3: 'v' holds 'oops', but must be numeric"):
         _read(path, values="v", series="id")
     path = _file(tmp_path, "b.csv", "text,score\ngood,1\nbad,low\n")
     with pytest.raises(DataError, match=r"line 3: 'score' holds 'low'"):
@@ -226,7 +226,7 @@ def test_text_where_numbers_belong(tmp_path):
     ("roles", "said"),
     [
         ({"target": "lable"}, "no column 'lable': did you mean 'label'"),
-        ({"text": "text", "target": "text"}, "'text' is named for two roles"),
+        ({"text": "text", "target": "text"}, "'text' is given two roles"),
     ],
 )
 def test_roles_that_cannot_be(tmp_path, roles, said):
@@ -252,7 +252,7 @@ def test_bytes_that_are_not_utf_8(tmp_path, name):
 def test_paths_that_are_not_there(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         _read(tmp_path / "nothing.csv")
-    with pytest.raises(DataError, match="not a table by its name"):
+    with pytest.raises(DataError, match="does not have the extension of a table"):
         read_table(tmp_path / "a.xlsx")
 
 
@@ -264,7 +264,7 @@ def test_class_folders(tmp_path):
     found = _read(tmp_path).examples
     assert (found.inputs, found.targets) == (["c", "a", "b"], ["bad", "good", "good"])
     (tmp_path / "bad" / "1.csv").write_text("v\n1\n")
-    with pytest.raises(DataError, match=r"is a table and .* is not"):
+    with pytest.raises(DataError, match=r"is a table, but .* is not"):
         _read(tmp_path)
     (tmp_path / "none").mkdir()
     with pytest.raises(DataError, match="none is empty"):
@@ -278,9 +278,9 @@ def test_class_folders_of_series(tmp_path):
     found = _read(tmp_path).examples
     assert found.inputs[1].tolist() == [[1, 2], [3, 4]]
     (tmp_path / "b" / "1.csv").write_text("v,z\n1,2\n")
-    with pytest.raises(DataError, match=r"columns v, z, and .* v, w"):
+    with pytest.raises(DataError, match=r"columns v, z, but .* v, w"):
         _read(tmp_path)
-    with pytest.raises(DataError, match="holds no folders"):
+    with pytest.raises(DataError, match="contains no folders"):
         _read(tmp_path / "a")
 
 
@@ -296,7 +296,7 @@ def test_ts(tmp_path):
 
 def test_ts_that_departs_from_its_header(tmp_path):
     path = _file(tmp_path, "a.ts", "@classLabel true a b\n@data\n1,2:c\n")
-    with pytest.raises(DataError, match=r"line 3 has the class 'c', and @classLabel names a, b"):
+    with pytest.raises(DataError, match=r"line 3 has the class 'c', but @classLabel declares a, b"):
         _read(path)
 
 
@@ -317,7 +317,7 @@ def test_a_row_a_series(tmp_path, content, about):
     again = read_examples([str(other)], asking, numbers=False, answered=False).examples
     assert again.targets is None
     np.testing.assert_array_equal(again.inputs[1], np.float32([[4], [np.nan], [6]]))
-    with pytest.raises(DataError, match="line 4 holds no value"):
+    with pytest.raises(DataError, match="line 4 contains no value"):
         _read(_file(tmp_path, "c.csv", content + ("z," if "id" in content else "") + ",,,x\n"))
 
 
@@ -376,14 +376,14 @@ def test_order_and_evenness_of_time_are_told(tmp_path):
     assert found.examples.inputs[0].tolist() == [[1], [2], [3]]
     assert len(found.warnings) == 1
     assert "1 series of" in found.warnings[0]
-    assert "did not stand in the order of 'date'" in found.warnings[0]
+    assert "were not in the order of 'date'" in found.warnings[0]
     path = _file(tmp_path, "b.csv", "id,t,v,label\na,1,1,x\na,2,1,x\na,5,1,x\nb,1,1,y\n")
     assert "differ by more than a fifth" in _read(path).warnings[0]
 
 
 def test_times_of_two_kinds(tmp_path):
     content = "id,t,v,label\na,1,1,x\na,2024-01-01,1,x\n"
-    with pytest.raises(DataError, match=r"line 2: 't' holds '1', which is no time"):
+    with pytest.raises(DataError, match=r"line 2: 't' holds '1', which is not a time"):
         _read(_file(tmp_path, "a.csv", content))
 
 
@@ -393,13 +393,13 @@ def test_a_column_that_is_the_number_asked_for_is_warned_of(tmp_path):
     )
     found = _read(_file(tmp_path, "a.csv", "series,time,v,w,y\n" + rows), numbers=True)
     assert len(found.warnings) == 1
-    assert "'w' tells the target: its last value" in found.warnings[0]
+    assert "'w' reveals the target: its last value" in found.warnings[0]
 
 
 def test_texts_that_hold_their_label_are_warned_of(tmp_path):
     rows = [f"{label} {n} words,{label}" for n in range(6) for label in ("Good", "bad")]
     found = _read(_file(tmp_path, "a.csv", "text,label\n" + "\n".join(rows)))
-    assert "holds its own label" in found.warnings[0]
+    assert "contains its own label" in found.warnings[0]
     rows[0] = "both good and bad,Good"
     assert _read(_file(tmp_path, "b.csv", "text,label\n" + "\n".join(rows))).warnings == []
 
@@ -436,7 +436,7 @@ def test_several_files(tmp_path):
     found = _read(tmp_path / "*.csv").examples
     assert found.inputs == ["t1", "t2"]
     _file(tmp_path, "3.csv", "id,t,v,label\na,1,2,x\na,2,3,x\n")
-    with pytest.raises(DataError, match="some files hold texts and others series"):
+    with pytest.raises(DataError, match="some files contain texts and others series"):
         _read(tmp_path / "*.csv")
 
 

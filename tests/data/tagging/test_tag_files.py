@@ -79,7 +79,7 @@ def test_universal_columns(tmp_path):
     assert _lists(found.inputs) == [["Vamos", "nos"], ["mar"]]
     assert _lists(found.tags) == [["VERB", "PRON"], ["NOUN"]]
     assert _lists(_read(path, words="lemma", tags="deprel").tags)[0] == ["root", "obj"]
-    with pytest.raises(DataError, match=r"10 columns, and none is 'lema'.*one of id, form"):
+    with pytest.raises(DataError, match=r"10 columns, but none is 'lema'.*one of id, form"):
         _read(path, words="lema")
 
 
@@ -128,24 +128,24 @@ def test_several_files(tmp_path):
         _read(tmp_path / "*.conll")
     _file(tmp_path, "c.jsonl", '{"values": [1], "tags": ["a"]}')
     reading = TagReadingSettings(data=[str(tmp_path / "a.conll"), str(tmp_path / "c.jsonl")])
-    with pytest.raises(DataError, match="some files hold words and others values"):
+    with pytest.raises(DataError, match="some files contain words and others values"):
         read_tagged(reading.data, reading, answered=True)
 
 
 FAULTS = [
     ("a.conll", "", "is empty"),
     ("a.conll", "# only\n\n", "is empty"),
-    ("a.conll", "a B X\nb C\n", r"line 2 has 2 columns, and the first has 3: 'b C'"),
-    ("a.conll", "a\nb\n", r"line 1 has 1 column, and words and tags are read from the same"),
+    ("a.conll", "a B X\nb C\n", r"line 2 has 2 columns, but the first line has 3: 'b C'"),
+    ("a.conll", "a\nb\n", r"line 1 has 1 column, so words and tags would be read from the same"),
     ("a.conll", "a\tX\nb\t\n", "line 2 has no tag"),
     ("a.conll", "a\tX\n\tX\n", "line 2 has no word"),
-    ("a.conll", "a\tX\nb\0\tX\n", "line 2 holds NUL"),
+    ("a.conll", "a\tX\nb\0\tX\n", "line 2 contains NUL"),
     ("a.conll", b"a\tX\n\xe9\tX\n", "is not utf-8"),
     ("a.jsonl", "", "is empty"),
     ("a.jsonl", '{"tokens": ["a"]}', "no lists of tags among them"),
     ("a.jsonl", '{"tokens": "a", "tags": "b"}', "no lists of words among them"),
-    ("a.jsonl", '{"tokens": ["a", "b"], "tags": ["x"]}', r"row 1 has 2 steps and 1 tags"),
-    ("a.jsonl", LINES + '{"tokens": [], "tags": []}', r"row 3, 'tokens' holds no steps"),
+    ("a.jsonl", '{"tokens": ["a", "b"], "tags": ["x"]}', r"row 1 has 2 steps but 1 tags"),
+    ("a.jsonl", LINES + '{"tokens": [], "tags": []}', r"row 3, 'tokens' has no steps"),
     ("a.jsonl", LINES + '{"tokens": "a", "tags": ["x"]}', "line 3: 'tokens' holds 'a'; write a"),
     ("a.jsonl", LINES + '{"tokens": ["a"], "tags": [null]}', "line 3: 'tags' holds 'None'"),
     ("a.jsonl", '{"values": [[1, "b"]], "tags": ["x"]}', r"row 1, 'values', step 1, holds 'b'"),
@@ -154,7 +154,7 @@ FAULTS = [
         '{"tokens": ["a", 1.5], "tags": ["x", "y"]}',
         "line 1: 'tokens' holds '1.5' in its",
     ),
-    ("a.jsonl", LINES + "{", "line 3 is not JSON"),
+    ("a.jsonl", LINES + "{", "line 3 is not valid JSON"),
 ]
 
 
@@ -169,7 +169,7 @@ def test_faults_are_placed(tmp_path, name, content, said):
 def test_columns_that_are_not_there(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         _read(tmp_path / "nothing")
-    with pytest.raises(DataError, match="3 columns, and none is '4'; give a number from 1"):
+    with pytest.raises(DataError, match="3 columns, but none is '4'; give a number from 1"):
         _read(_file(tmp_path, "a.conll", CONLL), tags="4")
     with pytest.raises(DataError, match="no column 'token': did you mean 'tokens'"):
         _read(_file(tmp_path, "a.jsonl", LINES), words="token")

@@ -132,7 +132,7 @@ def test_decoding(tmp_path, raw, options, document):
 
 
 def test_nothing_named():
-    assert _fault() == "no data was named; name files, folders or globs, or 'stdlib'"
+    assert _fault() == "no data was given; give files, folders or globs, or 'stdlib'"
 
 
 @pytest.mark.parametrize("name", ["none.txt", "none/*.txt", "no[pq]e"])
@@ -144,13 +144,11 @@ def test_missing(tmp_path, name):
 
 def test_dangling_link_in_a_glob(tmp_path):
     (tmp_path / "dangling.txt").symlink_to(tmp_path / "none")
-    assert _fault(f"{tmp_path}/*.txt").startswith(f"{tmp_path}/*.txt leads to nothing; name a file")
+    assert _fault(f"{tmp_path}/*.txt").startswith(f"{tmp_path}/*.txt is a broken link; name a file")
     _write(tmp_path, a="text")
     text = read_text([f"{tmp_path}/*.txt"])
     assert text.documents == ["text"]
-    assert text.notes == [
-        f"1 links lead to nothing and were left out, such as {tmp_path}/dangling.txt"
-    ]
+    assert text.notes == [f"1 links are broken and were left out, such as {tmp_path}/dangling.txt"]
 
 
 def test_text_in_the_place_of_a_path():
@@ -161,10 +159,11 @@ def test_empty(tmp_path):
     _write(tmp_path, a="", b="\ufeff")
     for name in ("a.txt", "b.txt"):
         assert _fault(tmp_path / name) == (
-            f"{tmp_path / name} is empty; name a file that holds text"
+            f"{tmp_path / name} is empty; give a file that contains text"
         )
     assert _fault(tmp_path) == (
-        f"{tmp_path} holds no text (2 empty or binary files); name files or folders that hold text"
+        f"{tmp_path} contains no text (2 empty or binary files); give files or folders that "
+        "contain text"
     )
 
 
@@ -197,8 +196,8 @@ def test_zero_bytes(tmp_path, raw):
     path = tmp_path / "file"
     path.write_bytes(raw)
     assert _fault(path) == (
-        f"{path} holds NUL at byte {raw.index(0)}, so it is binary or in another encoding "
-        "(utf-16?); name a text file, or give --encoding"
+        f"{path} contains NUL at byte {raw.index(0)}, so it is binary or in another encoding "
+        "(utf-16?); give a text file, or its encoding with --encoding"
     )
 
 
@@ -216,7 +215,7 @@ def test_unreadable(tmp_path, below):
     locked = tmp_path / "folder" / below
     locked.chmod(0)
     try:
-        assert "Permission denied; choose a place that you may use" in _fault(locked)
+        assert "Permission denied; choose a location that you may use" in _fault(locked)
     finally:
         locked.chmod(0o700)
 
@@ -230,7 +229,7 @@ def test_a_disk_that_fails(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "open", fail)
     assert _fault(tmp_path) == (
         f"cannot read {tmp_path / 'a.txt'}: Permission denied; "
-        "choose a place that you may use, or change its permissions"
+        "choose a location that you may use, or change its permissions"
     )
 
 

@@ -41,19 +41,19 @@ def read_mat(path: Path) -> dict[str, np.ndarray]:
     raw = path.read_bytes()
     try:
         if len(raw) < _HEADER or raw[126:128] not in (b"IM", b"MI") or b"\0" in raw[:4]:
-            raise _DamagedError("its header is that of none")
+            raise _DamagedError("its header is not that of a MATLAB file")
         order = "<" if raw[126:128] == b"IM" else ">"
         found = {}
         for kind, content in _elements(memoryview(raw)[_HEADER:], order):
             if kind == _COMPRESSED:
                 ((kind, content),) = _elements(_unpacked(content), order)
             if kind != _MATRIX:
-                raise _DamagedError(f"it holds an element of kind {kind}, where a variable belongs")
+                raise _DamagedError(f"it holds an element of kind {kind}, instead of a variable")
             name, value = _matrix(content, order, 0)
             if value is not None:
                 found[name] = value
     except (_DamagedError, ValueError, zlib.error) as fault:
-        raise DataError(f"{path} is no MATLAB file: {fault}; restore it") from None
+        raise DataError(f"{path} is not a valid MATLAB file: {fault}; restore it") from None
     return found
 
 

@@ -49,7 +49,10 @@ class Sequences:
         for each in chain([first], rest):
             if each.shape[1:] != first.shape[1:]:
                 found = f"{first.shape} and {each.shape}"
-                raise DataError(f"sequences have shapes {found}; all take the same values a step")
+                raise DataError(
+                    f"sequences have shapes {found}; all must have the same number of "
+                    "values per step"
+                )
             values.extend(each)
             sizes.append(len(each))
             if len(sizes) == STRETCH:

@@ -29,8 +29,8 @@ def augment_images(
     """
     if images.dim() not in (4, 5) or not images.is_floating_point() or 0 in images.shape:
         raise ConfigError(
-            f"images have shape {tuple(images.shape)} and {images.dtype}; they take (B, C, Y, X) "
-            "or (T, B, C, Y, X), floating"
+            f"images have shape {tuple(images.shape)} and {images.dtype}; they must be "
+            "floating-point of shape (B, C, Y, X) or (T, B, C, Y, X)"
         )
     batch = images.shape[-4]
     # all four are drawn whatever is asked for, so that one setting does not change another's draw
@@ -53,7 +53,7 @@ def _turned(images: Tensor, angles: Tensor, factors: Tensor, padding: str) -> Te
         from kornia.geometry.transform import get_rotation_matrix2d, warp_affine
     except ImportError:
         raise ConfigError(
-            "rotating and zooming images needs kornia; pip install 'engram[images]'"
+            "rotating and zooming images needs kornia; run pip install 'engram[images]'"
         ) from None
     height, width = images.shape[-2:]
     middle = images.new_tensor([(width - 1) / 2, (height - 1) / 2]).expand(len(angles), 2)

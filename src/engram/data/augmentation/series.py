@@ -46,13 +46,14 @@ def augment_series(
     """
     if x.dim() != 3 or not x.is_floating_point() or 0 in x.shape:
         raise ConfigError(
-            f"series have shape {tuple(x.shape)} and {x.dtype}; they take (T, B, F), floating"
+            f"series have shape {tuple(x.shape)} and {x.dtype}; they must be floating-point of "
+            "shape (T, B, F)"
         )
     steps, batch, features = x.shape
     given = torch.full((batch,), steps) if lengths is None else torch.as_tensor(lengths)
     if given.shape != (batch,) or bool(((given < 1) | (given > steps)).any()):
         raise ConfigError(
-            f"lengths are {given.tolist()}; they take {batch} whole numbers from 1 to T={steps}"
+            f"lengths are {given.tolist()}; they must be {batch} whole numbers from 1 to T={steps}"
         )
     given = given.cpu().to(torch.int64)
     starts, kept = _windows(given, settings.crop, generator)

@@ -62,8 +62,8 @@ class TokenNoise:
             )
         if drop > 0.0 and tokenizer.unknown is None:
             raise ConfigError(
-                f"drop_tokens={drop} needs a token for what is unknown, and '{tokenizer.kind}' has "
-                "none; use --replace-tokens, or --tokens characters or words"
+                f"drop_tokens={drop} needs an unknown token, but '{tokenizer.kind}' has none; "
+                "use --replace-tokens, or --tokens characters or words"
             )
         counts = np.zeros(tokenizer.size)
         for stretch in stretches(len(ids)):

@@ -96,7 +96,7 @@ class Lanes:
             most = (len(self.ids) - 1) // self.k1
             lanes = f"use --lanes {most} or less, or " if most > 0 else "use "
             raise DataError(
-                f"the training part holds {len(self.ids):,} tokens, and {self.count} lanes of "
+                f"the training set has {len(self.ids):,} tokens, but {self.count} lanes of "
                 f"{self.k1} steps need {need:,}: give more text, or {lanes}fewer --steps"
             )
 
@@ -213,9 +213,7 @@ def evaluation_windows(
     """
     targets_total = len(ids) - 1
     if targets_total < 1:
-        raise DataError(
-            f"{len(ids)} tokens are too few to evaluate; at least 2 are needed: give more text"
-        )
+        raise DataError(f"{len(ids)} tokens are too few to evaluate; give text with at least 2")
     rows = min(rows, max(1, targets_total // steps))
     length = -(-targets_total // rows)
     rows = -(-targets_total // length)  # so that each has a target

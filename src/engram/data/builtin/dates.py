@@ -68,7 +68,7 @@ def patterns_of(language: str) -> tuple[Any, list[Any]]:
     try:
         from babel import Locale
     except ImportError:
-        raise ConfigError("dates need Babel; pip install 'engram[examples]'") from None
+        raise ConfigError("dates need Babel; run pip install 'engram[examples]'") from None
     locale = Locale.parse(language)
     lengths = [locale.date_formats[name] for name in ("full", "long", "medium", "short")]
     skeletons = [locale.datetime_skeletons.get(name) for name in ("yMMMEd", "yMMMd", "yMd")]

@@ -34,7 +34,7 @@ def mackey_glass(
     given = {"steps": steps, "tau": tau, "runs": runs, "substeps": substeps}
     for name, value in given.items():
         if not isinstance(value, int) or value < 1:
-            raise ConfigError(f"{name} is {value!r}; it takes a whole number from 1")
+            raise ConfigError(f"{name} is {value!r}; it must be a whole number of at least 1")
     delay, size = tau * substeps, 1.0 / substeps
     count = (_DISCARDED + steps) * substeps
     start = 1.2 + 0.2 * (np.random.default_rng(seed).random(runs) - 0.5)

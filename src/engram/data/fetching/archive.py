@@ -40,7 +40,7 @@ def unpack(path: Path, archive: Archive, folder: Path) -> Path:
             shutil.rmtree(fresh, ignore_errors=True)
     except (tarfile.TarError, zlib.error, EOFError) as error:
         raise DataError(
-            f"{path} is damaged ({error}); delete it and fetch the set again"
+            f"{path} is damaged ({error}); delete it and fetch the data set again"
         ) from error
     except OSError as error:
         raise DataError(cannot("unpack", path, error)) from error
@@ -55,16 +55,16 @@ def _extract(path: Path, archive: Archive, fresh: Path) -> None:
             total += _BLOCK + member.size
             if total > archive.limit:
                 raise DataError(
-                    f"{path} unpacks to more than {archive.limit:,} bytes, which the set does not; "
-                    "delete it and fetch the set again"
+                    f"{path} unpacks to more than {archive.limit:,} bytes, more than the data set; "
+                    "delete it and fetch the data set again"
                 )
             if not (member.isreg() and member.name.startswith(archive.keep)):
                 continue
             parts = PurePosixPath(member.name).parts
             if parts[0] != archive.top or ".." in parts or "\\" in member.name:
                 raise DataError(
-                    f"{path} holds '{member.name}', which leads outside; nothing was unpacked: "
-                    "delete it and fetch the set again"
+                    f"{path} holds '{member.name}', which points outside the folder; nothing was "
+                    "unpacked: delete it and fetch the data set again"
                 )
             target = fresh.joinpath(*parts)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -74,4 +74,4 @@ def _extract(path: Path, archive: Archive, fresh: Path) -> None:
                 shutil.copyfileobj(source, file)
             written += 1
     if not written:
-        raise DataError(f"{path} holds nothing below {', '.join(archive.keep)}")
+        raise DataError(f"{path} contains nothing below {', '.join(archive.keep)}")

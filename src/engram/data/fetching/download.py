@@ -69,7 +69,7 @@ def download(
 
     Raises:
         DataError: For an address that cannot be reached or does not have the file, a file that is
-            not the right one, a full disk; what came so far is kept, where it can be of use.
+            not the right one, a full disk; the downloaded part is kept, where it can be of use.
     """
     try:
         part = _Part(target, url)
@@ -84,8 +84,8 @@ def download(
             part.clear()
             if not resumed:  # else the fault may lie in what an earlier call left
                 raise DataError(
-                    f"{url} is damaged, or another file than before: its SHA-256 is {digest}, and "
-                    f"{sha256} is right; it was removed. Try again; if it stays so, put a right "
+                    f"{url} is damaged or has changed: its SHA-256 is {digest} instead of "
+                    f"{sha256}; it was removed. Try again; if this repeats, put a correct "
                     f"{target.name} into {target.parent} by hand"
                 )
     except OSError as error:
@@ -162,11 +162,11 @@ def _receive(
 
 
 def _given_up(part: _Part, size: int, broken: _BrokenError) -> DataError:
-    kept = f"what came so far is kept ({part.size:,} of {size:,} bytes)"
+    kept = f"the downloaded part is kept ({part.size:,} of {size:,} bytes)"
     return DataError(
-        f"{broken}; {kept if part.size else 'nothing was changed'}. Try again when there is a "
-        f"network, or get {part.url} in another way and put it into {part.target.parent} as "
-        f"{part.target.name}: the same command goes on from there"
+        f"{broken}; {kept if part.size else 'nothing was changed'}. Try again when the network is "
+        f"available, or get {part.url} in another way and put it into {part.target.parent} as "
+        f"{part.target.name}; the same command continues from there"
     )
 
 
@@ -180,11 +180,14 @@ def _ask(part: _Part, size: int, known: bool, show: Show, patience: float) -> No
             headers["If-Range"] = part.mark
     with _opened(part, Request(part.url, headers=headers), patience) as answer:
         if urlsplit(part.url).scheme == "https" and urlsplit(answer.url).scheme != "https":
-            raise DataError(f"{part.url} leads to {answer.url}, which is not encrypted; refused")
+            raise DataError(
+                f"{part.url} redirects to {answer.url}, which is not encrypted; it "
+                "was not downloaded"
+            )
         begins, whole = _extent(answer, size)
         if begins not in (0, have):
             part.clear()
-            raise _BrokenError(f"{part.url} answered with another piece than was asked for")
+            raise _BrokenError(f"{part.url} answered with a different range than was requested")
         if whole != size:
             part.clear()
             raise _another(part, f"{whole:,} bytes", size)
@@ -195,8 +198,9 @@ def _ask(part: _Part, size: int, known: bool, show: Show, patience: float) -> No
 
 def _another(part: _Part, has: str, size: int) -> DataError:
     return DataError(
-        f"{part.url} has {has} now, and {size:,} bytes when it was listed: it is another file, and "
-        f"was not kept; put the right one into {part.target.parent} as {part.target.name} by hand"
+        f"{part.url} has {has} now, and {size:,} bytes when it was listed: the file has changed "
+        f"and was not kept; put the right one into {part.target.parent} as {part.target.name} by "
+        "hand"
     )
 
 
@@ -214,9 +218,9 @@ def _opened(part: _Part, request: Request, patience: float) -> http.client.HTTPR
             if error.code in _PASSING:
                 raise _BrokenError(said) from error
             raise DataError(
-                f"{said}: the file is not to be had there, and nothing was changed; get "
+                f"{said}: the file is not available there, and nothing was changed; get "
                 f"{part.target.name} in another way and put it into {part.target.parent}, and the "
-                "same command goes on from there"
+                "same command continues from there"
             ) from error
     except URLError as error:  # there is no connection
         raise _UnreachableError(f"cannot reach {host} ({_said(error.reason)})") from error
@@ -255,9 +259,9 @@ def _write(part: _Part, answer: http.client.HTTPResponse, size: int, show: Show)
             try:
                 piece = answer.read1(min(_PIECE, size - done))
             except (OSError, http.client.HTTPException) as error:
-                raise _BrokenError(f"{part.url} broke off ({_said(error)})") from error
+                raise _BrokenError(f"{part.url} ended early ({_said(error)})") from error
             if not piece:
-                raise _BrokenError(f"{part.url} broke off")
+                raise _BrokenError(f"{part.url} ended early")
             file.write(piece)
             done += len(piece)
     show(part.target.name, done, size)
@@ -271,5 +275,5 @@ def _need_room(target: Path, needed: int) -> None:
     if free < needed + _SPARE:
         raise DataError(
             f"{target.parent} has {free:,} bytes free, and {target.name} needs {needed:,} more; "
-            "free some space, or give another place with --out"
+            "free some space, or give another folder with --out"
         )

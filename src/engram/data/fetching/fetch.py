@@ -41,7 +41,7 @@ def fetch(
     for file in chosen.files:
         unpacked = file.archive and folder / file.archive.top
         if unpacked and unpacked.is_dir():
-            tell(f"{unpacked} is there")
+            tell(f"{unpacked} exists")
             continue
         digest = _present(file, folder / file.name, file.sha256 or recorded.get(file.name))
         if digest is None:
@@ -55,20 +55,20 @@ def fetch(
             )
             tell(f"{folder / file.name}: {file.size:,} bytes, {_trust(file, recorded)}")
         else:
-            tell(f"{folder / file.name} is there")
+            tell(f"{folder / file.name} exists")
         if recorded.get(file.name) != digest:
             recorded[file.name] = digest
             _record(folder / RECORD, recorded)
         if file.archive:
             tell(f"unpacking {folder / file.name} …")
             made = unpack(folder / file.name, file.archive, folder)
-            tell(f"{made}: unpacked; {file.name} is not needed any more")
+            tell(f"{made}: unpacked; {file.name} is no longer needed")
 
 
 def _trust(file: Remote, recorded: dict[str, str]) -> str:
     if file.sha256 is None and file.name not in recorded:
         return f"first download: its SHA-256 is kept in {RECORD}"
-    return "SHA-256 as it should be"
+    return "SHA-256 matches"
 
 
 def _present(file: Remote, path: Path, expected: str | None) -> str | None:
@@ -80,10 +80,10 @@ def _present(file: Remote, path: Path, expected: str | None) -> str | None:
     except OSError as error:
         raise DataError(cannot("read", path, error)) from error
     if expected not in (None, digest) or (expected is None and size != file.size):
-        wrong = f"SHA-256 {digest} in place of {expected}" if expected else f"{size:,} bytes"
+        wrong = f"SHA-256 {digest} instead of {expected}" if expected else f"{size:,} bytes"
         raise DataError(
-            f"{path} is not the file that {file.url} serves ({wrong}); move it away or delete it, "
-            "and the same command fetches it"
+            f"{path} is not the file that {file.url} serves ({wrong}); move or delete it, and the "
+            "same command downloads it"
         )
     return digest
 
@@ -96,8 +96,8 @@ def _recorded(path: Path) -> dict[str, str]:
         found = re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line)
         if found is None:
             raise DataError(
-                f"{path}, line {number + 1}: is no SHA-256 and name; mend it, or delete {path} to "
-                "trust the files as they are"
+                f"{path}, line {number + 1}: not a SHA-256 and a file name; fix it, or delete "
+                f"{path} to trust the files as they are"
             )
         digests[found[2]] = found[1]
     return digests

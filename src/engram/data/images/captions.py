@@ -146,11 +146,11 @@ def _with_images(
         except DataError as error:
             if broken == "refuse":
                 raise DataError(
-                    f"{table.place(row)}: {error}; or leave such images out with --broken skip"
+                    f"{table.place(row)}: {error}; or skip such images with --broken skip"
                 ) from None
             skipped.append(f"{table.name(row)}: {error}")
     if not images:
-        raise DataError(f"not one image could be read; the first: {skipped[0]}")
+        raise DataError(f"no image could be read; the first: {skipped[0]}")
     return Captions(np.stack(images), kept, columns, skipped)
 
 
@@ -158,11 +158,11 @@ def _table_of(path: Path) -> Path:
     if not path.is_dir():
         if not is_table(path):
             raise DataError(
-                f"{path} is no table of captions; name a folder, or a file that ends in "
+                f"{path} is not a table of captions; give a folder, or a file that ends in "
                 f"{', '.join(sorted(READERS))}"
             )
         if not path.exists():
-            raise DataError(f"{path} does not exist; name a table of captions, or its folder")
+            raise DataError(f"{path} does not exist; give a table of captions, or its folder")
         return path
     try:
         found = sorted(f for f in path.iterdir() if is_table(f) and f.is_file())
@@ -170,9 +170,7 @@ def _table_of(path: Path) -> Path:
         raise DataError(cannot("read", path, error)) from error
     if len(found) != 1:
         names = ", ".join(f.name for f in found) or "none"
-        raise DataError(
-            f"{path} has {len(found)} tables of captions ({names}); name the one that is meant"
-        )
+        raise DataError(f"{path} has {len(found)} tables of captions ({names}); give one of them")
     return found[0]
 
 
@@ -197,8 +195,8 @@ def _coco(table: Path, value: dict[str, Any]) -> list[dict[str, Any]]:
         ]
     except (KeyError, TypeError) as error:
         raise DataError(
-            f"{table}: images take 'id' and 'file_name', annotations 'image_id' and 'caption', and "
-            f"one lacks {error}; mend the file"
+            f"{table}: images need 'id' and 'file_name', annotations need 'image_id' and "
+            f"'caption', but one lacks {error}; fix the file"
         ) from None
 
 
@@ -214,7 +212,7 @@ def _roles(
         caption = others[0] if len(others) == 1 else None
     if caption is None:
         raise DataError(
-            f"{table.path} has columns {table.shown()}, and none is called caption; name it with "
+            f"{table.path} has columns {table.shown()}, but none is named caption; name it with "
             "--columns"
         )
     left = [name for name in names if name != caption]
@@ -226,8 +224,8 @@ def _roles(
         about = left
     if not about or (kind != "numbers" and len(about) != 1):
         raise DataError(
-            f"{table.path} has columns {table.shown()}: which one is about the {kind} is not "
-            f"clear; name it after the captions, such as --columns {caption} "
+            f"{table.path} has columns {table.shown()}: which one contains the {kind} is not "
+            f"clear; name it after the caption column, such as --columns {caption} "
             f"{(left or ['image'])[0]}"
         )
     return caption, tuple(about)
@@ -245,7 +243,8 @@ def _captions_of(table: Table, row: int, column: str, cell: Any) -> list[str]:
     for text in (cell if isinstance(cell, list) else [cell]) or [None]:
         if not isinstance(text, str) or not text.strip():
             raise DataError(
-                f"{table.place(row)}: '{column}' is {text!r}; a caption is a text that is not empty"
+                f"{table.place(row)}: '{column}' is {text!r}; a caption must be a text that is "
+                "not empty"
             )
         refuse_nul(text, table, row, column)
         kept.append(text.strip())

@@ -25,7 +25,7 @@ def pillow() -> Any:
     try:
         from PIL import Image
     except ImportError:
-        raise ConfigError("images need Pillow; pip install 'engram[images]'") from None
+        raise ConfigError("images need Pillow; run pip install 'engram[images]'") from None
     return Image
 
 
@@ -49,14 +49,14 @@ def read_pixels(path: str | os.PathLike[str]) -> np.ndarray:
         with opened:
             if opened.width * opened.height > _MOST_PIXELS:
                 raise DataError(
-                    f"{file} is an image of {opened.width:,} by {opened.height:,} pixels, and up "
-                    f"to {_MOST_PIXELS:,} in all are read; make it smaller"
+                    f"{file} is an image of {opened.width:,} by {opened.height:,} pixels, but at "
+                    f"most {_MOST_PIXELS:,} are supported; make it smaller"
                 )
             upright = ImageOps.exif_transpose(opened)
             image = upright.convert("L" if upright.mode in ("1", "L") else "RGB")
     except UnidentifiedImageError:
         raise DataError(
-            f"{file} is not an image that can be read; name PNG, JPEG or the like"
+            f"{file} is not a readable image; give a PNG, JPEG or similar file"
         ) from None
     except OSError as error:  # Pillow raises it for damaged content too, without a number
         if error.errno is not None:

@@ -31,7 +31,7 @@ def read_class_folders(folder: Path, *, encoding: str) -> tuple[Examples, list[s
     """
     classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     if not classes:
-        raise DataError(f"{folder} holds no folders; make one for each class, named by its label")
+        raise DataError(f"{folder} contains no folders; make one per class, named by its label")
     found = Found()
     paths: list[Path] = []
     labels: list[str] = []
@@ -48,7 +48,7 @@ def read_class_folders(folder: Path, *, encoding: str) -> tuple[Examples, list[s
         return Examples(texts, labels, names), found.notes()
     if not all(tables):
         one, other = paths[tables.index(True)], paths[tables.index(False)]
-        raise DataError(f"{one} is a table and {other} is not; give files of one kind")
+        raise DataError(f"{one} is a table, but {other} is not; give files of one kind")
     columns: tuple[str, ...] = ()
 
     def arrays() -> Iterator[np.ndarray]:
@@ -57,8 +57,8 @@ def read_class_folders(folder: Path, *, encoding: str) -> tuple[Examples, list[s
             own, values, _ = series_of(read_table(path, encoding=encoding))
             if columns and own != columns:
                 raise DataError(
-                    f"{path} has the columns {listed(own)}, and {paths[0]} has "
-                    f"{listed(columns)}; give all the same"
+                    f"{path} has the columns {listed(own)}, but {paths[0]} has {listed(columns)}; "
+                    "give all files the same columns"
                 )
             columns = own
             yield values

@@ -41,7 +41,7 @@ class TextEncoding:
             DataError: For values in place of texts, and a text that holds nothing to read.
         """
         if isinstance(examples.inputs, Sequences):
-            raise DataError("the model reads texts, and these are columns of numbers")
+            raise DataError("the model reads texts, but the data contains numeric columns")
         return Sequences.of(self._each(examples))
 
     def _each(self, examples: Examples) -> Iterator[Ids]:
@@ -96,10 +96,10 @@ class ValueEncoding:
         """
         given = examples.inputs
         if not isinstance(given, Sequences):
-            raise DataError("the model reads columns of numbers, and these are texts")
+            raise DataError("the model reads numeric columns, but the data contains texts")
         if given.columns != self.columns:
             raise DataError(
-                f"the model reads the columns {', '.join(self.columns)}, and these are "
+                f"the model reads the columns {', '.join(self.columns)}, but the data has "
                 f"{', '.join(given.columns)}; give the same ones"
             )
         _check_values(examples, self.missing)
@@ -213,7 +213,7 @@ def _check_values(examples: Examples, missing: Missing) -> None:
             index = int(np.searchsorted(given.offsets, stretch.start + step, side="right")) - 1
             value = part[step, column]
             said = "missing (NaN)" if np.isnan(value) else value
-            hint = "fill it in, or use --missing impute or mask" if np.isnan(value) else "mend it"
+            hint = "fill it in, or use --missing impute or mask" if np.isnan(value) else "fix it"
             raise DataError(
                 f"{examples.name(index)}, step {stretch.start + step - given.offsets[index] + 1}: "
                 f"'{given.columns[column]}' is {said}; {hint}"

@@ -36,7 +36,7 @@ class Examples:
         if self.targets is not None and len(self.targets) != len(self.inputs):
             raise DataError(
                 f"there are {len(self.inputs)} sequences and {len(self.targets)} targets; give one "
-                "target for each"
+                "target per sequence"
             )
 
     def __len__(self) -> int:

@@ -37,7 +37,8 @@ def leaks(examples: Examples) -> list[str]:
         )
         if told:
             found.append(
-                f"the column '{name}' tells the target: {told}; leave it out with --values, unless "
+                f"the column '{name}' reveals the target: {told}; leave it out with --values, "
+                "unless "
                 "it is known when predictions are made"
             )
     return found
@@ -51,7 +52,7 @@ def _tells_label(given: Sequences, column: int, targets: list[str]) -> str:
     pairs = set(zip(least.tolist(), targets, strict=True))
     known = {value for value, _ in pairs}
     if len(pairs) == len(known) and 1 < len(known) <= max(2, len(given) // 2):
-        return "each of its values goes with one target alone"
+        return "each of its values occurs with one target only"
     return ""
 
 
@@ -62,7 +63,7 @@ def _is_target(last: np.ndarray, targets: np.ndarray) -> str:
         return ""
     if abs(float(np.corrcoef(x, y)[0, 1])) < _ALIKE:
         return ""
-    return "its last value in a series is the target itself, or follows it"
+    return "its last value in a series is the target itself, or a copy of it"
 
 
 def _in_texts(examples: Examples) -> list[str]:
@@ -76,7 +77,7 @@ def _in_texts(examples: Examples) -> list[str]:
         if words & labels != {targets[index].lower()}:
             return []
     return [
-        f"each text holds its own label as a word (such as '{targets[0]}' in "
+        f"each text contains its own label as a word (such as '{targets[0]}' in "
         f"{examples.name(0)}); leave it out of the texts, unless it is known when predictions are "
         "made"
     ]

@@ -39,14 +39,14 @@ def read_labelled_lines(
                     continue
                 if "\0" in line:
                     raise DataError(
-                        f"{path} line {place} holds NUL, so it is binary or in another encoding "
-                        "(utf-16?); name a text file, or give --encoding"
+                        f"{path} line {place} contains NUL, so it is binary or in another encoding "
+                        "(utf-16?); give a text file, or its encoding with --encoding"
                     )
                 label, _, rest = line.partition(" ")
                 text = rest.strip()
                 if not text and labels is None:
                     raise DataError(
-                        f"{path} line {place} is '{label[:40]}'; write a label, a blank and a text"
+                        f"{path} line {place} is '{label[:40]}'; write a label, a space and a text"
                     )
                 found.append(known.setdefault(label, label))
                 places.append(place)
@@ -55,7 +55,7 @@ def read_labelled_lines(
 
     texts = Texts.of(lines())
     if not found:
-        raise DataError(f"{path} is empty; name a file that holds labelled lines")
+        raise DataError(f"{path} is empty; give a file that contains labelled lines")
     names = Places([f"{path} line"], np.zeros(len(found), dtype=np.int32), np.array(places))
     if labels is not None and not set(known) <= set(labels):
         return Examples(texts, None, names)

@@ -66,8 +66,8 @@ def read_pairs(
     if len(paths) == 2:
         return _from_two(Path(paths[0]), Path(paths[1]), encoding, errors)
     raise DataError(
-        f"{len(paths)} files were named for pairs; name one with a tab in each line, or two whose "
-        "lines belong together"
+        f"{len(paths)} files were given for pairs; give one with a tab in each line, or two with "
+        "parallel lines"
     )
 
 
@@ -86,7 +86,7 @@ def _from_two(source: Path, target: Path, encoding: str, errors: str) -> Pairs:
             raise DataError(
                 f"{source} has {counts.get(source, number - 1):,} lines and {target} "
                 f"{counts.get(target, number - 1):,}: line {number:,} of {longer} "
-                f"({_quoted(first)}) has no partner; give files whose lines belong together"
+                f"({_quoted(first)}) has no counterpart; give files with parallel lines"
             )
 
     return _paired(pairs(), 1, f"{source} and {target}")
@@ -94,9 +94,7 @@ def _from_two(source: Path, target: Path, encoding: str, errors: str) -> Pairs:
 
 def _from_columns(path: Path, columns: Sequence[str], encoding: str, errors: str) -> Pairs:
     if len(columns) != 2:
-        raise DataError(
-            f"columns are {', '.join(columns)}; give two: what is read, and what is written"
-        )
+        raise DataError(f"columns are {', '.join(columns)}; give two: source and target")
     if path.suffix.lower() not in _OTHERS:
         table, chosen = tab_table(path, columns, encoding, errors), columns
     else:
@@ -133,7 +131,7 @@ def _paired(pairs: Iterator[tuple[str, str]], first: int, where: str) -> Pairs:
         else:
             skipped.append(number)
     if not count:
-        raise DataError(f"{where}: in no line are both sides filled; give at least one pair")
+        raise DataError(f"{where}: no line has both sides; give at least one pair")
     return Pairs(sources.finish(), targets.finish(), skipped)
 
 

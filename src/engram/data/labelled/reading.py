@@ -108,7 +108,7 @@ def read_examples(
             raise DataError(cannot("read", path, error)) from error
         if numbers and answered and isinstance(found.targets, list):
             raise DataError(
-                f"{path} has labels, and numbers are asked for; give a table or a .ts file"
+                f"{path} has labels, but numeric targets are needed; give a table or a .ts file"
             )
         parts.append(found)
     examples = _joined(parts)
@@ -147,12 +147,12 @@ def _joined(parts: Sequence[Examples]) -> Examples:
         return parts[0]
     series = [part.inputs for part in parts if isinstance(part.inputs, Sequences)]
     if len(series) not in (0, len(parts)):
-        raise DataError("some files hold texts and others series; give files of one kind")
+        raise DataError("some files contain texts and others series; give files of one kind")
     if len({each.columns for each in series}) > 1:
-        raise DataError("the files have differing columns; give files with the same ones")
+        raise DataError("the files have different columns; give files with the same columns")
     targets = [part.targets for part in parts if part.targets is not None]
     if len(targets) not in (0, len(parts)):
-        raise DataError("some files have targets and others none; give files of one kind")
+        raise DataError("some files have targets and others do not; give files of one kind")
     inputs: Sequence[str] | Sequences
     if series:
         inputs = Sequences.of(chain.from_iterable(series), series[0].columns)

@@ -97,7 +97,7 @@ def _wide(table: Table, roles: Roles, blocks: Iterator[tuple[int, Block]]) -> It
         lengths = rows.shape[1] - there[:, ::-1].argmax(axis=1)
         empty = np.flatnonzero(~there.any(axis=1))
         if len(empty):
-            raise DataError(f"{table.place(start + int(empty[0]))} holds no value; leave it out")
+            raise DataError(f"{table.place(start + int(empty[0]))} contains no value; leave it out")
         for row, length in zip(rows, lengths, strict=True):
             yield row[:length, None]
 
@@ -123,8 +123,8 @@ def _steps(table: Table, roles: Roles, numbers: bool) -> tuple[Examples, list[st
                 target_of.append(targets[place])
             elif targets[place] != target_of[code]:
                 raise DataError(
-                    f"{table.place(start + place)}: '{roles.target}' is {targets[place]!r}, and "
-                    f"{target_of[code]!r} before in series '{key}'; give a series one"
+                    f"{table.place(start + place)}: '{roles.target}' is {targets[place]!r}, but "
+                    f"{target_of[code]!r} before in series '{key}'; give one target per series"
                 )
         values = matrix_in(table, roles.values, block, start)
         times = None
@@ -136,18 +136,18 @@ def _steps(table: Table, roles: Roles, numbers: bool) -> tuple[Examples, list[st
         row, code = order.twice
         raise DataError(
             f"{table.place(row)}: series '{list(code_of)[code]}' has this '{roles.time}' twice; "
-            "leave one out"
+            "remove one"
         )
     notes = []
     if order.unsorted:
         notes.append(
-            f"{order.unsorted:,} series of {table.path} did not stand in the order of "
-            f"'{roles.time}'; they were put in it"
+            f"{order.unsorted:,} series of {table.path} were not in the order of '{roles.time}'; "
+            "they were sorted"
         )
     if order.irregular:
         notes.append(
             f"{order.irregular:,} series of {table.path} have steps of '{roles.time}' that differ "
-            "by more than a fifth; the model takes all steps as alike"
+            "by more than a fifth; the model treats all steps as equal"
         )
     given: Targets | None = None
     if roles.target is not None:

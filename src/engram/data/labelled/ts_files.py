@@ -44,8 +44,8 @@ def read_ts(path: Path, *, numbers: bool, answered: bool = True) -> Examples:
             dimensions = dimensions or found.shape[1]
             if found.shape[1] != dimensions:
                 raise DataError(
-                    f"{path} line {place} has {found.shape[1]} dimensions, and the first series "
-                    f"has {dimensions}; give each the same"
+                    f"{path} line {place} has {found.shape[1]} dimensions, but the first series "
+                    f"has {dimensions}; give the same number for each"
                 )
             places.append(place)
             targets.extend([] if target is None else [target])
@@ -53,11 +53,11 @@ def read_ts(path: Path, *, numbers: bool, answered: bool = True) -> Examples:
 
     first = next(found := series(), None)
     if first is None:
-        raise DataError(f"{path} holds no series after @data; name a file that does")
+        raise DataError(f"{path} contains no series after @data; give a file that does")
     columns = [f"dimension {place + 1}" for place in range(first.shape[1])]
     inputs = Sequences.of(chain([first], found), columns)
     if not targets and answered:
-        raise DataError(f"{path} has no @classLabel or @targetLabel; name a file with targets")
+        raise DataError(f"{path} has no @classLabel or @targetLabel; give a file with targets")
     names = Places([f"{path} line"], np.zeros(len(inputs), dtype=np.int32), np.array(places))
     if not (targets and numbers and answered):
         return Examples(inputs, targets or None, names)
@@ -81,16 +81,15 @@ def _data_lines(path: Path, facts: dict[str, str]) -> Iterator[tuple[int, str]]:
                 word, *rest = line[1:].split(maxsplit=1) or [""]
                 facts[word.lower()] = " ".join(rest)
             else:
-                raise DataError(
-                    f"{path} line {place} stands before @data and is no header; mend it"
-                )
+                raise DataError(f"{path} line {place} is before @data but is not a header; fix it")
 
 
 def _series(line: str, facts: dict[str, str], where: str) -> tuple[np.ndarray, str | None]:
     """The values ``(T, F)`` of a line, and its target."""
     if facts.get("timestamps", "false").lower() == "true" or "(" in line:
         raise DataError(
-            f"{where} holds time stamps, which are not read; write plain values, evenly in time"
+            f"{where} contains time stamps, which are not supported; write plain values at "
+            "regular times"
         )
     parts = line.split(":")
     asked = [facts.get(word, "false").split() for word in ("classlabel", "targetlabel")]
@@ -101,8 +100,8 @@ def _series(line: str, facts: dict[str, str], where: str) -> tuple[np.ndarray, s
     declared = facts.get("classlabel", "").split()[1:]
     if target is not None and declared and target not in declared:
         raise DataError(
-            f"{where} has the class '{target[:40]}', and @classLabel names "
-            f"{', '.join(declared[:20])}; mend one of them"
+            f"{where} has the class '{target[:40]}', but @classLabel declares "
+            f"{', '.join(declared[:20])}; fix one of them"
         )
     rows = []
     for dimension, part in enumerate(parts, start=1):
@@ -116,6 +115,7 @@ def _series(line: str, facts: dict[str, str], where: str) -> tuple[np.ndarray, s
     if not rows or len({len(row) for row in rows}) > 1:
         sizes = ", ".join(str(len(row)) for row in rows[:4])
         raise DataError(
-            f"{where} has dimensions of {sizes or 'no'} steps; give all of a series the same"
+            f"{where} has dimensions of {sizes or 'no'} steps; give all dimensions of a series "
+            "the same number"
         )
     return np.stack(rows, axis=1), target

@@ -35,7 +35,7 @@ class Frequency:
 
     @classmethod
     def of(cls, times: np.ndarray, offsets: np.ndarray, *, dates: bool) -> Self:
-        """The step that most series have in the mean.
+        """The step that most series have on average.
 
         Args:
             times: Of all series, each in its order, ``(N,)`` float64; dates are seconds since 1970.

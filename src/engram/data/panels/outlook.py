@@ -122,7 +122,9 @@ class Outlook:
                 dict(value["roles"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise DataError("what was learnt of series is damaged; restore the folder") from None
+            raise DataError(
+                "the stored facts about series are damaged; restore the model folder"
+            ) from None
 
 
 def learn_outlook(panel: Panel, settings: OutlookSettings, roles: Mapping[str, Any]) -> Outlook:
@@ -172,7 +174,7 @@ def transformed(values: np.ndarray, transform: Transform, key: str) -> np.ndarra
     if bad.any():
         what = "above 0" if transform == "log" else "0 or more"
         raise DataError(
-            f"series '{key}' has the value {given[bad][0]:g}, and --transform {transform} takes "
+            f"series '{key}' has the value {given[bad][0]:g}, but --transform {transform} needs "
             f"values {what}; choose another transform"
         )
     return np.log(given) if transform == "log" else np.sqrt(given)

@@ -97,8 +97,8 @@ class Panel:
             if len(missing):
                 step, column = missing[0]
                 raise DataError(
-                    f"'{self.keys[index]}' ends with {self._time(index)}, and "
-                    f"'{columns[column]}' is not given for step {step + 1} of {steps} after it; "
+                    f"'{self.keys[index]}' ends with {self._time(index)}, but '{columns[column]}' "
+                    f"is missing for step {step + 1} of {steps} after it; "
                     "add rows that have it"
                 )
             return made
@@ -125,8 +125,8 @@ class Panel:
             if len(bad):
                 when = self.frequency.written(self.times_of(index)[bad[:1]])[0]
                 raise DataError(
-                    f"series '{self.keys[index]}' has a step at {when}, which does not stand on a "
-                    f"frequency of {self.frequency.name}; mend it, or leave gaps as they are"
+                    f"series '{self.keys[index]}' has a step at {when}, which does not fit a "
+                    f"frequency of {self.frequency.name}; fix it, or leave gaps as they are"
                 )
             places.append(place)
 
@@ -203,12 +203,12 @@ def joined(panel: Panel, later: Panel) -> Panel:
     new = sorted(set(later.keys) - set(panel.keys))
     if new:
         raise DataError(
-            f"series '{new[0]}' was not there before; give those that were, or fit again"
+            f"series '{new[0]}' was not in the training data; give known series only, or fit again"
         )
     if later.sequences.width != panel.sequences.width:
         raise DataError(
-            f"series have {later.sequences.width} columns, and had {panel.sequences.width} before; "
-            "give the same"
+            f"series have {later.sequences.width} columns, but had {panel.sequences.width} before; "
+            "give the same columns"
         )
     values, times, ahead = [], [], panel.ahead.copy()
     for index, key in enumerate(panel.keys):
@@ -220,8 +220,8 @@ def joined(panel: Panel, later: Panel) -> Panel:
             if len(when) and then[0] <= when[-1]:
                 first, last = (panel.frequency.written(t)[0] for t in (then[:1], when[-1:]))
                 raise DataError(
-                    f"series '{key}' goes on at {first}, and was read up to {last}; give what came "
-                    "after"
+                    f"series '{key}' continues at {first}, but was already read up to {last}; give "
+                    "only later steps"
                 )
             own, when = np.concatenate([own, later.sequences[place]]), np.concatenate([when, then])
             ahead[index] = later.ahead[place]

@@ -72,13 +72,13 @@ def read_panels(settings: PanelSettings) -> FoundPanel:
         notes = left_out + notes
         roles, columns = found.settings(), [found.about()]
         if found.time is None:
-            notes.append("no column says the time; rows are taken in their order")
+            notes.append("no time column was found; rows are taken in their order")
     count, where = panel.irregular()
     name = panel.frequency.name
     if count and settings.gaps == "keep":
         notes.append(
             f"{count:,} of {len(panel.times) - len(panel):,} steps are not of {name}, the first "
-            f"{where}; the model takes them as alike, unless --gaps fill puts missing values there"
+            f"{where}; the model treats them as equal, unless --gaps fill inserts missing values"
         )
     elif count:
         panel = panel.filled()

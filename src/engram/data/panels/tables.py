@@ -120,7 +120,7 @@ def find_panel_roles(
             chosen = tuple(numeric if series is None else numeric[-1:])
     if not chosen:
         raise DataError(
-            f"{table.path} has the columns {table.shown()}, and none of numbers to forecast; "
+            f"{table.path} has the columns {table.shown()}, but no numeric column to forecast; "
             "name it with --target"
         )
     used = {*said, *chosen, series, time}
@@ -170,7 +170,7 @@ def read_panel(tables: Sequence[Table], roles: PanelRoles) -> tuple[Panel, list[
         place = sum(begin <= row for begin in begins) - 1
         where = tables[place].place((row - begins[place]) // len(roles.targets))
         raise DataError(
-            f"{where}: series '{list(keys)[code]}' has this '{roles.time}' twice; leave one out"
+            f"{where}: series '{list(keys)[code]}' has this '{roles.time}' twice; remove one"
         )
     if times is None:
         counted = Spool(np.float64)
@@ -180,8 +180,7 @@ def read_panel(tables: Sequence[Table], roles: PanelRoles) -> tuple[Panel, list[
     notes = []
     if order.unsorted:
         notes.append(
-            f"{order.unsorted:,} series did not stand in the order of '{roles.time}'; they were "
-            "put in it"
+            f"{order.unsorted:,} series were not in the order of '{roles.time}'; they were sorted"
         )
     return _trimmed(sequences, times, list(keys), roles, bool(dates), notes)
 
@@ -193,7 +192,7 @@ def _require(table: Table, roles: PanelRoles) -> None:
     for name in used:
         if name is not None and name not in known:
             raise DataError(
-                f"{table.path} has no column '{name}', and the files before it have; give tables "
+                f"{table.path} has no column '{name}', but the files before it do; give tables "
                 "with the same columns"
             )
 
@@ -272,8 +271,8 @@ def _require_one_frequency(panel: Panel) -> None:
             dates = panel.frequency.unit != "number"
             other = Frequency.of(own, offsets, dates=dates).name
             raise DataError(
-                f"series '{panel.keys[index]}' has steps of {other}, and others of "
-                f"{panel.frequency.name}; train a model for each frequency"
+                f"series '{panel.keys[index]}' has steps of {other}, but others have steps of "
+                f"{panel.frequency.name}; train one model per frequency"
             )
 
 

@@ -33,13 +33,15 @@ def read_piano_rolls(path: Path) -> dict[str, Sequences]:
     """
     readers = {".mat": _mat, ".json": _json}
     if path.suffix.lower() not in readers:
-        raise DataError(f"{path} is no piano roll by its name; give a .mat or a .json file")
+        raise DataError(
+            f"{path} does not have the extension of a piano roll; give a .mat or a .json file"
+        )
     try:
         found = readers[path.suffix.lower()](path)
     except OSError as error:
         raise DataError(cannot("read", path, error)) from error
     if not found.get("train"):
-        raise DataError(f"{path} holds no pieces to train on (traindata, or train); give some")
+        raise DataError(f"{path} contains no pieces to train on (traindata, or train); add some")
     return {part: Sequences.of(pieces, COLUMNS) for part, pieces in found.items() if pieces}
 
 
@@ -51,7 +53,9 @@ def _mat(path: Path) -> dict[str, list[np.ndarray]]:
         if cells is None:
             continue
         if getattr(cells, "dtype", np.dtype(float)).kind != "O":
-            raise DataError(f"{path}: {part}data is no cell array; give one with a piece a cell")
+            raise DataError(
+                f"{path}: {part}data is not a cell array; give one with one piece per cell"
+            )
         pieces = list(cells.reshape(-1))
         parts[part] = [_checked(p, f"{path}, {part} piece {n}") for n, p in enumerate(pieces, 1)]
     return parts
@@ -61,14 +65,14 @@ def _json(path: Path) -> dict[str, list[np.ndarray]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is no JSON: {str(error)[:120]}; mend it") from None
+        raise DataError(f"{path} is not valid JSON: {str(error)[:120]}; fix it") from None
     if not isinstance(content, dict):
-        raise DataError(f"{path} holds no parts; write {{'train': [piece, …], 'valid': …}}")
+        raise DataError(f"{path} contains no parts; write {{'train': [piece, …], 'valid': …}}")
     parts = {}
     for part in PARTS:
         pieces = content.get(part, [])
         if not isinstance(pieces, list):
-            raise DataError(f"{path}: {part} is no list of pieces; write one")
+            raise DataError(f"{path}: {part} is not a list of pieces; write one")
         parts[part] = [_roll(p, f"{path}, {part} piece {n}") for n, p in enumerate(pieces, 1)]
     return parts
 
@@ -76,13 +80,14 @@ def _json(path: Path) -> dict[str, list[np.ndarray]]:
 def _roll(piece: Any, where: str) -> np.ndarray:
     """A piece of lists of pitches as a matrix."""
     if not isinstance(piece, list) or not all(isinstance(step, list) for step in piece):
-        raise DataError(f"{where} is no list of steps, each a list of pitches; mend it")
+        raise DataError(f"{where} is not a list of steps, each a list of pitches; fix it")
     roll = np.zeros((len(piece), KEYS), dtype=np.float32)
     for number, step in enumerate(piece):
         for pitch in step:
             if type(pitch) is not int or not LOWEST <= pitch < LOWEST + KEYS:
                 raise DataError(
-                    f"{where}, step {number + 1}, holds {pitch!r}; a pitch is a whole number from "
+                    f"{where}, step {number + 1}, contains {pitch!r}; a pitch is a whole number "
+                    "from "
                     f"{LOWEST} to {LOWEST + KEYS - 1}"
                 )
             roll[number, pitch - LOWEST] = 1.0
@@ -92,9 +97,11 @@ def _roll(piece: Any, where: str) -> np.ndarray:
 def _checked(roll: Any, where: str) -> np.ndarray:
     shape = getattr(roll, "shape", None)
     if shape is None or len(shape) != 2 or shape[1] != KEYS or roll.dtype.kind not in "biuf":
-        raise DataError(f"{where} has shape {shape}; it takes (steps, {KEYS}) of 0 and 1")
+        raise DataError(f"{where} has shape {shape}; it must be (steps, {KEYS}) of 0 and 1")
     if not np.isin(roll, (0, 1)).all():
-        raise DataError(f"{where} holds other values than 0 and 1; write 1 where a key sounds")
+        raise DataError(
+            f"{where} contains values other than 0 and 1; write 1 for each key that sounds"
+        )
     if shape[0] < 2:
         raise DataError(f"{where} has {shape[0]} steps; at least 2 are needed, leave it out")
     return roll.astype(np.float32)

@@ -160,11 +160,13 @@ def array(cell: Any, place: str) -> np.ndarray:
     if rows is not None and not any(isinstance(row, list) for row in rows):
         rows = [[row] for row in rows]
     if rows is None or not all(isinstance(row, list) for row in rows):
-        raise DataError(f"{place} holds {str(cell)[:40]!r}; a series is a list of numbers")
+        raise DataError(f"{place} contains {str(cell)[:40]!r}; a series is a list of numbers")
     if not rows or not rows[0]:
-        raise DataError(f"{place} holds no steps; leave it out")
+        raise DataError(f"{place} has no steps; leave it out")
     if len({len(row) for row in rows}) > 1:
-        raise DataError(f"{place} has steps with differing numbers of values; give each the same")
+        raise DataError(
+            f"{place} has steps with different numbers of values; give the same number for each"
+        )
     found = [[number(value) for value in row] for row in rows]
     for step, row in enumerate(found):
         for value, given in zip(row, rows[step], strict=True):

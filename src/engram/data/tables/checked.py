@@ -39,8 +39,8 @@ def numbers_in(
         cell = str(cells.values(block[name])[bad])
         comma = cells.number(cell.replace(",", ".")) is not None
         raise DataError(
-            f"{table.place(start + bad)}: '{name}' holds {cell[:40]!r}, where numbers belong; "
-            + ("write them with points" if comma else "fix it, or leave the column out")
+            f"{table.place(start + bad)}: '{name}' holds {cell[:40]!r}, but must be numeric; "
+            + ("write decimal points" if comma else "fix it, or leave the column out")
         )
     wrong = np.abs(found) > _LARGEST
     if needed:
@@ -51,7 +51,7 @@ def numbers_in(
         if np.isnan(found[place]):
             raise DataError(f"{where} missing; leave the row out")
         size = "infinite" if np.isinf(found[place]) else f"{found[place]:g}"
-        raise DataError(f"{where} {size}; give a finite number, of up to {_LARGEST:.3g}")
+        raise DataError(f"{where} {size}; give a finite number of at most {_LARGEST:.3g}")
     return found
 
 
@@ -105,7 +105,7 @@ def times_in(
         when = None if dates is False else cells.date(str(text))
         if when is None:
             raise DataError(
-                f"{table.place(start + place)}: '{name}' holds {str(text)[:40]!r}, which is no "
+                f"{table.place(start + place)}: '{name}' holds {str(text)[:40]!r}, which is not a "
                 f"time; write numbers, or dates such as 2024-01-31 12:00"
             )
         times[place] = when
@@ -120,6 +120,6 @@ def refuse_nul(text: str, table: Table, row: int, name: str) -> None:
     """
     if "\0" in text:
         raise DataError(
-            f"{table.place(row)}: '{name}' holds NUL or bytes that are not UTF-8, so it is "
-            "binary or in another encoding (utf-16?); fix it, or name its encoding with --encoding"
+            f"{table.place(row)}: '{name}' contains NUL or bytes that are not UTF-8, so it is "
+            "binary or in another encoding (utf-16?); fix it, or give its encoding with --encoding"
         )

@@ -40,11 +40,11 @@ def csv_table(path: Path, encoding: str = "utf-8", errors: str = "strict") -> Ta
         except _RaggedError:
             raise DataError(_ragged(path, rows(), separator, len(names))) from None
         if not count:
-            raise DataError(f"{path} holds a header and no rows; name a file that has some")
+            raise DataError(f"{path} contains a header but no rows; give a file that has rows")
         if "\n" in last and not _ends_quoted(path, encoding):
             raise DataError(
                 f"{path} line {line(count - 1)} has a quote that is never closed; close it, or "
-                "double it where it is part of the text"
+                "double it if it is part of the text"
             )
 
     return Table(path, names, blocks, line)
@@ -70,7 +70,7 @@ def tab_table(path: Path, columns: Sequence[str], encoding: str, errors: str) ->
             if name not in names:
                 raise DataError(
                     f"{path}, line 1: there is no column '{name}': {did_you_mean(name, names)}; or "
-                    "give columns by number from 1"
+                    "give columns by number, from 1"
                 )
         places = [names.index(name) for name in columns]
     else:
@@ -83,8 +83,8 @@ def tab_table(path: Path, columns: Sequence[str], encoding: str, errors: str) ->
             if len(cells) < width:
                 shown = repr(line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…")
                 raise DataError(
-                    f"{path}, line {place:,} ({shown}): has {len(cells)} columns between tabs, and "
-                    f"column {width} is asked for; fix the line, or give --columns"
+                    f"{path}, line {place:,} ({shown}): has {len(cells)} tab-separated columns, "
+                    f"but column {width} was requested; fix the line, or give --columns"
                 )
             yield [cells[each] for each in places]
 
@@ -108,8 +108,8 @@ def _first_line(path: Path, encoding: str, errors: str) -> tuple[str, list[str],
             start = lines.readline(table.BLOCK)
         if "\0" in start:
             raise DataError(
-                f"{path} holds NUL in its first line, so it is damaged or in another encoding "
-                "(utf-16?); restore it, or name its encoding with --encoding"
+                f"{path} contains NUL in its first line, so it is damaged or in another encoding "
+                "(utf-16?); restore it, or give its encoding with --encoding"
             )
         lines.seek(0)
         separator = max(",;\t|", key=start.count)
@@ -120,7 +120,7 @@ def _first_line(path: Path, encoding: str, errors: str) -> tuple[str, list[str],
         except csv.Error as error:
             raise DataError(f"{path} is not a CSV table: {error}; fix its first line") from None
         except StopIteration:
-            raise DataError(f"{path} is empty; name a file that holds a table") from None
+            raise DataError(f"{path} is empty; give a file that contains a table") from None
         return separator, cells, reader.line_num
 
 
@@ -175,8 +175,8 @@ def _batches(
                 continue
             if "straddl" in said:
                 raise DataError(
-                    f"{path} has a row of over {table.LONGEST >> 20} MB; cut it, or look for a "
-                    "quote that is never closed"
+                    f"{path} has a row of more than {table.LONGEST >> 20} MB; shorten it, or look "
+                    "for a quote that is never closed"
                 ) from None
             if "Empty CSV" in said:
                 return
@@ -193,11 +193,11 @@ def _ragged(path: Path, rows: Iterator[tuple[int, list[str]]], separator: str, w
         for line, row in rows:
             if len(row) != width:
                 text = separator.join(row).strip()[:60]
-                count = f"{path} line {line} has {len(row)} cells, and the first has {width}"
+                count = f"{path} line {line} has {len(row)} cells, but the first has {width}"
                 return f"{count}: '{text}'; fix it"
     except csv.Error as error:
         return f"{path} is not a CSV table: {error}; fix it"
-    return f"{path} has a row of other than {width} cells; fix it"
+    return f"{path} has a row that does not have {width} cells; fix it"
 
 
 def _rows(

@@ -31,6 +31,6 @@ def frame_table(given: Any, name: str) -> Table:
         raise DataError(f"{name} cannot be read as a table: {said}") from None
     names = [str(column) for column in table.column_names]
     if not table.num_rows:
-        raise DataError(f"{name} holds no rows")
+        raise DataError(f"{name} contains no rows")
     block = dict(zip(names, (column.combine_chunks() for column in table.columns), strict=True))
     return Table(Path(name), names, lambda: iter([block]))

@@ -26,7 +26,7 @@ def json_lines_table(path: Path, encoding: str, errors: str) -> Table:
             if not known.issuperset(row):
                 raise DataError(
                     f"{path} line {line} has '{min(set(row) - known)}', which the lines before it "
-                    "have not; give every line the same names"
+                    "do not have; give every line the same keys"
                 )
             rows.append(row)
             size += characters
@@ -41,7 +41,7 @@ def json_lines_table(path: Path, encoding: str, errors: str) -> Table:
 
     names += _names(row for _, row, _ in islice(_rows(path, encoding, errors), _LOOKED_AT))
     if not names:
-        raise DataError(f"{path} is empty; name a file that holds a table")
+        raise DataError(f"{path} is empty; give a file that contains a table")
     return Table(path, names, blocks, line)
 
 
@@ -67,17 +67,18 @@ def records_table(path: Path, records: Any) -> Table:
     """
     if not isinstance(records, list):
         raise DataError(
-            f"{path} holds a {type(records).__name__}; it takes a list of records, such as "
+            f"{path} contains a {type(records).__name__}; it must be a list of records, such as "
             '[{"text": "…", "label": "…"}]'
         )
     for place, record in enumerate(records, start=1):
         if not isinstance(record, dict):
             raise DataError(
-                f"{path} row {place} is a {type(record).__name__}; it takes names and values"
+                f"{path} row {place} is a {type(record).__name__}; it must be an object of names "
+                "and values"
             )
     names = _names(records)
     if not names:
-        raise DataError(f"{path} holds no records; name a file that has some")
+        raise DataError(f"{path} contains no records; give a file that has records")
     return Table(path, names, lambda: iter([_block(names, records)]))
 
 
@@ -98,8 +99,8 @@ def _rows(path: Path, encoding: str, errors: str) -> Iterator[tuple[int, dict[st
             row = _parsed(text, f"{path} line {line}")
             if not isinstance(row, dict):
                 raise DataError(
-                    f"{path} line {line} holds {type(row).__name__}; each line takes one object, "
-                    'such as {"text": "…", "label": "…"}'
+                    f"{path} line {line} contains {type(row).__name__}; each line must be one "
+                    'object, such as {"text": "…", "label": "…"}'
                 )
             yield line, row, len(text)
 
@@ -108,4 +109,4 @@ def _parsed(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where} is not JSON: {error}; fix it") from None
+        raise DataError(f"{where} is not valid JSON: {error}; fix it") from None

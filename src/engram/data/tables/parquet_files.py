@@ -52,13 +52,12 @@ def parquet_table(path: Path, encoding: str = "utf-8", errors: str = "strict") -
             raise DataError(f"{path} is damaged: {_short(error)}; restore it") from None
         if found != count:
             raise DataError(
-                f"{path} is damaged: it says that it has {count:,} rows, and has {found:,}; "
-                "restore it"
+                f"{path} is damaged: it declares {count:,} rows, but has {found:,}; restore it"
             )
 
     facts = opened().metadata
     if facts.num_rows == 0:
-        raise DataError(f"{path} holds no rows; name a file that has some")
+        raise DataError(f"{path} contains no rows; give a file that has rows")
     groups = [facts.row_group(place) for place in range(facts.num_row_groups)]
     _refuse_bombs(path, facts.num_rows, sum(group.total_byte_size for group in groups))
     return Table(path, names, blocks)
@@ -74,7 +73,7 @@ def _refuse_bombs(path: Path, rows: int, size: int) -> None:
     if size > max(_MOST_BYTES, least) or rows > max(_MOST_ROWS, least):
         raise DataError(
             f"{path} of {path.stat().st_size:,} bytes unpacks to {rows:,} rows of {size:,} bytes "
-            f"in all, and up to {max(_MOST_BYTES, least):,} are read; give a smaller file"
+            f"in total, but at most {max(_MOST_BYTES, least):,} are read; give a smaller file"
         )
 
 

@@ -49,10 +49,10 @@ def read_table(path: Path, *, encoding: str = "utf-8", errors: str = "strict") -
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         accepted = ", ".join(sorted(READERS))
-        raise DataError(f"{path} is not a table by its name; tables end in {accepted}")
+        raise DataError(f"{path} does not have the extension of a table; accepted: {accepted}")
     try:
         if path.stat().st_size == 0:
-            raise DataError(f"{path} is empty; name a file that holds a table")
+            raise DataError(f"{path} is empty; give a file that contains a table")
         return reader(path, encoding, errors)
     except OSError as error:
         raise DataError(cannot("read", path, error)) from error

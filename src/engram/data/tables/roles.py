@@ -41,7 +41,7 @@ def require_columns(table: Table, said: Sequence[str]) -> None:
             near = did_you_mean(name, table.columns[:1000])
             raise DataError(f"{table.path} has no column '{name}': {near}")
         if count > 1:
-            raise DataError(f"the column '{name}' is named for two roles; name each for one")
+            raise DataError(f"the column '{name}' is given two roles; give each column one role")
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def find_roles(
     """Decide what each column is for.
 
     What is not said is guessed: the target by its name (`TARGETS`), else it is the last column; the
-    text is the column with the longest texts in the mean; and where there is none, each row is a
+    text is the column with the longest texts on average; and where there is none, each row is a
     step of the series that a column called like one of `SERIES` names, or one whose values repeat
     and go with one target each, at a time of one called like `TIMES`; the other columns of numbers
     are its values. Where no row has a series in common with another, and none a time, each row is a
@@ -201,8 +201,8 @@ def _find_target(found: _Found) -> None:
         ]
         if len(found.table.columns) < 2 or not suited:
             raise DataError(
-                f"{found.table.path} has the columns {found.table.shown()}, and none that is asked "
-                "for; name it with --target"
+                f"{found.table.path} has the columns {found.table.shown()}, and none of them is "
+                "clearly the one to predict; name it with --target"
             )
         target = suited[-1]
     found.target = found.take(target)
@@ -266,13 +266,13 @@ def _find_values(found: _Found) -> None:
     found.values = found.values or tuple(n for n in found.free if n in found.numeric)
     if not found.values:
         raise DataError(
-            f"{found.table.path} has the columns {found.table.shown()}, and none to read: neither "
-            "texts nor numbers; name them with --text or --values"
+            f"{found.table.path} has the columns {found.table.shown()}, and none of them contains "
+            "texts or numbers to read; name the inputs with --text or --values"
         )
     if found.series is None and not found.wide:
         raise DataError(
-            f"{found.table.path} has columns of numbers, and none that says which series a row "
-            "belongs to; name it with --series, or say --wide where each row is a series"
+            f"{found.table.path} has numeric columns, but none that identifies the series of a "
+            "row; name it with --series, or use --wide if each row is a series"
         )
 
 

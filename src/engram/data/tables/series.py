@@ -25,8 +25,7 @@ def series_of(table: Table) -> tuple[tuple[str, ...], np.ndarray, list[str]]:
     names = tuple(name for name in table.columns if cells.holds_numbers(first[name]))
     if not names:
         raise DataError(
-            f"{table.path} has no column of numbers among {table.shown()}; name a table that has "
-            "one"
+            f"{table.path} has no numeric column among {table.shown()}; give a table that has one"
         )
     values = Spool(np.float32, (len(names),))
     for start, block in numbered(table):

@@ -40,7 +40,7 @@ class Table:
     def __post_init__(self) -> None:
         name, count = Counter(self.columns).most_common(1)[0]
         if count > 1:
-            raise DataError(f"{self.path} has two columns called '{name}'; rename one")
+            raise DataError(f"{self.path} has two columns named '{name}'; rename one")
 
     def name(self, row: int) -> str:
         """What an example of this row, numbered from 0, is called."""

@@ -63,19 +63,20 @@ def _read_lists(path: Path, settings: TagReadingSettings, answered: bool) -> Tag
     tags = _chosen(table, settings.tags, TAGS, [n for n in lists if n != read], "tags")
     if read is None or (tags is None and answered):
         raise DataError(
-            f"{path} has the columns {', '.join(table.columns)}, and no lists of "
-            f"{'words' if read is None else 'tags'} among them; name them with --words and --tags"
+            f"{path} has the columns {', '.join(table.columns)}, but no lists of "
+            f"{'words' if read is None else 'tags'} among them; name the columns with --words and "
+            "--tags"
         )
     given = list(_cells(table, read, words=True))
     names = Places.rows(f"{path} row", len(given))
     inputs: Lists | Sequences
     if isinstance(given[0], np.ndarray):
         if not all(isinstance(each, np.ndarray) for each in given):
-            raise DataError(f"{path}: '{read}' holds words and values; give one of both")
+            raise DataError(f"{path}: '{read}' contains both words and values; give one kind")
         inputs = Sequences.of(given)
     else:
         if not all(isinstance(each, list) for each in given):
-            raise DataError(f"{path}: '{read}' holds words and values; give one of both")
+            raise DataError(f"{path}: '{read}' contains both words and values; give one kind")
         inputs = Lists.of(given)
     if not answered or tags is None:
         return Tagged(inputs, None, names)
@@ -131,7 +132,7 @@ def _read_columns(path: Path, settings: TagReadingSettings, answered: bool) -> T
 
     inputs = Lists.of(sentences())
     if not len(inputs):
-        raise DataError(f"{path} is empty; name a file that holds a word a line")
+        raise DataError(f"{path} is empty; give a file with one word per line")
     names = Places([f"{path} line"], np.zeros(len(places), dtype=np.int32), np.array(places))
     return Tagged(inputs, Lists.of(tags) if answered else None, names)
 
@@ -191,9 +192,9 @@ class _Columns:
             self._tag = self._place(settings.tags, last, where)
             if self._tag == self._word:
                 raise DataError(
-                    f"{where} has {self._width} column{'s' * (self._width > 1)}, and words and "
-                    "tags are read from the same one; give a word and its tag a line, or name the "
-                    "columns with --words and --tags"
+                    f"{where} has {self._width} column{'s' * (self._width > 1)}, so words and tags "
+                    "would be read from the same one; give a word and its tag per line, or name "
+                    "the columns with --words and --tags"
                 )
 
     def skips(self, line: str) -> bool:
@@ -210,14 +211,14 @@ class _Columns:
         found = self._cut(line)
         if len(found) != self._width:
             raise DataError(
-                f"{where} has {len(found)} columns, and the first has {self._width}: "
-                f"'{line.strip()[:60]}'; mend it"
+                f"{where} has {len(found)} columns, but the first line has {self._width}: "
+                f"'{line.strip()[:60]}'; fix it"
             )
         word, tag = found[self._word], "" if self._tag is None else found[self._tag]
         if not word or (self._tag is not None and not tag):
-            raise DataError(f"{where} has no {'tag' if word else 'word'}; mend it")
+            raise DataError(f"{where} has no {'tag' if word else 'word'}; fix it")
         if "\0" in line:
-            raise DataError(f"{where} holds NUL, so it is binary or in another encoding; mend it")
+            raise DataError(f"{where} contains NUL, so it is binary or in another encoding; fix it")
         return word, tag
 
     def _cut(self, line: str) -> list[str]:
@@ -234,6 +235,6 @@ class _Columns:
             if 0 <= place < self._width:
                 return place
         raise DataError(
-            f"{where} has {self._width} columns, and none is '{said}'; give a number from 1"
+            f"{where} has {self._width} columns, but none is '{said}'; give a number from 1"
             + (f", or one of {', '.join(CONLL_U)}" if self._universal else "")
         )

@@ -84,15 +84,15 @@ class Tagged:
             return
         if len(self.tags) != len(lengths):
             raise DataError(
-                f"there are {len(lengths):,} sequences and tags for {len(self.tags):,}; give tags "
-                "for each"
+                f"there are {len(lengths):,} sequences but tags for {len(self.tags):,}; give tags "
+                "for each sequence"
             )
         differ = np.flatnonzero(self.tags.lengths != lengths)
         if len(differ):
             first = int(differ[0])
             raise DataError(
-                f"{self.name(first)} has {lengths[first]:,} steps and {self.tags.lengths[first]:,} "
-                "tags; give a tag for each step"
+                f"{self.name(first)} has {lengths[first]:,} steps but {self.tags.lengths[first]:,} "
+                "tags; give one tag per step"
             )
 
     def __len__(self) -> int:
@@ -153,11 +153,11 @@ def together(parts: Sequence[Tagged]) -> Tagged:
     series = [part.inputs for part in parts if isinstance(part.inputs, Sequences)]
     tags = [part.tags for part in parts if part.tags is not None]
     if words and series:
-        raise DataError("some files hold words and others values; give files of one kind")
+        raise DataError("some files contain words and others values; give files of one kind")
     if len({each.columns for each in series}) > 1:
-        raise DataError("the files have differing columns; give files with the same ones")
+        raise DataError("the files have different columns; give files with the same columns")
     if len(tags) not in (0, len(parts)):
-        raise DataError("some files have tags and others none; give files of one kind")
+        raise DataError("some files have tags and others do not; give files of one kind")
     inputs = Sequences.of(chain(*series), series[0].columns) if series else _chained(words)
     return Tagged(inputs, _chained(tags) if tags else None, joined([p.names for p in parts]))
 

@@ -78,7 +78,7 @@ class WordEncoding:
         """
         sentences = tagged.inputs
         if not isinstance(sentences, Lists):
-            raise DataError("the model reads words, and these are columns of numbers")
+            raise DataError("the model reads words, but the data contains numeric columns")
         known: dict[str, tuple[int, int, int]] = {}
         rows = blank(len(sentences.texts), np.int32, (3,))
         for place, word in enumerate(sentences.texts):

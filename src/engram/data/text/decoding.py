@@ -26,8 +26,8 @@ _SIGNATURES = {
     b"%PDF-": "is a PDF document; save its text as .txt",
     b"{\\rtf": "is an RTF document; save it as plain text",
     b"PAR1\x15": "is a Parquet file; name it .parquet",
-    b"\x89PNG": "is an image; name a file of text",
-    b"\xff\xd8\xff": "is an image; name a file of text",
+    b"\x89PNG": "is an image; give a text file",
+    b"\xff\xd8\xff": "is an image; give a text file",
     b"\xff\xfe": "is text in UTF-16; give --encoding utf-16",
     b"\xfe\xff": "is text in UTF-16; give --encoding utf-16",
 }
@@ -95,7 +95,7 @@ def numbered_lines(path: Path, file: TextIO) -> Iterator[tuple[int, str]]:
     while line := file.readline(LONGEST):
         number += 1
         if len(line) == LONGEST:
-            raise DataError(f"{path} line {number} is of over {LONGEST >> 20} MB; cut it")
+            raise DataError(f"{path} line {number} has more than {LONGEST >> 20} MB; split it")
         yield number, line
 
 
@@ -106,7 +106,7 @@ def not_text(path: Path, encoding: str, error: Exception) -> str:
             pass
     except DataError as found:
         return str(found)
-    return f"{path} is not text in {encoding}: {error}; name its encoding with --encoding"
+    return f"{path} is not text in {encoding}: {error}; give its encoding with --encoding"
 
 
 def decoded(
@@ -148,6 +148,9 @@ def decoded(
                 try:
                     text = decoder.decode(raw, final=not raw)
                 except UnicodeDecodeError as error:
+                    if before == pending and _lacks_mark(error.object, encoding):
+                        width = codecs.lookup(encoding).name.upper()
+                        raise UnicodeError(f"{width} stream does not start with BOM") from None
                     raise DataError(_misplaced(path, encoding, error, before - pending)) from None
                 before += len(raw)
                 if not began and text and plain:
@@ -166,7 +169,9 @@ def decoded(
     except LookupError as error:
         raise DataError(_unknown(error)) from None
     except UnicodeError as error:  # of codecs that raise nothing finer, such as utf-16
-        raise DataError(f"{path} is not text in {encoding}: {error}; give --encoding") from None
+        raise DataError(
+            f"{path} is not text in {encoding}: {error}; give its encoding with --encoding"
+        ) from None
 
 
 def lines_of(path: Path, *, encoding: str = "utf-8", errors: str = "strict") -> Iterator[str]:
@@ -181,14 +186,16 @@ def lines_of(path: Path, *, encoding: str = "utf-8", errors: str = "strict") -> 
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise DataError(f"{path} {what}; name a file of lines")
+        raise DataError(f"{path} {what}; give a text file")
     number = 0
     for number, line in enumerate(_lines(decoded(path, encoding=encoding, errors=errors)), start=1):
         if "\0" in line:
-            raise DataError(f"{path}, line {number}: holds NUL, so it is damaged; restore the file")
+            raise DataError(
+                f"{path}, line {number}: contains NUL, so it is damaged; restore the file"
+            )
         yield line
     if not number:
-        raise DataError(f"{path} is empty; name a file that holds text")
+        raise DataError(f"{path} is empty; give a file that contains text")
 
 
 def _lines(parts: Iterator[str]) -> Iterator[str]:
@@ -209,8 +216,8 @@ def _fault(head: bytes, encoding: str) -> str | None:
     """Why a file that begins with these bytes is not read as text."""
     if b"\0" in head and not has_zeros(encoding) and foreign(head, encoding) is None:
         return (
-            f"holds NUL at byte {head.index(0)}, so it is binary or in another encoding "
-            "(utf-16?); name a text file, or give --encoding"
+            f"contains NUL at byte {head.index(0)}, so it is binary or in another encoding "
+            "(utf-16?); give a text file, or its encoding with --encoding"
         )
     return foreign(head, encoding)
 
@@ -222,6 +229,15 @@ def _decoder(encoding: str, errors: str) -> codecs.IncrementalDecoder:
         raise LookupError(str(error)) from None
     codecs.lookup_error(errors)
     return codecs.getincrementaldecoder(encoding)(errors)
+
+
+def _lacks_mark(raw: bytes, encoding: str) -> bool:
+    """Whether the codec needs a byte order mark that is missing, however long the first chunk."""
+    marks = {
+        "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+        "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+    }
+    return not raw.startswith(marks.get(codecs.lookup(encoding).name, (b"",)))
 
 
 def _unknown(error: Exception) -> str:

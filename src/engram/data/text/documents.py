@@ -79,7 +79,7 @@ def read_text(
             (with the offset of the byte), or a folder without text.
     """
     if not paths:
-        raise DataError("no data was named; name files, folders or globs, or 'stdlib'")
+        raise DataError("no data was given; give files, folders or globs, or 'stdlib'")
     names: list[str] = []
     skipped: list[str] = []
     found = Found()
@@ -103,7 +103,7 @@ def read_text(
                 names.append(str(path))
                 yield limited(chain([first], parts))
             elif named:
-                raise DataError(f"{path} is empty; name a file that holds text")
+                raise DataError(f"{path} is empty; give a file that contains text")
             else:
                 skipped.append(str(path))
 
@@ -111,8 +111,8 @@ def read_text(
     if not names:
         given = ", ".join(str(p) for p in paths)
         raise DataError(
-            f"{given} holds no text ({len(skipped)} empty or binary files); "
-            "name files or folders that hold text"
+            f"{given} contains no text ({len(skipped)} empty or binary files); give files or "
+            "folders that contain text"
         )
     return Text(pieces, names, skipped, found.notes())
 

@@ -357,8 +357,8 @@ def cautions(tokenizer: Tokenizer, texts: Iterable[str]) -> list[str]:
     if spaceless <= 0.3 * seen or not spaceless:
         return []
     return [
-        "much of the text is in a script that leaves no blanks between words, such as Chinese or "
-        "Thai, so that whole clauses are single words; choose --tokens characters or bpe"
+        "much of the text is in a script without spaces between words, such as Chinese or Thai, so "
+        "whole clauses become single words; use --tokens characters or bpe"
     ]
 
 

@@ -1,4 +1,4 @@
-"""Attention: look over a sequence, and say where to."""
+"""Attention: read a sequence, and report the attention weights."""
 
 from engram.layers.attention.additive import AdditiveAttention
 from engram.layers.attention.memory import Memory

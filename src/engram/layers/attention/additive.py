@@ -16,7 +16,7 @@ from engram.layers.attention.memory import (
 
 
 class AdditiveAttention(nn.Module):
-    """Compare a query with each value through a layer of tanh units, and take the values' mean.
+    """Score each value against a query through a layer of tanh units; return the weighted mean.
 
     Bahdanau et al. 2015, "Neural machine translation by jointly learning to align and translate",
     equations (5), (6) and appendix A.1.2, for query q and values v_1 … v_T::
@@ -27,7 +27,7 @@ class AdditiveAttention(nn.Module):
         query_size: Q.
         value_size: V.
         hidden_size: K, tanh units.
-        device, dtype: Of the weights.
+        device, dtype: Device and dtype of the weights.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class AdditiveAttention(nn.Module):
         self.score = nn.Linear(hidden_size, 1, bias=False, device=device, dtype=dtype)
 
     def prepare(self, values: Tensor, lengths: Tensor | Sequence[int] | None = None) -> Memory:
-        """Compute the part of every value once, for a decoder that asks step by step.
+        """Precompute the keys of all values, for a decoder that queries step by step.
 
         Args:
             values: ``(T, B, V)``.
@@ -66,16 +66,16 @@ class AdditiveAttention(nn.Module):
         *,
         lengths: Tensor | Sequence[int] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Look over a sequence.
+        """Attend to a sequence.
 
         Args:
-            queries: ``(S, B, Q)``, or ``(B, Q)`` for one.
-            values: ``(T, B, V)``, or what `prepare` made of them.
+            queries: ``(S, B, Q)``, or ``(B, Q)`` for a single step.
+            values: ``(T, B, V)``, or the result of `prepare`.
             lengths: As in `prepare`; for values that are not prepared.
 
         Returns:
             Context ``(S, B, V)`` and weights ``(S, B, T)``, or ``(B, V)`` and ``(B, T)`` for one
-            query. Weights sum to 1, and are exactly zero past a row's length.
+            query. Weights sum to 1 and are exactly zero past a row's length.
 
         Raises:
             ConfigError: For shapes or lengths that do not fit.

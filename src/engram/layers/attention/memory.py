@@ -1,4 +1,4 @@
-"""What attention looks over: values, what they are compared by, and which of them are there."""
+"""The memory that attention reads: values, their keys, and which of them are valid."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from engram.layers.arguments import checked_lengths
 
 @dataclass(frozen=True)
 class Memory:
-    """A batch of sequences, made ready once for any number of queries.
+    """A batch of sequences, prepared once for any number of queries.
 
     Attributes:
         keys: What queries are compared with, ``(B, T, K)``.
-        values: What is looked up, ``(B, T, V)``; zero past a row's length.
-        outside: ``(B, 1, T)`` bool, steps past a row's length; None where all count.
+        values: The values that are averaged, ``(B, T, V)``; zero past a row's length.
+        outside: ``(B, 1, T)`` bool, steps past a row's length; None if all steps are valid.
     """
 
     keys: Tensor
@@ -29,7 +29,7 @@ class Memory:
 def checked_values(
     values: Tensor, size: int, lengths: Tensor | Sequence[int] | None
 ) -> tuple[Tensor, Tensor | None]:
-    """Turn values ``(T, B, V)`` into ``(B, T, V)``, zero past a row's length, and say what is past.
+    """Turn values ``(T, B, V)`` into ``(B, T, V)``, zero past a row's length, and return a mask.
 
     Raises:
         ConfigError: For another shape, or lengths that do not fit.
@@ -50,23 +50,25 @@ def as_memory(
     lengths: Tensor | Sequence[int] | None,
     prepare: Callable[[Tensor, Tensor | Sequence[int] | None], Memory],
 ) -> Memory:
-    """What was prepared, or values prepared now.
+    """Return a prepared memory as it is, or prepare values.
 
     Raises:
-        ConfigError: For lengths beside a memory, which has its own.
+        ConfigError: For lengths given with a memory, which has its own.
     """
     if not isinstance(values, Memory):
         return prepare(values, lengths)
     if lengths is not None:
-        raise ConfigError("lengths came with a prepared memory, which has its own; leave them out")
+        raise ConfigError(
+            "lengths were given with a prepared memory, which has its own; leave them out"
+        )
     return values
 
 
 def checked_queries(queries: Tensor, size: int, memory: Memory) -> tuple[Tensor, bool]:
-    """Turn queries ``(S, B, Q)`` or ``(B, Q)`` into ``(B, S, Q)``; says whether they were several.
+    """Turn queries ``(S, B, Q)`` or ``(B, Q)`` into ``(B, S, Q)``, and say whether S was an axis.
 
     Raises:
-        ConfigError: For another shape, or another batch than the memory's.
+        ConfigError: For another shape, or a batch size that differs from the memory's.
     """
     batch = len(memory.values)
     if queries.dim() not in (2, 3) or tuple(queries.shape[-2:]) != (batch, size):
@@ -86,7 +88,7 @@ def weights_of(scores: Tensor, outside: Tensor | None) -> Tensor:
 
 
 def look_up(scores: Tensor, memory: Memory, several: bool) -> tuple[Tensor, Tensor]:
-    """Mean of the values by the weights of scores ``(B, S, T)``.
+    """Average the values, weighted by the softmax of scores ``(B, S, T)``.
 
     Returns:
         Context ``(S, B, V)`` and weights ``(S, B, T)``, or ``(B, V)`` and ``(B, T)`` for one query.

@@ -20,7 +20,7 @@ SCORES = ("dot", "general", "scaled")
 
 
 class MultiplicativeAttention(nn.Module):
-    """Compare a query with each value by a product, and take the values' mean.
+    """Score each value against a query by a product; return the weighted mean of the values.
 
     Luong et al. 2015, "Effective approaches to attention-based neural machine translation", section
     3.1; the scaled product of Vaswani et al. 2017, for query q and values v_1 … v_T::
@@ -32,12 +32,12 @@ class MultiplicativeAttention(nn.Module):
 
     Args:
         query_size: Q.
-        value_size: V, the same as Q but for ``"general"``.
+        value_size: V, equal to Q except for ``"general"``.
         score: ``"dot"``, ``"general"`` or ``"scaled"``.
-        device, dtype: Of the weights.
+        device, dtype: Device and dtype of the weights.
 
     Raises:
-        ConfigError: For another score, or sizes that it cannot multiply.
+        ConfigError: For an unknown score, or sizes that it cannot multiply.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class MultiplicativeAttention(nn.Module):
         if score != "general" and query_size != value_size:
             raise ConfigError(
                 f"score '{score}' multiplies queries and values as they are, and query_size is "
-                f"{query_size}, value_size {value_size}; make them equal, or take score='general'"
+                f"{query_size}, value_size {value_size}; make them equal, or use score='general'"
             )
         self.query_size, self.value_size, self.score = query_size, value_size, score
         self.scale = 1.0 / math.sqrt(value_size) if score == "scaled" else 1.0
@@ -65,7 +65,7 @@ class MultiplicativeAttention(nn.Module):
             self.key = nn.Linear(value_size, query_size, bias=False, device=device, dtype=dtype)
 
     def prepare(self, values: Tensor, lengths: Tensor | Sequence[int] | None = None) -> Memory:
-        """Compute the part of every value once, for a decoder that asks step by step.
+        """Precompute the keys of all values, for a decoder that queries step by step.
 
         Args:
             values: ``(T, B, V)``.
@@ -84,16 +84,16 @@ class MultiplicativeAttention(nn.Module):
         *,
         lengths: Tensor | Sequence[int] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Look over a sequence.
+        """Attend to a sequence.
 
         Args:
-            queries: ``(S, B, Q)``, or ``(B, Q)`` for one.
-            values: ``(T, B, V)``, or what `prepare` made of them.
+            queries: ``(S, B, Q)``, or ``(B, Q)`` for a single step.
+            values: ``(T, B, V)``, or the result of `prepare`.
             lengths: As in `prepare`; for values that are not prepared.
 
         Returns:
             Context ``(S, B, V)`` and weights ``(S, B, T)``, or ``(B, V)`` and ``(B, T)`` for one
-            query. Weights sum to 1, and are exactly zero past a row's length.
+            query. Weights sum to 1 and are exactly zero past a row's length.
 
         Raises:
             ConfigError: For shapes or lengths that do not fit.

@@ -10,25 +10,25 @@ from engram.layers.attention.memory import checked_values, weights_of
 
 
 class SelfAttentivePooling(nn.Module):
-    """Turn a sequence into one vector: means of its steps, with weights that the steps choose.
+    """Pool a sequence into one vector: means of its steps, weighted by learnt scores.
 
     Without hidden units, Zhou et al. 2016, "Attention-based bidirectional long short-term memory
     networks for relation classification", equations (9) to (11), for steps h_1 … h_T::
 
         e_t = wᵀ tanh(h_t)        α = softmax(e)        r = Σ_t α_t h_t
 
-    (the paper goes on with tanh(r)). With hidden units and several heads, Lin et al. 2017, "A
+    (the paper then takes tanh(r)). With hidden units and several heads, Lin et al. 2017, "A
     structured self-attentive sentence embedding", equations (5) to (7)::
 
         A = softmax(W₂ tanh(W₁ h))        M = A h
 
-    Several heads need not look at the same steps: `redundancy` is the paper's penalty for it.
+    `redundancy` is the paper's penalty for heads that attend to the same steps.
 
     Args:
         size: F, features of a step.
-        heads: N, how many means are taken, each with weights of its own.
-        hidden_size: tanh units, or 0 for none: the tanh then acts on the features themselves.
-        device, dtype: Of the weights.
+        heads: N, number of means, each with its own weights.
+        hidden_size: Number of tanh units; with 0, the tanh acts on the features themselves.
+        device, dtype: Device and dtype of the weights.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class SelfAttentivePooling(nn.Module):
 
 
 def redundancy(weights: Tensor) -> Tensor:
-    """How much several heads look at the same steps, a penalty for the loss (Lin et al. 2017).
+    """Penalise heads that attend to the same steps, as a term of the loss (Lin et al. 2017).
 
-    ‖A Aᵀ − I‖²_F, the mean over rows: zero where each head looks at one step, and no two at the
-    same.
+    ‖A Aᵀ − I‖²_F, averaged over rows: zero if each head attends to a single step, each to a
+    different one.
 
     Args:
         weights: ``(N, B, T)``, from `SelfAttentivePooling`.

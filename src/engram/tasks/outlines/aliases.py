@@ -71,4 +71,4 @@ def own_names(values: Mapping[str, Any], settings: type[Settings], source: str) 
 
 def twice(names: list[str]) -> str:
     """That these names mean one setting, as a sentence."""
-    return f"{' and '.join(map(str, names))} are names of one setting; give one of them"
+    return f"{' and '.join(map(str, names))} are names of the same setting; give only one of them"

@@ -26,15 +26,15 @@ class CaptionsSettings(Settings):
     )
     columns: list[str] = Field(
         [],
-        description="names of the column of captions, and of what they are about; default guessed",
+        description="names of the caption column and of the column they describe; default inferred",
         json_schema_extra={"metavar": "COLUMN"},
     )
     broken: Literal["refuse", "skip"] = Field(
-        "refuse", description="what is done with an image that cannot be read"
+        "refuse", description="what to do with an image that cannot be read"
     )
     encoding: str = Field("utf-8", description="encoding of the table")
     errors: str = Field(
-        "strict", description="bytes that are not text in it: strict, replace or ignore"
+        "strict", description="how to handle invalid bytes: strict, replace or ignore"
     )
 
 
@@ -42,12 +42,12 @@ class CaptionPartSettings(HeldOutSettings, CaptionsSettings):
     """Which captions are read, and what is held out of them."""
 
     about: Kind = Field(
-        "images", description="what captions are about: files of images, one class, or numbers"
+        "images", description="what captions describe: image files, one class, or numbers"
     )
-    height: int = Field(32, ge=1, description="height that images are brought to, in pixels")
-    width: int = Field(32, ge=1, description="width that images are brought to, in pixels")
-    grey: bool = Field(False, description="read images without colours")
-    made: int = Field(50_000, ge=1, description="how many 'scenes' to train on")
+    height: int = Field(32, ge=1, description="height to resize images to, in pixels")
+    width: int = Field(32, ge=1, description="width to resize images to, in pixels")
+    grey: bool = Field(False, description="read images in greyscale")
+    made: int = Field(50_000, ge=1, description="number of 'scenes' to train on")
 
 
 class CaptionSettings(
@@ -64,7 +64,7 @@ class CaptionSettings(
     """Everything that can be set for training a captioner."""
 
     tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
-        "words", description="what the model writes one at a time"
+        "words", description="unit of an output token"
     )
 
     def contradictions(self) -> list[str]:
@@ -72,18 +72,18 @@ class CaptionSettings(
         faults = super().contradictions() + penalty_faults(self)
         if self.about != "images" and self.attention != "none":
             faults.append(
-                f"about={self.about} leaves no places to look at, and attention={self.attention} "
-                "looks over places of an image; set --attention none"
+                f"about={self.about} has no image regions, but attention={self.attention} attends "
+                "to regions of an image; set --attention none"
             )
         for name, field in ImageAugmentation.model_fields.items():
             if self.about != "images" and getattr(self, name) != field.default:
-                faults.append(f"{name} changes images, and about={self.about}; leave it out")
+                faults.append(f"{name} augments images, but about={self.about}; leave it out")
         return faults
 
 
 OUTLINE = Outline(
     name="caption",
-    summary="write a sentence about an image, a class or a vector",
+    summary="write a caption for an image, a class or a vector",
     settings=CaptionSettings,
     groups={
         "data": CaptionPartSettings,

@@ -11,7 +11,7 @@ class ClassifySettings(ExampleSettings, LabelSmoothing):
 
 OUTLINE = Outline(
     name="classify",
-    summary="one label for each text or series",
+    summary="predict a label for each text or series",
     settings=ClassifySettings,
     groups=GROUPS | {"labels": LabelSmoothing},
     help=(

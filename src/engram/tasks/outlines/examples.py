@@ -20,11 +20,16 @@ class SplitSettings(Settings):
     """What is held out of the data."""
 
     valid: float = Field(
-        0.1, ge=0.0, lt=1.0, description="share of the examples, drawn by the seed, to validate"
+        0.1,
+        ge=0.0,
+        lt=1.0,
+        description="fraction of the examples for validation, drawn by the seed",
     )
-    test: float = Field(0.0, ge=0.0, lt=1.0, description="share of the examples to test once")
-    valid_data: list[str] = Field([], description="files to validate on, in place of a share")
-    test_data: list[str] = Field([], description="files to test on, in place of a share")
+    test: float = Field(
+        0.0, ge=0.0, lt=1.0, description="fraction of the examples for the final test"
+    )
+    valid_data: list[str] = Field([], description="files to validate on, instead of a fraction")
+    test_data: list[str] = Field([], description="files to test on, instead of a fraction")
 
     def contradictions(self) -> list[str]:
         """What does not go together, a sentence each."""
@@ -33,7 +38,8 @@ class SplitSettings(Settings):
             files, share = getattr(self, f"{part}_data"), getattr(self, part)
             if files and part in self.model_fields_set and share:
                 faults.append(
-                    f"{part}={share} takes a share of --data, and {part}_data names files; give one"
+                    f"{part}={share} takes a fraction of --data, but {part}_data names files; "
+                    "give only one of them"
                 )
         return faults
 

@@ -13,20 +13,20 @@ from engram.training.settings import TrainingSettings
 class BacktestSettings(Settings):
     """What is held out: the end of each series, forecast from several origins."""
 
-    origins: int = Field(5, ge=0, description="origins to test from, each further on; 0 for none")
+    origins: int = Field(5, ge=0, description="number of forecast origins for the test; 0 for none")
     valid_origins: int = Field(
-        2, ge=0, description="as many before those, whose forecasts choose the best weights"
+        2, ge=0, description="number of forecast origins for validation, before those of the test"
     )
     stride: int | None = Field(
-        None, ge=1, description="steps from an origin to the next; default half the horizon"
+        None, ge=1, description="steps from one origin to the next; default half the horizon"
     )
 
 
 class WindowSettings(Settings):
     """How series are cut for training."""
 
-    window: int = Field(96, ge=2, description="steps of a window, each of them an origin")
-    batch: int = Field(16, ge=1, description="windows of a batch")
+    window: int = Field(96, ge=2, description="steps per training window, each an origin")
+    batch: int = Field(16, ge=1, description="batch size: windows per batch")
 
 
 def stride_of(stride: int | None, horizon: int) -> int:
@@ -45,7 +45,7 @@ class ForecastSettings(
     """Everything that can be set for training a forecaster."""
 
     epochs: int = Field(
-        50, ge=1, description="passes over the training part, of 10 batches or more each"
+        50, ge=1, description="passes over the training set, of at least 10 batches each"
     )
 
     def contradictions(self) -> list[str]:
@@ -64,11 +64,11 @@ class ForecastSettings(
 
 OUTLINE = Outline(
     name="forecast",
-    summary="the next steps of series, with prediction intervals",
+    summary="forecast the next steps of series, with prediction intervals",
     settings=ForecastSettings,
     groups={
         "data": PanelSettings,
-        "what is forecast": OutlookSettings,
+        "target column": OutlookSettings,
         "held out": BacktestSettings,
         "windows": WindowSettings,
         "model": MultiHorizonSettings,

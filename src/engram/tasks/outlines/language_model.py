@@ -23,18 +23,21 @@ class TextSettings(Settings):
     )
     encoding: str = Field("utf-8", description="encoding of the files")
     errors: Literal["strict", "replace", "ignore"] = Field(
-        "strict", description="what to do with bytes that are not text in that encoding"
+        "strict", description="how to handle invalid bytes: strict, replace or ignore"
     )
-    max_characters: int | None = Field(None, ge=1, description="read no more than this")
+    max_characters: int | None = Field(None, ge=1, description="read at most this many characters")
     tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
-        "characters", description="what the model reads and writes one at a time"
+        "characters", description="unit of a token"
     )
-    vocabulary: int = Field(10_000, ge=2, description="most entries of words or bpe")
+    vocabulary: int = Field(10_000, ge=2, description="vocabulary size, for words or bpe")
     valid: float = Field(
-        0.05, ge=0.0, lt=1.0, description="share of the text, after the training part, to validate"
+        0.05,
+        ge=0.0,
+        lt=1.0,
+        description="fraction of the text for validation, after the training part",
     )
     test: float = Field(
-        0.05, ge=0.0, lt=1.0, description="share of the text, at its end, to test once"
+        0.05, ge=0.0, lt=1.0, description="fraction of the text for the final test, at its end"
     )
 
 
@@ -55,12 +58,12 @@ class LanguageModelSettings(
         if self.omega and any(self.zoneout.values()):
             faults.append(
                 "omega follows the only path from step to step of an Elman network, and zoneout "
-                "adds another; leave out one of them"
+                "adds another; leave one of them out"
             )
         if self.patience is not None and self.valid == 0.0:
             faults.append(
-                f"patience={self.patience} waits for the validation part, and valid=0 leaves "
-                "none; give a share with --valid, or leave out --patience"
+                f"patience={self.patience} needs a validation set, but valid=0 leaves none; give a "
+                "fraction with --valid, or leave out --patience"
             )
         return faults
 
@@ -68,16 +71,14 @@ class LanguageModelSettings(
 class SamplingSettings(Settings):
     """How text is written."""
 
-    length: int = Field(400, ge=1, description="most tokens to write")
-    temperature: float = Field(
-        0.8, ge=0.0, description="scores are divided by it; 0 is greedy decoding"
-    )
-    top_k: int | None = Field(None, ge=1, description="draw among the N most likely only")
+    length: int = Field(400, ge=1, description="number of tokens to generate")
+    temperature: float = Field(0.8, ge=0.0, description="divides the logits; 0 is greedy decoding")
+    top_k: int | None = Field(None, ge=1, description="sample among the N most likely tokens only")
     top_p: float | None = Field(
         None,
         gt=0.0,
         le=1.0,
-        description="draw among the most likely that together have this probability",
+        description="sample among the most likely tokens that together have this probability",
     )
     seed: int = Field(0, ge=0, lt=1 << 63, description="the same seed gives the same text")
 

@@ -20,7 +20,10 @@ class TranspositionSettings(Settings):
     """How pieces are changed in training."""
 
     transpose: int = Field(
-        0, ge=0, le=12, description="move each piece by up to so many keys, another way each epoch"
+        0,
+        ge=0,
+        le=12,
+        description="transpose each piece by up to this number of keys, at random in each epoch",
     )
 
 
@@ -36,7 +39,7 @@ class PolyphonicSettings(
 
 OUTLINE = Outline(
     name="polyphonic",
-    summary="which keys sound next in polyphonic music",
+    summary="predict the next notes of polyphonic music",
     settings=PolyphonicSettings,
     groups={
         "data": RollSettings,

@@ -14,7 +14,7 @@ class CostSettings(Settings):
 
     cost: Literal["mean-squared", "absolute", "huber"] = Field(
         "mean-squared",
-        description="of the scaled targets; absolute and huber heed outliers less",
+        description="loss on the scaled targets; absolute and huber are less sensitive to outliers",
     )
 
 
@@ -24,7 +24,7 @@ class RegressSettings(ExampleSettings, CostSettings):
 
 OUTLINE = Outline(
     name="regress",
-    summary="one number for each text or series",
+    summary="predict a number for each text or series",
     settings=RegressSettings,
     groups=GROUPS | {"cost": CostSettings},
     help=(

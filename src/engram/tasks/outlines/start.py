@@ -25,6 +25,6 @@ class StartSettings(Settings):
 
     start: str | None = Field(
         None,
-        description="run or model folder whose encoding and weights the training starts from, such "
-        "as one of a language model; the head is re-initialised if the outputs differ",
+        description="run or model folder to start from, such as a language model's: its encoding "
+        "and weights are reused; the head is re-initialised if the outputs differ",
     )

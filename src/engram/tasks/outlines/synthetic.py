@@ -46,20 +46,22 @@ class ProblemSettings(Settings):
         "dyck",
         "mackey-glass",
         "narma10",
-    ] = Field(description="what is to be learnt")
+    ] = Field(description="problem to learn")
     length: int | None = Field(
         None,
         ge=1,
-        description="steps of a sequence; of copy, those to be waited; default the problem's own",
+        description="sequence length; for copy, the delay; default depends on the problem",
     )
-    symbols: int = Field(2, ge=2, le=3, description="temporal-order: symbols whose order counts")
-    noise: float = Field(0.2, ge=0.0, description="latch: deviation of the noise")
-    kinds: int = Field(2, ge=1, le=26, description="dyck: kinds of brackets")
-    depth: int = Field(4, ge=1, description="dyck: brackets open at a time, at most")
+    symbols: int = Field(
+        2, ge=2, le=3, description="temporal-order: number of symbols whose order matters"
+    )
+    noise: float = Field(0.2, ge=0.0, description="latch: standard deviation of the noise")
+    kinds: int = Field(2, ge=1, le=26, description="dyck: number of bracket types")
+    depth: int = Field(4, ge=1, description="dyck: largest nesting depth")
     tau: int = Field(17, ge=1, description="mackey-glass: delay of its equation")
-    ahead: int = Field(84, ge=1, description="mackey-glass: how many steps ahead is predicted")
+    ahead: int = Field(84, ge=1, description="mackey-glass: number of steps ahead to predict")
     warm_up: int = Field(
-        50, ge=0, description="mackey-glass, narma10: first steps, whose predictions do not count"
+        50, ge=0, description="mackey-glass, narma10: number of initial steps without loss"
     )
 
     @property
@@ -72,19 +74,20 @@ class ProblemSettings(Settings):
         faults = super().contradictions()
         if self.length is not None and LENGTHS[self.problem] is None:
             faults.append(
-                f"length={self.length} is given, and strings of {self.problem} are as long as its "
-                "grammar makes them; leave it out"
+                f"length={self.length} is given, but the grammar of {self.problem} sets the length "
+                "of its strings; leave it out"
             )
         for name, problems in _OWN.items():
             value = getattr(self, name)
             if value != type(self).model_fields[name].default and self.problem not in problems:
                 faults.append(
-                    f"{name}={value} is of {' and '.join(problems)}, and the problem is "
+                    f"{name}={value} applies to {' and '.join(problems)}, but the problem is "
                     f"{self.problem}; leave it out"
                 )
         if self.problem in _OWN["warm_up"] and self.warm_up >= self.steps:
             faults.append(
-                f"warm_up={self.warm_up} leaves nothing of {self.steps} steps; give more --length"
+                f"warm_up={self.warm_up} leaves none of the {self.steps} steps; use a larger "
+                "--length"
             )
         return faults
 
@@ -92,12 +95,12 @@ class ProblemSettings(Settings):
 class DrawSettings(Settings):
     """How many sequences are drawn."""
 
-    batch: int = Field(32, ge=1, description="sequences of a batch, new ones for each update")
-    epoch_updates: int = Field(100, ge=1, description="updates that count as an epoch")
+    batch: int = Field(32, ge=1, description="batch size; every update draws new sequences")
+    epoch_updates: int = Field(100, ge=1, description="updates per epoch")
     valid_sequences: int = Field(
-        500, ge=1, description="sequences whose loss chooses the best weights"
+        500, ge=1, description="number of validation sequences, which choose the best weights"
     )
-    test_sequences: int = Field(2560, ge=1, description="sequences of the test")
+    test_sequences: int = Field(2560, ge=1, description="number of test sequences")
 
 
 class SyntheticSettings(ProblemSettings, DrawSettings, RecurrentSettings, TrainingSettings):
@@ -110,7 +113,7 @@ class SyntheticSettings(ProblemSettings, DrawSettings, RecurrentSettings, Traini
 
 OUTLINE = Outline(
     name="synthetic",
-    summary="problems that test memory, made on the fly",
+    summary="generated problems that test memory",
     settings=SyntheticSettings,
     groups={
         "problem": ProblemSettings,

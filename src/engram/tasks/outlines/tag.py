@@ -18,14 +18,14 @@ class PartSettings(SplitSettings, TagReadingSettings):
 class InputSettings(Settings):
     """How words and values become numbers."""
 
-    vocabulary: int = Field(50_000, ge=1, description="words: most that have a vector of their own")
+    vocabulary: int = Field(50_000, ge=1, description="words: vocabulary size")
     least: int = Field(
-        2, ge=1, description="words: times that one has to be there for a vector of its own"
+        2, ge=1, description="words: least number of occurrences to enter the vocabulary"
     )
-    scaling: bool = Field(True, description="values: bring each column to mean 0 and deviation 1")
-    missing: Missing = Field(
-        "refuse", description="values that are missing: refuse, impute or mask"
+    scaling: bool = Field(
+        True, description="values: standardise each column (mean 0, standard deviation 1)"
     )
+    missing: Missing = Field("refuse", description="missing values: refuse, impute or mask")
 
 
 class TagSettings(
@@ -40,7 +40,7 @@ class TagSettings(
 
 OUTLINE = Outline(
     name="tag",
-    summary="a tag for each word of a sentence, or each step of a series",
+    summary="predict a tag for each word of a sentence, or each step of a series",
     settings=TagSettings,
     groups={
         "data": PartSettings,

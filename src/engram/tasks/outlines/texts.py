@@ -11,27 +11,32 @@ class TokenSettings(Settings):
     """How texts become tokens."""
 
     tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
-        "characters", description="what the model reads and writes one at a time"
+        "characters", description="unit of a token"
     )
-    vocabulary: int = Field(10_000, ge=2, description="most entries of words or bpe")
+    vocabulary: int = Field(10_000, ge=2, description="vocabulary size, for words or bpe")
 
 
 class HeldOutSettings(Settings):
     """What is held out of the data."""
 
     valid: float = Field(
-        0.05, ge=0.0, lt=1.0, description="share of the examples, drawn by the seed, to validate"
+        0.05,
+        ge=0.0,
+        lt=1.0,
+        description="fraction of the examples for validation, drawn by the seed",
     )
-    test: float = Field(0.05, ge=0.0, lt=1.0, description="share of the examples to test once")
-    valid_data: list[str] = Field([], description="files to validate on, in place of a share")
-    test_data: list[str] = Field([], description="files to test on, in place of a share")
+    test: float = Field(
+        0.05, ge=0.0, lt=1.0, description="fraction of the examples for the final test"
+    )
+    valid_data: list[str] = Field([], description="files to validate on, instead of a fraction")
+    test_data: list[str] = Field([], description="files to test on, instead of a fraction")
 
     def contradictions(self) -> list[str]:
         """What does not go together, a sentence each."""
         faults = super().contradictions()
         if self.valid + self.test >= 1.0:
             faults.append(
-                f"valid={self.valid} and test={self.test} leave nothing to train on; lower them"
+                f"valid={self.valid} and test={self.test} leave no data to train on; lower them"
             )
         return faults
 
@@ -43,6 +48,6 @@ class TeacherSettings(Settings):
         0.0,
         ge=0.0,
         le=1.0,
-        description="share of previous tokens that the model draws itself, in the last epoch; it "
-        "rises from 0 in the first (step by step, so slower)",
+        description="scheduled sampling: fraction of previous tokens that the model samples itself "
+        "in the last epoch, rising from 0 in the first (runs step by step, so slower)",
     )

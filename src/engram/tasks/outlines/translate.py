@@ -16,25 +16,24 @@ class PairSettings(Settings):
 
     data: list[str] = Field(
         min_length=1,
-        description="a file with a tab in each line, or two files whose lines belong together; "
-        "'dates' makes dates of many languages and their ISO form (a file of that name is ./dates)",
+        description="a file with tab-separated pairs, or two files with parallel lines; 'dates' "
+        "generates dates in many languages and their ISO form (a file of that name is ./dates)",
     )
     columns: list[str] = Field(
         ["1", "2"],
-        description="of one file: which column is read, and which is written, by number or by a "
-        "name in its first line",
+        description="one file: source and target column, by number or by name in the first line",
         json_schema_extra={"metavar": "COLUMN"},
     )
     encoding: str = Field("utf-8", description="encoding of the files")
     errors: str = Field(
-        "strict", description="bytes that are not text in it: strict, replace or ignore"
+        "strict", description="how to handle invalid bytes: strict, replace or ignore"
     )
 
 
 class PairPartSettings(HeldOutSettings, PairSettings):
     """Which pairs are read, and what is held out of them."""
 
-    made: int = Field(50_000, ge=1, description="how many 'dates' to train on")
+    made: int = Field(50_000, ge=1, description="number of 'dates' to train on")
 
 
 class TranslateSettings(
@@ -56,7 +55,7 @@ class TranslateSettings(
 
 OUTLINE = Outline(
     name="translate",
-    summary="write a text for a text: translation, spelling, dates to one form",
+    summary="map one text to another: translation, spelling, dates to one format",
     settings=TranslateSettings,
     groups={
         "data": PairPartSettings,

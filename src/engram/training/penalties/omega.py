@@ -7,7 +7,7 @@ from torch import Tensor
 
 from engram.cells import Cell, Elman
 from engram.engine.sequence import resets_in_running_order, valid_steps
-from engram.layers.recurrent import Pass
+from engram.layers.stack import Pass
 from engram.training.penalties.stretch import Stretch
 
 # φ'(x) from h = φ(x).

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from engram.cells import Cell
 from engram.errors import ConfigError
 from engram.layers import Recurrent
-from engram.layers.recurrent import Pass
+from engram.layers.stack import Pass
 from engram.training.penalties.activation import (
     activation_penalty,
     norm_stabilizer,
@@ -35,7 +35,7 @@ def obstacles(cell: Cell, settings: TrainingSettings) -> list[str]:
         faults += [fault] if (fault := omega_obstacle(cell)) else []
     for name in ("spectral_penalty", "orthogonal_penalty"):
         if getattr(settings, name) and not cell.recurrent:
-            faults.append(f"{name} needs a recurrent matrix, and {cell!r} has none; leave it out")
+            faults.append(f"{name} needs a recurrent matrix, but {cell!r} has none; leave it out")
     return faults
 
 
@@ -59,7 +59,9 @@ class Penalties:
         self._recurrent = [m for m in model.modules() if isinstance(m, Recurrent)]
         faults = [f for m in self._recurrent for f in obstacles(m.masking.training, settings)]
         if settings.activation_penalty and not isinstance(getattr(model, "head", None), nn.Module):
-            faults.append("activation_penalty looks at what model.head is given; this has no head")
+            faults.append(
+                "activation_penalty acts on the input of model.head, but this model has no head"
+            )
         if faults:
             raise ConfigError("; ".join(dict.fromkeys(faults)))
         self._largest = LargestSingularValues()
@@ -141,12 +143,12 @@ class Penalties:
         self._features.clear()
         return self._values
 
-    def kept(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """What a checkpoint has to keep."""
         return dict(self._largest.vectors)
 
-    def put_back(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what `kept` gave."""
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `state_dict` returned."""
         self._largest = LargestSingularValues(dict(tensors))
 
     def _watcher(self, layer: Recurrent) -> Any:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from engram.engine.sequence import valid_steps
-from engram.layers.recurrent import Pass
+from engram.layers.stack import Pass
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def adding(steps: int, count: int, generator: torch.Generator) -> tuple[Tensor, 
     """
     if steps < 2:
         raise ConfigError(
-            f"the adding problem marks two steps, and steps is {steps}; give 2 or more"
+            f"steps is {steps}, but the adding problem marks two steps; give at least 2"
         )
     numbers = torch.rand(steps, count, generator=generator)
     half, rows = steps // 2, torch.arange(count)

@@ -35,7 +35,7 @@ def copy(lag: int, count: int, generator: torch.Generator) -> tuple[Tensor, Tens
         ConfigError: For a lag below 1.
     """
     if lag < 1:
-        raise ConfigError(f"the lag of the copy problem is {lag}; give 1 or more")
+        raise ConfigError(f"the lag of the copy problem is {lag}; it must be at least 1")
     symbols = torch.randint(1, SYMBOLS + 1, (LENGTH, count), generator=generator)
     read = torch.full((lag + 2 * LENGTH, count), BLANK)
     said = read.clone()

@@ -35,9 +35,9 @@ def dyck(
         ConfigError: For an odd number of steps, and numbers that are too small.
     """
     if steps < 2 or steps % 2:
-        raise ConfigError(f"brackets come in pairs, and steps is {steps}; give an even number")
+        raise ConfigError(f"steps is {steps}, but brackets come in pairs; give an even number")
     if kinds < 1 or depth < 1:
-        raise ConfigError(f"kinds is {kinds} and depth is {depth}; both take 1 or more")
+        raise ConfigError(f"kinds is {kinds} and depth is {depth}; both must be at least 1")
     rows = torch.arange(count)
     height = torch.zeros(count, dtype=torch.int64)
     kind, place = torch.zeros(2, depth, count, dtype=torch.int64)  # of what is open

@@ -32,7 +32,7 @@ def latch(
     """
     if steps < informed:
         raise ConfigError(
-            f"steps is {steps}, and the class shows in the first {informed}; give more"
+            f"steps is {steps}, but the class is shown in the first {informed}; use more steps"
         )
     disturbance = noise * torch.randn(steps, count, generator=generator)
     disturbance[:informed] = 0.0

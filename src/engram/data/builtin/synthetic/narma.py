@@ -30,7 +30,7 @@ def narma10(steps: int, count: int, generator: torch.Generator) -> tuple[Tensor,
         ConfigError: For no steps, or so many that hardly any series stays within bounds.
     """
     if steps < 1:
-        raise ConfigError(f"NARMA10 takes 1 step or more, and steps is {steps}")
+        raise ConfigError(f"steps is {steps}; NARMA10 needs at least 1")
     inputs = _drawn(steps, count, generator)
     values = _driven(inputs)
     for _ in range(_DRAWS):
@@ -40,7 +40,7 @@ def narma10(steps: int, count: int, generator: torch.Generator) -> tuple[Tensor,
         fresh = _drawn(steps, int(lost.sum()), generator)
         inputs[:, lost], values[:, lost] = fresh, _driven(fresh)
     raise ConfigError(
-        f"hardly any inputs keep NARMA10 within bounds for {steps:,} steps; give fewer steps"
+        f"hardly any inputs keep NARMA10 bounded for {steps:,} steps; use fewer steps"
     )
 
 

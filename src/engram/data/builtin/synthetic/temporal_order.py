@@ -36,9 +36,11 @@ def temporal_order(
         ConfigError: For fewer than 10 steps, or another number of symbols.
     """
     if symbols not in PLACES:
-        raise ConfigError(f"symbols is {symbols}; temporal order has 2 or 3 that matter")
+        raise ConfigError(f"symbols is {symbols}; temporal order accepts 2 or 3")
     if steps < 10:
-        raise ConfigError(f"temporal order places symbols by tenths, and steps is {steps}; give 10")
+        raise ConfigError(
+            f"steps is {steps}, but temporal order places symbols by tenths; give at least 10"
+        )
     tenth, rows = steps // 10, torch.arange(count)
     tokens = torch.randint(2, SYMBOLS, (steps, count), generator=generator)
     classes = torch.zeros(count, dtype=torch.int64)

@@ -82,6 +82,23 @@ class Code:
         narrow = self.builder.trunc(self.smaller(count, self.number(self.width)), ir.IntType(32))
         return self.builder.icmp_signed("<", lanes, self.splat(narrow))
 
+    def vectors(self, units: ir.Value) -> ir.Value:
+        """How many vectors hold so many units."""
+        return self.builder.sdiv(self.sum(units, self.width - 1), self.number(self.width))
+
+    def units_from(self, vector: ir.Value, units: ir.Value) -> tuple[ir.Value, ir.Value]:
+        """The first unit of a vector, and the mask of those that exist."""
+        unit = self.product(vector, self.width)
+        return unit, self.mask(self.sum(units, self.builder.neg(unit)))
+
+    def room(self, kind: ir.Type) -> ir.Value:
+        """Room on the stack, for as long as the function runs."""
+        with self.builder.goto_entry_block():
+            room = self.builder.alloca(kind)
+        room.align = 64
+        room.type = POINTER  # llvmlite gives a pointer of the old, typed kind
+        return room
+
     def spread(self, address: ir.Value) -> ir.Value:
         """A vector with the number at the address in every place."""
         return self.splat(self.builder.load(address, typ=self.format.scalar))

@@ -8,8 +8,9 @@ from engram.engine.compiled.plan import Plan
 from engram.engine.cpu.codegen.maths import Format
 from engram.engine.cpu.codegen.target import Target
 from engram.engine.cpu.codegen.tile import Factor, Tile
-from engram.engine.cpu.kernels.frame import Frame, Step
+from engram.engine.cpu.kernels.frame import Frame
 from engram.engine.cpu.kernels.rows import Row, emit_rows
+from engram.engine.cpu.kernels.steps import Step
 
 
 def backward_arguments(plan: Plan) -> list[str]:
@@ -88,20 +89,22 @@ class _Backward:
         self.code, self.words = frame.code, frame.words
         self.hidden = frame.words["hidden"]
         side = "recurrent" if plan.apart else "input"
-        self.to_features = frame.product(
+        self.to_features = frame.products.declare(
             input_tile, "input_panel", self._factor("input"), "input_split"
         )
-        self.feedback = frame.product(
+        self.feedback = frame.products.declare(
             feedback_tile, "recurrent_panel", self._factor(side), f"{side}_split"
         )
 
     def emit(self) -> None:
         frame, code, b, words = self.frame, self.code, self.frame.builder, self.words
         tile = self.feedback.tile
-        groups = frame.share(frame.groups(tile, self.hidden))
-        features = frame.share(frame.groups(self.to_features.tile, words["features"]))
+        groups = frame.threads.share(frame.products.groups(tile, self.hidden))
+        features = frame.threads.share(
+            frame.products.groups(self.to_features.tile, words["features"])
+        )
         first = code.product(groups[0], tile.units)
-        last = code.smaller(code.product(groups[1], tile.units), frame.vectors(self.hidden))
+        last = code.smaller(code.product(groups[1], tile.units), code.vectors(self.hidden))
         rounds = code.sum(words["last"], b.neg(words["first"]))
         with (
             frame.without_subnormals(),
@@ -109,11 +112,11 @@ class _Backward:
             code.loop(0, rounds) as loop,
         ):
             index = code.sum(words["last"], -1, b.neg(loop.index))
-            self.step = frame.step(index)
+            self.step = frame.steps.at(index)
             twice = self.plan.looks_at_rows
             self._emit_rows((first, last))
             if self.plan.recurrent or self.to_input or twice:  # else each thread goes its own way
-                frame.wait_for_all(code.product(2, loop.index) if twice else loop.index)
+                frame.threads.wait_for_all(code.product(2, loop.index) if twice else loop.index)
             if tile.matrix:
                 self._split()
             if self.plan.recurrent:
@@ -122,11 +125,13 @@ class _Backward:
                     b.icmp_signed("!=", words["to_initial"], code.number(0)),
                 )
                 with b.if_then(wanted):
-                    frame.each_tile(self.step, groups, [self.feedback], self._add_feedback)
+                    frame.products.each_tile(self.step, groups, [self.feedback], self._add_feedback)
             if self.to_input:
-                frame.each_tile(self.step, features, [self.to_features], self._write_x_gradient)
+                frame.products.each_tile(
+                    self.step, features, [self.to_features], self._write_x_gradient
+                )
             if twice:
-                frame.wait_for_all(code.sum(code.product(2, loop.index), 1))
+                frame.threads.wait_for_all(code.sum(code.product(2, loop.index), 1))
 
     def _split(self) -> None:
         """Split the gradients that are multiplied, each once."""
@@ -134,7 +139,7 @@ class _Backward:
         if self.to_input and (self.plan.apart or not wanted):
             wanted.append(self.to_features)
         for product in wanted:
-            self.frame.split(self.step, product)
+            self.frame.products.split(self.step, product)
 
     def _factor(self, part: str) -> Callable[[ir.Value], list[Factor]]:
         """What a row brings to a product: the gradients of all gates' input or recurrent part."""
@@ -157,10 +162,10 @@ class _Backward:
         known = [index for index, node in enumerate(graph.nodes) if node.name.startswith(kinds)]
         known += plan.stored
         wanted = list(graph.outputs.values())
-        rows = frame.low, self.step.high
+        rows = frame.threads.low, self.step.high
         if plan.looks_at_rows:
-            rows = frame.share_rows(self.step)
-            vectors = self.code.number(0), frame.vectors(self.hidden)
+            rows = frame.threads.share_rows(self.step)
+            vectors = self.code.number(0), self.code.vectors(self.hidden)
         emit_rows(frame, graph, wanted, [], known, rows, vectors, self._row)
 
     def _row(self, row: ir.Value) -> Row:
@@ -171,8 +176,8 @@ class _Backward:
         kept_line = code.product(packed, self.words["gates_stride"])
         gates_line = code.product(line, len(plan.gates))
         row_line = code.product(row, self.hidden)
-        keeps = frame.keeps(self.step, row) if frame.resets else None
-        before = {state: frame.state_before(state, row, self.step) for state in plan.states}
+        keeps = frame.steps.keeps(self.step, row)
+        before = {state: frame.steps.state_before(state, row, self.step) for state in plan.states}
         graph = plan.graph
 
         def load(unit: ir.Value, mask: ir.Value) -> dict[int, ir.Value]:
@@ -194,7 +199,7 @@ class _Backward:
                     known[index] = code.load(self._at(f"mask.{name}", line, unit), mask)
                 elif kind == "s" and index not in known:
                     value = code.load(code.pointer_at(before[name], unit), mask)
-                    known[index] = frame.masked_by_reset(value, keeps)
+                    known[index] = frame.steps.masked_by_reset(value, keeps)
                 elif kind == "d":
                     value = code.load(self._at(f"carry.{name}", row_line, unit), mask)
                     if name == plan.states[0]:
@@ -213,7 +218,7 @@ class _Backward:
                     address = self._at(f"{part}_gradient", gates_line, self._block(gate), unit)
                     code.store(value, address, mask)
             for state in plan.states:
-                value = frame.masked_by_reset(results[f"s.{state}"], keeps)
+                value = frame.steps.masked_by_reset(results[f"s.{state}"], keeps)
                 code.store(value, self._at(f"carry.{state}", row_line, unit), mask)
             for place, name in enumerate(plan.weights):
                 self._add_to_weight(place, unit, results[f"w.{name}"], mask)
@@ -236,7 +241,7 @@ class _Backward:
     def _add_to_weight(self, place: int, unit: ir.Value, value: ir.Value, mask: ir.Value) -> None:
         """Add to a weight's sum over rows and steps, of which each part of the batch has one."""
         code, frame = self.code, self.frame
-        line = code.sum(code.product(frame.part, len(self.plan.weights)), place)
+        line = code.sum(code.product(frame.threads.part, len(self.plan.weights)), place)
         address = self._at("weight_gradients", code.product(line, self.hidden), unit)
         code.store(frame.builder.fadd(code.load(address, mask), value), address, mask)
 
@@ -247,16 +252,16 @@ class _Backward:
         def each(inside: ir.Value, unit: ir.Value, mask: ir.Value) -> None:
             with code.loop(0, size) as loop:
                 row = code.sum(start, loop.index)
-                keeps = frame.keeps(self.step, row) if frame.resets else None
+                keeps = frame.steps.keeps(self.step, row)
                 for block, state in enumerate(self.plan.recurrent):
-                    sums = frame.sums_of(self.feedback, inside, block, loop.index)
-                    sums = frame.masked_by_reset(sums, keeps)
+                    sums = frame.products.sums_of(self.feedback, inside, block, loop.index)
+                    sums = frame.steps.masked_by_reset(sums, keeps)
                     place = code.product(row, self.hidden)
                     address = code.pointer_at(frame.address(f"carry.{state}"), place, unit)
                     total = frame.builder.fadd(code.load(address, mask), sums)
                     code.store(total, address, mask)
 
-        frame.each_vector(self.feedback.tile, self.hidden, group, each)
+        frame.products.each_vector(self.feedback.tile, self.hidden, group, each)
 
     def _write_x_gradient(self, group: ir.Value, start: ir.Value, size: ir.Value) -> None:
         frame, code = self.frame, self.code
@@ -265,8 +270,8 @@ class _Backward:
         def each(inside: ir.Value, unit: ir.Value, mask: ir.Value) -> None:
             with code.loop(0, size) as loop:
                 packed = code.sum(self.step.now, start, loop.index)
-                sums = frame.sums_of(self.to_features, inside, 0, loop.index)
+                sums = frame.products.sums_of(self.to_features, inside, 0, loop.index)
                 place = code.product(packed, features)
                 code.store(sums, code.pointer_at(frame.address("x_gradient"), place, unit), mask)
 
-        frame.each_vector(self.to_features.tile, features, group, each)
+        frame.products.each_vector(self.to_features.tile, features, group, each)

@@ -89,16 +89,16 @@ class _Broadcasting:
         self.code, self.words = frame.code, frame.words
         self.vectors, self.rows = vectors, vectors * frame.code.width
         self.ways = ways(vectors)
-        self.lines = frame.room(ir.ArrayType(POINTER, self.rows))
-        self.blocks = frame.vectors(self.words["hidden"])
+        self.lines = self.code.room(ir.ArrayType(POINTER, self.rows))
+        self.blocks = self.code.vectors(self.words["hidden"])
         self.padded = self.code.product(self.blocks, self.code.width)
 
     def emit(self) -> None:
         frame, code, b = self.frame, self.code, self.frame.builder
         # by rows, this is one part of them; threads that split the units run them all
         by_rows = b.icmp_signed(">", self.words["parts"], code.number(0))
-        first = b.select(by_rows, frame.part, code.number(0))
-        last = b.select(by_rows, code.sum(frame.part, 1), self.words["parts_of_rows"])
+        first = b.select(by_rows, frame.threads.part, code.number(0))
+        last = b.select(by_rows, code.sum(frame.threads.part, 1), self.words["parts_of_rows"])
         done = code.number(0)
         with frame.without_subnormals(), code.loop(first, last, 1, [done]) as part:
             steps = code.word_at(frame.address("steps"), part.index)
@@ -109,13 +109,13 @@ class _Broadcasting:
                 self.before = code.pointer_at(lanes, code.product(size, odd))
                 self.after = code.pointer_at(lanes, code.product(size, b.xor(odd, code.number(1))))
                 self._emit_step(part.index, step.index)
-                frame.wait_for_all(code.sum(part.values[0], step.index))
+                frame.threads.wait_for_all(code.sum(part.values[0], step.index))
             part.next = [code.sum(part.values[0], steps)]
 
     def _emit_step(self, part: ir.Value, step: ir.Value) -> None:
         """One step of a part: this thread's units."""
         frame, code, words = self.frame, self.code, self.words
-        first, last = frame.share(self.blocks)
+        first, last = frame.threads.share(self.blocks)
         units = code.product(first, code.width), code.product(last, code.width)
         blocks = words["column_blocks"]
         with code.loop(0, blocks) as loop:
@@ -237,7 +237,7 @@ class _Broadcasting:
     def _give_back(self, block: ir.Value, vector: ir.Value) -> None:
         """Write the states of a block of units where those of each row lie."""
         code, frame = self.code, self.frame
-        unit, mask = frame.units_from(block, self.words["hidden"])
+        unit, mask = code.units_from(block, self.words["hidden"])
         lane = code.product(vector, code.width)
         lines = [
             code.pointer_at(self.after, code.product(code.sum(unit, inside), self.rows), lane)

@@ -10,8 +10,9 @@ from engram.engine.cpu.codegen.maths import Format
 from engram.engine.cpu.codegen.nodes import emit_nodes
 from engram.engine.cpu.codegen.target import Target
 from engram.engine.cpu.codegen.tile import Factor, Tile
-from engram.engine.cpu.kernels.frame import Frame, Product
+from engram.engine.cpu.kernels.frame import Frame
 from engram.engine.cpu.kernels.rows import Row, emit_rows
+from engram.engine.cpu.kernels.tile_products import Product
 
 
 @dataclass(frozen=True)
@@ -121,30 +122,32 @@ class _Forward:
     def emit(self) -> None:
         frame, code, words = self.frame, self.code, self.words
         self._declare_products()
-        share = frame.share(frame.groups(self.tile, self.hidden))
+        share = frame.threads.share(frame.products.groups(self.tile, self.hidden))
         with (
             frame.without_subnormals(),
             frame.matrix_unit(self.tile.matrix),
             code.loop(words["first"], words["last"]) as loop,
         ):
-            self.step = frame.step(loop.index)
+            self.step = frame.steps.at(loop.index)
             products = list(self.products.values())
             for product in products if self.tile.matrix else ():
-                frame.split(self.step, product)
+                frame.products.split(self.step, product)
             done = code.sum(loop.index, frame.builder.neg(words["first"]))
             if self.plan.looks_at_rows:
                 if products:
-                    frame.each_tile(self.step, share, products, self._collect)
-                frame.wait_for_all(code.product(2, done))
+                    frame.products.each_tile(self.step, share, products, self._collect)
+                frame.threads.wait_for_all(code.product(2, done))
                 self._emit_rows()
             else:
                 turned = words["turned"] if self.kind.plain else None
-                frame.each_tile(self.step, share, products, self._use, turned)
+                frame.products.each_tile(self.step, share, products, self._use, turned)
             twice = self.plan.looks_at_rows
             if self.plan.recurrent or twice:  # else no unit sees what another thread makes
                 more = frame.builder.icmp_signed("<", code.sum(loop.index, 1), words["last"])
                 with frame.builder.if_then(more):
-                    frame.wait_for_all(code.sum(code.product(2, done), 1) if twice else done)
+                    frame.threads.wait_for_all(
+                        code.sum(code.product(2, done), 1) if twice else done
+                    )
         if self.kind.streaming:
             frame.finish_streams()
 
@@ -159,7 +162,8 @@ class _Forward:
 
         def from_states(row: ir.Value) -> list[Factor]:
             states = [
-                self.frame.state_before(state, row, self.step) for state in self.plan.recurrent
+                self.frame.steps.state_before(state, row, self.step)
+                for state in self.plan.recurrent
             ]
             plain = self.frame.address("recurrent_panel")
             stride = self.code.product(self.hidden, len(states)) if states else None
@@ -174,7 +178,7 @@ class _Forward:
             ]
 
         def declare(name: str, side: str, *factors: Callable[[ir.Value], list[Factor]]) -> None:
-            self.products[name] = self.frame.product(
+            self.products[name] = self.frame.products.declare(
                 self.tile,
                 None if self.kind.plain else f"{side}_panel",
                 lambda row: [factor for part in factors for factor in part(row)],
@@ -226,12 +230,12 @@ class _Forward:
             biases = self._biases(unit, mask)
             with code.loop(0, size) as loop:
                 row = code.sum(start, loop.index)
-                keeps = self.frame.keeps(self.step, row) if self.frame.resets else None
+                keeps = self.frame.steps.keeps(self.step, row)
                 values = self._gate_values(row, loop.index, inside, unit, mask, biases, keeps)
                 for name in self._collected:
                     code.store(values[name], code.pointer_at(self._part(name, row), unit), mask)
 
-        self.frame.each_vector(self.tile, self.hidden, group, each)
+        self.frame.products.each_vector(self.tile, self.hidden, group, each)
 
     @property
     def _collected(self) -> list[str]:
@@ -264,8 +268,8 @@ class _Forward:
         def row(row: ir.Value) -> Row:
             return self._row(row, by_unit)
 
-        rows = self.frame.share_rows(self.step)
-        vectors = code.number(0), self.frame.vectors(self.hidden)
+        rows = self.frame.threads.share_rows(self.step)
+        vectors = code.number(0), self.code.vectors(self.hidden)
         known = list(self.inputs.values())
         emit_rows(
             self.frame, plan.graph, [*plan.after, *by_unit], by_row, known, rows, vectors, row
@@ -274,8 +278,8 @@ class _Forward:
     def _row(self, row: ir.Value, by_unit: Sequence[int]) -> Row:
         """What belongs to a row."""
         code, frame, plan = self.code, self.frame, self.plan
-        keeps = frame.keeps(self.step, row) if frame.resets else None
-        before = {state: frame.state_before(state, row, self.step) for state in plan.states}
+        keeps = frame.steps.keeps(self.step, row)
+        before = {state: frame.steps.state_before(state, row, self.step) for state in plan.states}
         there = self._collected
 
         def load(unit: ir.Value, mask: ir.Value) -> dict[int, ir.Value]:
@@ -294,7 +298,7 @@ class _Forward:
                 values[f"r.{name}"] = code.load(code.pointer_at(r, unit), mask)
             for state in plan.states:
                 value = code.load(code.pointer_at(before[state], unit), mask)
-                values[f"s.{state}"] = frame.masked_by_reset(value, keeps)
+                values[f"s.{state}"] = frame.steps.masked_by_reset(value, keeps)
             return {self.inputs[name]: value for name, value in values.items()}
 
         def write(unit: ir.Value, mask: ir.Value, results: list[ir.Value]) -> None:
@@ -313,7 +317,7 @@ class _Forward:
         def each(inside: ir.Value, unit: ir.Value, mask: ir.Value) -> None:
             self._emit_units(start, size, inside, unit, mask)
 
-        self.frame.each_vector(self.tile, self.hidden, group, each)
+        self.frame.products.each_vector(self.tile, self.hidden, group, each)
 
     def _emit_units(
         self, start: ir.Value, size: ir.Value, inside: ir.Value, unit: ir.Value, mask: ir.Value
@@ -327,12 +331,12 @@ class _Forward:
         }
         with code.loop(0, size) as loop:
             row = code.sum(start, loop.index)
-            keeps = frame.keeps(self.step, row) if frame.resets else None
+            keeps = frame.steps.keeps(self.step, row)
             values = weights | self._gate_values(row, loop.index, inside, unit, mask, biases, keeps)
             values |= self._masks(row, unit, mask)
             for state in plan.states:
-                line = code.pointer_at(frame.state_before(state, row, self.step), unit)
-                values[f"s.{state}"] = frame.masked_by_reset(code.load(line, mask), keeps)
+                line = code.pointer_at(frame.steps.state_before(state, row, self.step), unit)
+                values[f"s.{state}"] = frame.steps.masked_by_reset(code.load(line, mask), keeps)
             self._emit_step(row, unit, mask, values)
 
     def _biases(self, unit: ir.Value, mask: ir.Value) -> dict[str, list[ir.Value]]:
@@ -368,7 +372,9 @@ class _Forward:
             x, r = biases["x"][gate], biases["r"][gate]
 
             def sums(product: str, gate: int = gate) -> ir.Value:
-                return self.frame.sums_of(self.products[product], inside, gate, row_of_tile)
+                return self.frame.products.sums_of(
+                    self.products[product], inside, gate, row_of_tile
+                )
 
             if "both" in self.products:
                 x = b.fadd(sums("both"), x)
@@ -377,7 +383,7 @@ class _Forward:
             else:
                 x = code.load(code.pointer_at(self._gate_line(row, gate), unit), mask)
             if "r" in self.products:
-                r = b.fadd(self.frame.masked_by_reset(sums("r"), keeps), r)
+                r = b.fadd(self.frame.steps.masked_by_reset(sums("r"), keeps), r)
             values |= {f"x.{name}": x, f"r.{name}": r}
         return values
 

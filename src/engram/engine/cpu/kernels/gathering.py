@@ -81,14 +81,14 @@ class _Gathering:
         frame, code, words, b = self.frame, self.code, self.words, self.frame.builder
         size = code.product(words["rows"], words["hidden"])
         groups = b.sdiv(code.sum(words["hidden"], code.width - 1), code.number(code.width))
-        share = frame.share(groups)
+        share = frame.threads.share(groups)
         with frame.without_subnormals(), code.loop(0, words["steps"]) as step:
             now = code.pointer_at(frame.address("states"), code.product(step.index, size))
             first = b.icmp_signed("==", step.index, code.number(0))
             left = code.pointer_at(now, b.neg(size))
             before = b.select(first, frame.address("initial"), left)
             odd = b.trunc(step.index, ir.IntType(1))
-            with code.loop(frame.low, frame.high) as row:
+            with code.loop(frame.threads.low, frame.threads.high) as row:
                 length = code.word_at(frame.address("lengths"), row.index)
                 with b.if_then(b.icmp_signed("<", step.index, length)):
                     place = code.product(row.index, words["hidden"])
@@ -99,7 +99,7 @@ class _Gathering:
                     self.now = code.pointer_at(now, place)
                     self._emit_row(share, odd)
             with b.if_then(b.icmp_signed("<", code.sum(step.index, 1), words["steps"])):
-                frame.wait_for_all(step.index)
+                frame.threads.wait_for_all(step.index)
 
     def _emit_row(self, share: tuple[ir.Value, ir.Value], odd: ir.Value) -> None:
         """One step of one row: this thread's groups of units.

@@ -20,7 +20,7 @@ class MatrixPanels:
     def __init__(self, frame: Frame) -> None:
         self.frame, self.code, self.words = frame, frame.code, frame.words
         numbers = ir.ArrayType(self.code.format.scalar, DEPTH * self.code.width)
-        self.scratch = frame.room(numbers)
+        self.scratch = frame.code.room(numbers)
 
     def target(self, vector: ir.Value) -> ir.Value:
         """Where a vector of units begins, counted over all groups."""

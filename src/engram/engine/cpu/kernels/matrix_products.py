@@ -46,7 +46,7 @@ class _MatrixProducts:
     ) -> None:
         self.frame, self.code, self.words = frame, frame.code, frame.words
         self.first_line, self.share, self.count = first_line, share, count
-        self.own = frame.code.product(frame.part, frame.words["columns"])
+        self.own = frame.code.product(frame.threads.part, frame.words["columns"])
         self.tiles = frame.matrix.depth(count)
         self.most_tiles = frame.matrix.depth(frame.words["room"])
 

@@ -67,14 +67,14 @@ class _Panels:
         self.frame, self.code, self.words = frame, frame.code, frame.words
         self.matrix = MatrixPanels(frame) if matrix else None
         numbers = ir.ArrayType(self.code.format.scalar, self.code.width**2)
-        self.scratch = frame.room(numbers)
+        self.scratch = frame.code.room(numbers)
 
     def emit(self) -> None:
         frame, code, b, words = self.frame, self.code, self.frame.builder, self.words
         group_size = code.product(words["units"], code.width)
         groups = b.sdiv(code.sum(words["hidden"], group_size, -1), group_size)
         outputs = code.product(words["blocks"], words["units"])
-        with code.loop(*frame.share(groups)) as group, code.loop(0, outputs) as output:
+        with code.loop(*frame.threads.share(groups)) as group, code.loop(0, outputs) as output:
             vector = code.sum(code.product(group.index, outputs), output.index)
             target = self._target(vector) if self.matrix is None else self.matrix.target(vector)
             unit = code.sum(
@@ -83,7 +83,7 @@ class _Panels:
             unit = code.product(unit, code.width)
             block = code.product(b.srem(output.index, words["blocks"]), words["hidden"])
             with code.loop(0, words["section_count"]) as section:
-                here, *others = frame.line("sections", section.index, len(SECTION))
+                here, *others = frame.arguments.line("sections", section.index, len(SECTION))
                 found = b.inttoptr(here, POINTER), *others
                 emit = self._emit_section if self.matrix is None else self.matrix.emit_section
                 emit(found, block, unit, target)

@@ -17,8 +17,9 @@ from llvmlite import ir
 from engram.engine.cpu.codegen.code import INDEX
 from engram.engine.cpu.codegen.maths import Format
 from engram.engine.cpu.codegen.target import Target
-from engram.engine.cpu.kernels.frame import Frame, Step
+from engram.engine.cpu.kernels.frame import Frame
 from engram.engine.cpu.kernels.matrix_products import emit_matrix_products
+from engram.engine.cpu.kernels.steps import Step
 
 ARGUMENTS = (
     "a",  # (N, blocks·H)
@@ -89,13 +90,13 @@ class _Products:
         self.matrix = matrix
         # a tile's sums take half of the registers
         self.rows = min(frame.target.registers // 4, self.code.width)
-        self.vectors = frame.vectors(self.words["hidden"])
+        self.vectors = self.code.vectors(self.words["hidden"])
         self.lines = self.code.product(self.words["blocks"], self.vectors)
         # by rows, each thread has all lines for itself
         by_rows = frame.builder.icmp_signed("!=", self.words["by_rows"], self.code.number(0))
-        own, nothing = self.code.product(frame.part, self.lines), self.code.number(0)
+        own, nothing = self.code.product(frame.threads.part, self.lines), self.code.number(0)
         self.first_line = frame.builder.select(by_rows, own, nothing)
-        self.by_rows, shared = by_rows, frame.share(self.lines)
+        self.by_rows, shared = by_rows, frame.threads.share(self.lines)
         self.share = (
             frame.builder.select(by_rows, nothing, shared[0]),
             frame.builder.select(by_rows, self.lines, shared[1]),
@@ -111,7 +112,7 @@ class _Products:
             frame.matrix_unit(self.matrix),
             code.loop(words["first"], words["last"]) as loop,
         ):
-            step = frame.step(loop.index)
+            step = frame.steps.at(loop.index)
             low, high = self._rows(step)
             with code.loop(low, high, _ROWS) as some:
                 reach = code.sum(b.load(copied, typ=INDEX), _ROWS)
@@ -132,9 +133,9 @@ class _Products:
 
     def _rows(self, step: Step) -> tuple[ir.Value, ir.Value]:
         """This thread's rows of a step: some, or all where it has some of the lines."""
-        b, (low, high) = self.frame.builder, self.frame.share_rows(step)
+        b, (low, high) = self.frame.builder, self.frame.threads.share_rows(step)
         return (
-            b.select(self.by_rows, low, self.frame.low),
+            b.select(self.by_rows, low, self.frame.threads.low),
             b.select(self.by_rows, high, step.high),
         )
 
@@ -151,7 +152,7 @@ class _Products:
             )
             low = frame.builder.neg(code.smaller(frame.builder.neg(low), code.number(0)))
             with code.loop(low, high) as vector:
-                unit, mask = frame.units_from(vector.index, hidden)
+                unit, mask = code.units_from(vector.index, hidden)
                 start = code.sum(line, code.product(block.index, hidden), unit)
                 value = code.load(code.pointer_at(frame.address("a"), start), mask)
                 copy = code.sum(self.first_line, begun, vector.index)
@@ -163,8 +164,8 @@ class _Products:
         """Copy a row of z: the sections one behind the other."""
         frame, code, b, words = self.frame, self.code, self.frame.builder, self.words
         kept = b.icmp_signed("<", row, step.count_before)
-        keeps = frame.keeps(step, row) if frame.resets else None
-        own = code.product(frame.part, words["columns"])
+        keeps = frame.steps.keeps(step, row)
+        own = code.product(frame.threads.part, words["columns"])
         with code.loop(0, words["section_count"]) as section:
             here, initial, size, first, *_ = self._section(section.index)
             is_state = b.icmp_signed("!=", initial, code.number(0))
@@ -173,12 +174,12 @@ class _Products:
             before = b.select(kept, code.sum(step.before, row), row)
             line = b.select(is_state, before, code.sum(step.now, row))
             start = code.pointer_at(base, code.product(line, size))
-            with code.loop(0, frame.vectors(size)) as vector:
-                unit, mask = frame.units_from(vector.index, size)
+            with code.loop(0, code.vectors(size)) as vector:
+                unit, mask = code.units_from(vector.index, size)
                 value = code.load(code.pointer_at(start, unit), mask)
                 if keeps is not None:
                     stays = b.or_(keeps, b.not_(is_state))
-                    value = frame.masked_by_reset(value, stays)
+                    value = frame.steps.masked_by_reset(value, stays)
                 column = code.sum(own, first, vector.index)
                 to = code.product(code.sum(code.product(column, words["room"]), place), code.width)
                 code.store(value, code.pointer_at(frame.address("copied_z"), to))
@@ -225,7 +226,7 @@ class _Products:
     ) -> None:
         """The products of a vector of a with some vectors of z, over all rows that were copied."""
         frame, code, b, words = self.frame, self.code, self.frame.builder, self.words
-        own = code.product(frame.part, words["columns"])
+        own = code.product(frame.threads.part, words["columns"])
         with code.loop(0, code.width, self.rows) as part:
             line = code.product(code.sum(self.first_line, block), code.width)
             line = code.sum(line, part.index)
@@ -273,10 +274,10 @@ class _Products:
         """Copy sums to where the sections want them, of all threads, without what is padded."""
         frame, code, b, words = self.frame, self.code, self.frame.builder, self.words
         with b.if_then(self.by_rows):
-            frame.wait_for_all(code.number(0))
-        with code.loop(*frame.share(self.lines)) as line:
+            frame.threads.wait_for_all(code.number(0))
+        with code.loop(*frame.threads.share(self.lines)) as line:
             block = b.sdiv(line.index, self.vectors)
-            first, mask = frame.units_from(b.srem(line.index, self.vectors), words["hidden"])
+            first, mask = code.units_from(b.srem(line.index, self.vectors), words["hidden"])
             place = code.product(block, words["hidden"])
             value = self._total(lambda shift: self._bias_sum(code.sum(line.index, shift)))
             target = code.pointer_at(frame.address("bias"), place, first)
@@ -295,8 +296,8 @@ class _Products:
         _, _, size, first, result, apart = self._section(section)
         base = frame.builder.inttoptr(result, frame.address("a").type)
         target = code.pointer_at(base, code.product(output, apart))
-        with code.loop(0, frame.vectors(size)) as vector:
-            column, mask = frame.units_from(vector.index, size)
+        with code.loop(0, code.vectors(size)) as vector:
+            column, mask = code.units_from(vector.index, size)
 
             def place(shift: ir.Value) -> ir.Value:
                 own = code.sum(code.product(code.sum(line, shift), code.width), lane)
@@ -308,7 +309,7 @@ class _Products:
     def _total(self, place: Callable[[ir.Value], ir.Value]) -> ir.Value:
         """The sum of all threads' vectors; each thread's lines stand behind the others'."""
         code, b = self.code, self.frame.builder
-        threads = b.select(self.by_rows, self.frame.threads, code.number(1))
+        threads = b.select(self.by_rows, self.frame.threads.count, code.number(1))
         with code.loop(0, threads, 1, [code.maths.number(0.0)]) as loop:
             value = code.load(place(code.product(loop.index, self.lines)))
             loop.next = [b.fadd(loop.values[0], value)]
@@ -316,4 +317,4 @@ class _Products:
 
     def _section(self, number: ir.Value) -> list[ir.Value]:
         """The words of a section."""
-        return self.frame.line("sections", number, len(SECTION))
+        return self.frame.arguments.line("sections", number, len(SECTION))

@@ -164,7 +164,7 @@ class _Row:
         ends = self.stages.ends(stage)
         start = [_start(code, nodes[index].op) for index in ends]
         with code.loop(*self.vectors, 1, start) as loop:
-            unit, mask = self.frame.units_from(loop.index, self.hidden)
+            unit, mask = self.code.units_from(loop.index, self.hidden)
             values = self.row.load(unit, mask) | spread
             for index, own in self.stages.aside.items():
                 if own < stage and index not in values:
@@ -190,7 +190,7 @@ class _Row:
     def _aside(self, index: int, unit: ir.Value) -> ir.Value:
         """Where a node's vector is put aside."""
         code = self.code
-        line = code.sum(code.product(self.frame.part, len(self.slots)), self.slots[index])
+        line = code.sum(code.product(self.frame.threads.part, len(self.slots)), self.slots[index])
         return code.pointer_at(self.frame.address("aside"), code.product(line, self.hidden), unit)
 
     def _of_row(self, op: str, value: ir.Value) -> ir.Value:

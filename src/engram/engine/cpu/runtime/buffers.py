@@ -1,12 +1,12 @@
-"""Buffers: memory for what a kernel writes, kept for the next call when a tensor gives it back.
+"""Buffers: memory for kernel outputs, kept for the next call once a tensor releases it.
 
-A training step writes the same large buffers again and again. Fresh from the system, memory costs
-a page fault for every few KiB, a tenth of the step and more; and small pages cost a walk through
-the page table at every other access. So buffers are rounded up to few sizes, ask for large pages,
-and wait here between calls.
+A training step writes the same large buffers again and again. Memory fresh from the system costs
+a page fault for every few KiB, a tenth of the step or more, and small pages cost frequent page
+table walks. So buffers are rounded up to a few sizes, use large pages, and are kept here between
+calls.
 
-What gives memory back is C code alone: Ctrl-C may arrive in Python code of a finaliser, and an
-exception there is printed and forgotten.
+Memory is returned by C code only: Ctrl-C may arrive in Python code of a finaliser, where an
+exception is printed and ignored.
 """
 
 import contextlib
@@ -25,21 +25,21 @@ import torch
 from torch import Tensor
 
 _LARGE_PAGE = 2 * 1024 * 1024
-_SMALLEST = 64 * 1024  # under this, torch's own memory is as good
-_MOST_KEPT = 1024 * 1024 * 1024  # bytes, waiting or lent, that are used again
+_SMALLEST = 64 * 1024  # below this, torch's own allocator is as good
+_MOST_KEPT = 1024 * 1024 * 1024  # bytes, waiting or lent, that are kept for reuse
 
 _NUMPY: dict[torch.dtype, Any] = {torch.float32: np.float32, torch.float64: np.float64}
 
 _lock = threading.RLock()
 _waiting: "dict[int, list[_Memory]]" = {}  # by size
 _lent: "set[_Lent]" = set()
-_returned: "deque[_Lent]" = deque()  # those of `_lent` whose loan is over
+_returned: "deque[_Lent]" = deque()  # entries of `_lent` that were returned
 
 
 def buffer(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """A tensor of this shape with undefined content, float32 or float64.
+    """An uninitialised tensor of this shape, float32 or float64.
 
-    Its memory comes back here when the last tensor that shares it is gone.
+    Its memory returns here when the last tensor that shares it is freed.
     """
     count = math.prod(shape)
     size = count * dtype.itemsize
@@ -55,12 +55,13 @@ def buffer(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 
 
 def release_buffers() -> int:
-    """Give memory that kernels hold for their next call, up to 1 GiB, back to the system.
+    """Return the memory that kernels keep for their next call, up to 1 GiB, to the system.
 
-    Tensors keep theirs. The next calls are slower, until they have made their buffers again.
+    Memory in use by tensors is not affected. The next calls are slower until the buffers are
+    allocated again.
 
     Returns:
-        How many bytes were given back.
+        The number of bytes released.
 
     Example:
         >>> import torch, engram
@@ -78,7 +79,7 @@ def release_buffers() -> int:
 
 
 class _Memory:
-    """Memory from the system, in large pages where it is large."""
+    """Memory from the system, in large pages if it is large."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -92,7 +93,7 @@ class _Memory:
 
 
 class _Loan:
-    """Memory as numpy takes it; it is over when nothing refers to it any more."""
+    """Memory as a numpy array; freed when nothing refers to it any more."""
 
     def __init__(self, memory: _Memory, shape: tuple[int, ...], kind: Any) -> None:
         self.memory = memory
@@ -105,37 +106,37 @@ class _Loan:
 
 
 class _Lent(weakref.ref[_Loan]):
-    """Memory that comes back: at the end of the loan, C code puts this into `_returned`."""
+    """Lent memory: when it is released, C code appends this to `_returned`."""
 
     __slots__ = ("memory",)
     memory: _Memory
 
 
 def _rounded(size: int) -> int:
-    """At most an eighth more, so that nearly equal sizes share their buffers."""
+    """Round up by at most an eighth, so that nearly equal sizes share buffers."""
     step = max(_SMALLEST, 1 << (size.bit_length() - 4))
     return -(-size // step) * step
 
 
 def _take(size: int) -> tuple[_Memory, bool]:
-    """Memory of this size, and whether it is to come back."""
+    """Memory of this size, and whether it will be reused."""
     with _lock:
         if _returned:
             _collect()
         if _waiting.get(size):
             return _waiting[size].pop(), True
         room = _MOST_KEPT - size - _bytes([lent.memory for lent in _lent])
-        for other in list(_waiting):  # what is not used any more makes room
+        for other in list(_waiting):  # unused buffers make room
             if _bytes(chain(*_waiting.values())) > room:
                 del _waiting[other]
     return _Memory(size), room >= 0
 
 
 def _collect() -> None:
-    """Have what came back wait."""
+    """Make returned memory available again."""
     while _returned:
         lent = _returned.popleft()
-        if lent in _lent:  # it is, unless Ctrl-C came before it was noted
+        if lent in _lent:  # true unless Ctrl-C came before it was recorded
             _lent.remove(lent)
             _waiting.setdefault(lent.memory.size, []).append(lent.memory)
 

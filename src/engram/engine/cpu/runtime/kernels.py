@@ -20,9 +20,9 @@ from engram.engine.cpu.codegen.machine_code import MachineCode, compile_module
 from engram.engine.cpu.codegen.maths import FORMATS
 from engram.engine.cpu.codegen.target import Target, host
 from engram.engine.cpu.codegen.tile import Tile, best_tile, matrix_tile, plain_tile
+from engram.engine.cpu.kernels.arguments import COMMON
 from engram.engine.cpu.kernels.backward import backward_arguments, emit_backward
 from engram.engine.cpu.kernels.forward import ForwardKind, emit_forward, forward_arguments
-from engram.engine.cpu.kernels.frame import COMMON
 from engram.engine.cpu.kernels.panels import ARGUMENTS as PANELS_ARGUMENTS
 from engram.engine.cpu.kernels.panels import PanelsKind, emit_panels
 from engram.engine.cpu.kernels.products import ARGUMENTS as PRODUCTS_ARGUMENTS

@@ -18,7 +18,7 @@ from engram.engine.cpu.codegen.machine_code import compile_module
 from engram.engine.cpu.codegen.maths import FORMATS
 from engram.engine.cpu.codegen.target import host
 from engram.engine.cpu.kernels import broadcasting, gathering
-from engram.engine.cpu.kernels.frame import COMMON
+from engram.engine.cpu.kernels.arguments import COMMON
 from engram.engine.cpu.runtime.buffers import buffer
 from engram.engine.cpu.runtime.cache import cached
 from engram.engine.cpu.runtime.kernels import Kernel, Words, version
