@@ -110,5 +110,5 @@ def test_parameters_are_checked_together():
     model = _tagger(epochs=1).fit(*_sentences(10))
     with pytest.raises(DataError, match="reads words"):
         model.predict(np.zeros((1, 3, 2)))
-    with pytest.raises(DataError, match="as X has steps"):
+    with pytest.raises(DataError, match="give one tag per step"):
         model.score([["a", "b"]], [["O"]])

@@ -35,7 +35,7 @@ CALLS = [
         {},
         "input has shape (7, 4, 8), so 8 features; this layer has input_size=3",
     ),
-    ({}, torch.zeros(0, B, I), {}, "input has shape (0, 4, 3), and an axis of 0; leave empty inp"),
+    ({}, torch.zeros(0, B, I), {}, "input has shape (0, 4, 3), which has an axis of size 0; leave"),
     (
         {},
         X.double(),

@@ -124,11 +124,11 @@ def test_draw():
 def test_faults():
     with pytest.raises(ConfigError, match=r"zoneout of h is 1.5.*recurrent_dropout is -0.1"):
         _layer(zoneout={"h": 1.5}, recurrent_dropout=-0.1)
-    with pytest.raises(ConfigError, match=r"'k' of LSTM\(\).*names no gate|'k' of LSTM"):
+    with pytest.raises(ConfigError, match=r"'k' of LSTM\(\).*declares no gate|'k' of LSTM"):
         _layer(zoneout={"k": 0.5})
     with pytest.raises(ConfigError, match="are only meaningful together"):
         _layer(SLSTM(), zoneout=0.1)
-    with pytest.raises(ConfigError, match="names no gate"):
+    with pytest.raises(ConfigError, match="declares no gate"):
         _layer(Elman(), recurrent_dropout=0.1)
     with pytest.raises(ConfigError, match="only draws those of its own settings"):
         _layer(RecurrentDropout(LSTM()))

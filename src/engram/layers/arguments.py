@@ -108,7 +108,7 @@ def checked_lengths(lengths: Tensor | Sequence[int], input: Tensor) -> Tensor:
     if wrong:
         row = wrong[0]
         raise ConfigError(
-            f"lengths[{row}] is {int(given[row])}; a row has 1 to T={steps} steps: "
+            f"lengths[{row}] is {int(given[row])}; a row takes 1 to T={steps} steps: "
             "leave empty rows out"
         )
     return given
