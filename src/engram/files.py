@@ -44,7 +44,7 @@ def copy_atomically(source: Path, target: Path) -> None:
     Safe for files that are only ever replaced and never changed in place.
 
     Raises:
-        RunError: Where it cannot be written; an old target is left as it was.
+        RunError: If it cannot be written; an old target is left as it was.
     """
     temporary = _temporary(target)
     try:
@@ -77,7 +77,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        RunError: Where it cannot be read, or is not valid JSON (with line and column).
+        RunError: If it cannot be read, or is not valid JSON (with line and column).
     """
     try:
         return json.loads(read_text(path))

@@ -56,7 +56,8 @@ class Settings(BaseModel):
         return made
 
     def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each; a subclass adds its own to its parents'."""
+        """Contradictions between settings, one sentence each; a subclass adds its own to its "
+        "parents'."""
         return []
 
     def require_consistent(self, source: str = "") -> None:

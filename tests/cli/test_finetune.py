@@ -106,7 +106,7 @@ FAULTS = [
     (["--freeze", "frontal,temporal,parietal"], ["so nothing would learn"]),
     (
         ["--freeze", "temporal", "--rate", "temporal=0.1", "--rates", "brain=2"],
-        ["rates sets a learning rate for temporal, and freeze freezes it", "rates names 'brain', "],
+        ["rates sets a learning rate for temporal, but freeze freezes it", "rates names 'brain', "],
     ),
     (["--unfreeze-every", "9"], ["unfreeze_every=9 would unfreeze parietal after update 18"]),
     (["--rate", "1", "2"], ["--rate names 1 and 2; give one rate, and factors as REGION=X"]),

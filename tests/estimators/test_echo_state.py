@@ -235,7 +235,7 @@ def test_parameters_that_cannot_work(options, text):
         ([np.zeros((30, 1)), np.zeros((0, 1))], 0, "leave empty series out"),
         ("text", 0, "X is str"),
         (np.zeros((2, 30, 1)), np.zeros((2, 29, 1)), "y has 29, 29 steps and X 30, 30"),
-        (np.zeros((2, 20, 1)), np.zeros((2, 20, 1)), r"X\[0\] has 20 steps, and warm_up=20"),
+        (np.zeros((2, 20, 1)), np.zeros((2, 20, 1)), r"X\[0\] has 20 steps, but warm_up=20"),
     ],
 )
 def test_series_that_cannot_be_used(x, y, text):

@@ -114,7 +114,7 @@ def test_finetune_with_a_run_dir_is_resumable(fitted, tmp_path):
     ("options", "text"),
     [
         ({"freeze": ["temproal"]}, "did you mean 'temporal'"),
-        ({"freeze": ["frontal"], "rates": {"frontal": 2.0}}, "leave one out"),
+        ({"freeze": ["frontal"], "rates": {"frontal": 2.0}}, "leave one of them out"),
         ({"rate": -1.0, "epochs": 0}, "epochs is 0.*rate is -1.0"),
     ],
 )

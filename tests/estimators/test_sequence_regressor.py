@@ -69,7 +69,7 @@ def test_texts():
 @pytest.mark.parametrize(
     ("y", "said"),
     [
-        ([1.0, 1.0, 1.0], "all . examples have the target 1;"),
+        ([1.0, 1.0, 1.0], "all . examples have the same target 1;"),
         ([1.0, 2.0], "X has 3 sequences and y 2 numbers"),
         ([1.0, np.nan, 2.0], r"y\[1\] is nan"),
         (["a", "b", "c"], "y contains texts; it takes numbers"),

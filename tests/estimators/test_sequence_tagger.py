@@ -89,7 +89,7 @@ def test_a_tag_that_comes_once_does_not_forbid_a_fit(rare):
     [
         (["a text"], [["x"]], r"X\[0\] is a text; cut it into words"),
         ([["a", "b"], ["c"]], [["x", "y"]], "X has 2 sequences and y 1"),
-        ([["a", "b"], ["c"]], [["x", "y"], ["x", "y"]], "sequence 1 has 1 steps and 2 tags"),
+        ([["a", "b"], ["c"]], [["x", "y"], ["x", "y"]], "sequence 1 has 1 steps but 2 tags"),
         (
             [["a", "b"], ["c", 3]],
             [["x", "y"], ["x", "y"]],

@@ -124,7 +124,7 @@ def test_numbers(tmp_path):
             ["1"],
             "the input has shape (1, 1); it must be (N, …) with examples of shape (2,)",
         ),
-        (["1,x"], "numbers are given as '1,x'; write as many for each, with commas between"),
+        (["1,x"], "numbers are given as '1,x'; give the same number"),
     ):
         with pytest.raises((ConfigError, DataError)) as caught:
             list(TASK.predict(model, caption.CaptionAsking(given=given)))

@@ -123,7 +123,7 @@ def test_all_contradictions_are_told_before_anything_is_read(tmp_path, capsys):
         "both set the forget gate's bias; leave one out",
         "steps=4 is too small for that; raise --steps",
         "averaging starts after 90 updates, and max_updates=80",
-        "patience=2 waits for the validation part, and valid=0 leaves none",
+        "patience=2 needs a validation set, but valid=0 leaves none",
     ):
         assert text in said
     assert "missing.txt" not in said

@@ -75,7 +75,7 @@ def _refuse_input(out: Path, data: Iterable[str]) -> None:
     """See that answers do not replace what they are asked for, under whatever name or link.
 
     Raises:
-        ConfigError: Where they would.
+        ConfigError: If they would.
     """
     from engram.data.paths import Found
 

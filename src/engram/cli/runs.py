@@ -31,7 +31,7 @@ def require(task: Task, run: RunFolder, command: str, can: Callable[[Task], Any]
     """See that a task can do what a command is for.
 
     Raises:
-        RunError: Where it cannot, naming the tasks that can.
+        RunError: If it cannot, naming the tasks that can.
     """
     if can(task) is None:
         able = ", ".join(name for name, each in TASKS.items() if can(each) is not None)

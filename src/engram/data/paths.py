@@ -31,7 +31,7 @@ class Found:
         self._seen: set[Path] = set()
 
     def notes(self) -> list[str]:
-        """What was left out, a sentence each."""
+        """What was left out, one sentence each."""
         kinds = (
             (self.dead, "links are broken"),
             (self.linked, "links to folders were not followed"),
@@ -153,7 +153,7 @@ def expanded(
         made: Names that are no paths, and stay as they are.
 
     Returns:
-        The paths, and what was left out, a sentence each.
+        The paths, and what was left out, one sentence each.
 
     Raises:
         DataError: For what does not exist.

@@ -162,7 +162,7 @@ class OutlookSettings(Settings):
     )
 
     def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
+        """Contradictions between settings, one sentence each."""
         faults = super().contradictions()
         for share in self.intervals:
             if not 0.0 < share < 1.0:

@@ -21,7 +21,7 @@ class Region:
         gradient: Its share of the squared norm of the gradient, or None without a gradient.
         change: ‖W - W₀‖ / ‖W₀‖ since initialisation, or None where W₀ is not known or zero.
         rates: The learning rates of its weights, ascending; empty where no optimiser was given.
-        facts: What there is to say besides, by name.
+        facts: Further facts, by name.
     """
 
     name: str

@@ -109,7 +109,8 @@ def make_data(
     if len(counts) < 2:
         only = next(iter(counts))
         raise DataError(
-            f"all {len(train):,} examples have the label '{only}'; give at least two classes"
+            f"all {len(train):,} examples have the label '{only}', which is only one class; give "
+            "at least two"
         )
     labels = Labels(
         learn_encoding(train, settings, known_encoding(settings)), sorted(counts), dict(roles)

@@ -90,7 +90,7 @@ def batch_of(part: Part, rows: np.ndarray) -> SequenceBatch:
 
 
 def make_model(settings: ManyToOneSettings, encoding: Encoding, outputs: int) -> ManyToOne:
-    """The untrained model that reads an encoding, with so many numbers for an answer."""
+    """The untrained model that reads an encoding, with a given number of outputs."""
     tokens = isinstance(encoding, TextEncoding)
     return ManyToOne(encoding.width, outputs, settings, tokens=tokens)
 

@@ -53,10 +53,10 @@ def begin(
         task: Whose model.
         settings: Of the training, which may name a trained model to start from.
         data: As the task reads them.
-        start: A trained model to start from, in place of the one that the settings name.
+        start: A trained model to start from, instead of the one that the settings name.
 
     Returns:
-        The model, and what it starts from, a line each.
+        The model, and what it starts from, one line each.
 
     Raises:
         ConfigError: For a trained model that does not fit.
@@ -105,13 +105,13 @@ def fit(
     resume: bool = False,
     start: Start | None = None,
 ) -> tuple[Trained, Outcome]:
-    """Train a model, anew or from a run's last checkpoint.
+    """Train a model, from scratch or from a run's last checkpoint.
 
     Args:
         task: Whose model.
         settings: Of data, model and training.
         data: As the task reads them.
-        run: Where it is recorded; None writes nothing.
+        run: The run folder to write to; None writes nothing.
         reporter: Who is told.
         resume: Go on from the run's last checkpoint.
         start: As in `begin`.
@@ -192,7 +192,7 @@ def _require_same(run: RunFolder, checkpoint: Checkpoint, settings: Any, data: D
     """See that a training goes on as it began.
 
     Raises:
-        RunError: Where its data or its settings are not the same any more.
+        RunError: If its data or its settings are not the same any more.
     """
     if checkpoint.facts.get("data") != data.digest:
         raise RunError(
@@ -314,7 +314,7 @@ def conclude(
         measure: Takes further records.
 
     Raises:
-        RunError: Where the result cannot be written.
+        RunError: If the result cannot be written.
     """
     trained, data, outcome = finished.trained, finished.data, finished.outcome
     for name, part in (("valid", data.valid), ("test", data.test)):
@@ -350,7 +350,7 @@ def load(task: Task, folder: Path) -> Trained:
     """Read a model folder that `fit` or `save` wrote.
 
     Raises:
-        RunError: Where it is missing, damaged, or of another task.
+        RunError: If it is missing, damaged, or of another task.
     """
     config, plain = load_description(folder)
     if config.get("task") != task.name:
@@ -377,7 +377,7 @@ def task_of(folder: Path) -> str:
     """The name of the task of a model folder.
 
     Raises:
-        RunError: Where there is no model, or it is damaged.
+        RunError: If there is no model, or it is damaged.
     """
     return str(load_description(folder)[0].get("task"))
 

@@ -48,7 +48,7 @@ NAME = OUTLINE.name
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What was learnt on the training part besides weights: text to tokens and back."""
+    """What was learnt on the training set in addition to weights: text to tokens and back."""
 
     tokenizer: Tokenizer
 
@@ -139,7 +139,7 @@ def make_data(
         Parts that are ``(N,)`` int32; None where the settings hold nothing out.
 
     Raises:
-        ConfigError: Where the parts leave nothing to train on.
+        ConfigError: If the parts leave nothing to train on.
         DataError: For documents without text.
     """
     pieces = pieces_of(documents)

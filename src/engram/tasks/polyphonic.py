@@ -163,7 +163,7 @@ def _part(given: AskingSettings) -> Sequences:
 
 @torch.inference_mode()
 def predict(trained: Trained, asking: AskingSettings) -> Iterator[dict[str, Any]]:
-    """For each piece, the keys that are likeliest to sound next, with their probabilities."""
+    """For each piece, the keys that are most likely to sound next, with their probabilities."""
     rolls = _part(asking)
     for number, roll in enumerate(rolls, start=1):
         outputs, _ = trained.model(torch.from_numpy(roll).unsqueeze(1))

@@ -11,7 +11,7 @@ CONTEXTS = (1, 2, 3, 5, 8, 12, 20, 30, 50, 75, 100, 150, 200, 300, 500)
 """Steps of context that are tried."""
 
 ROWS = 512
-"""Single losses that are measured, where the data have so many."""
+"""The number of single losses to measure, if the data has enough."""
 
 _FEW = 64  # targets under which the mean of the longest contexts would be noise
 
@@ -36,7 +36,7 @@ class Probe:
     """What diagnosis needs to know of a task: losses that sit at one step of each row.
 
     Attributes:
-        losses: ``losses(model, rows, context)``: those of these rows, each given so many steps up
+        losses: ``losses(model, rows, context)``: those of these rows, each given that many steps up
             to its own; None gives all that there are.
         rows: How many there are.
         longest: The longest context that every row has; 0 where contexts make no sense.

@@ -60,7 +60,7 @@ def require_task(name: str) -> None:
     """See that a task of this name is there.
 
     Raises:
-        ConfigError: Where not.
+        ConfigError: If not.
     """
     if name not in OUTLINES:
         raise ConfigError(f"'{name}' is not a task: {did_you_mean(name, OUTLINES)}")

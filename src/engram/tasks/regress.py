@@ -107,7 +107,7 @@ def make_data(
             )
     targets = np.asarray(train.targets, dtype=np.float64)
     if len(targets) == 1:
-        raise DataError("the training data contains only one example; give at least two")
+        raise DataError("the training data has only one sample; give at least two")
     if targets.min() == targets.max():
         raise DataError(
             f"all {len(train):,} examples have the same target {targets[0]:g}; give at least two "

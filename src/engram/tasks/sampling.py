@@ -31,10 +31,10 @@ def stream_sample(
         prompt: Text to go on from; it is not given back.
         length: Most tokens to write.
         temperature: Scores are divided by it; under 1 the likely becomes likelier, and 0 always
-            takes the likeliest.
-        top_k: Draw among the so many likeliest only.
-        top_p: Draw among the likeliest that together hold this probability (Holtzman et al. 2020,
-            nucleus sampling).
+            is greedy decoding.
+        top_k: Sample among this number of most likely tokens only.
+        top_p: Sample among the most likely tokens that together hold this probability (Holtzman et
+            al. 2020, nucleus sampling).
         seed: The same seed gives the same text.
 
     Raises:

@@ -48,7 +48,7 @@ class AskingSettings(Settings):
     words: str | None = Field(None, description="column of words or values; default inferred")
 
     def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
+        """Contradictions between settings, one sentence each."""
         faults = super().contradictions()
         if bool(self.data) == bool(self.text):
             faults.append("give either files with --data or sentences with --text")
@@ -218,7 +218,7 @@ def part_loss(model: nn.Module, part: Part, settings: Any) -> float:
 
 @torch.inference_mode()
 def answers(trained: Trained, part: Part) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The number of each step's likeliest tag, and its probability, ``(T_i,)`` each."""
+    """The index of each step's most likely tag, and its probability, ``(T_i,)`` each."""
     found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for batch in _in_order(part, trained.settings):
         scores = trained.model(batch.inputs, batch.lengths)

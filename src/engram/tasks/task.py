@@ -17,7 +17,8 @@ from engram.training.source import Objective, Source
 
 
 class Preprocess(Protocol):
-    """What was learnt from the training part besides weights: vocabulary, classes, scaling, …"""
+    """What was learnt on the training set in addition to weights: vocabulary, classes, scaling, "
+    "…"""
 
     def plain(self) -> dict[str, Any]:
         """As values that JSON holds."""
@@ -31,8 +32,8 @@ class Data:
         train, valid, test: The parts, each of the task's own type; None where there is none.
         preprocess: Learnt on the training part.
         digest: To recognise the same data again.
-        about: What was read, a line each.
-        warnings: What a person should know of it, a sentence each.
+        about: What was read, one line each.
+        warnings: Warnings about it, one sentence each.
         unit: What counts in the speed of its training, where that depends on the data.
     """
 

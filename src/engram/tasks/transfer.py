@@ -47,7 +47,7 @@ class Start:
         """A trained model in memory.
 
         Raises:
-            RunError: Where its inputs are neither texts nor values.
+            RunError: If its inputs are neither texts nor values.
         """
         plain = trained.preprocess.plain()
         encoding = _encoding(plain, "the trained model", trained.task)
@@ -71,7 +71,7 @@ def read_start(given: str) -> Start:
     """Read a trained model whose inputs are texts or values; its weights are read when asked for.
 
     Raises:
-        RunError: Where it is missing, damaged, or reads neither.
+        RunError: If it is missing, damaged, or reads neither.
     """
     folder = model_folder(given)
     config, plain = load_description(folder)
@@ -126,14 +126,14 @@ class Adopted:
     """What a model took over.
 
     Attributes:
-        anew: Names of the weights that begin anew.
+        reset: Names of the weights that are re-initialised.
         fresh: Tokens that have no row in the trained model, in its embedding or its head.
         tokens: Tokens of the model; 0 where none of its weights has a row for each.
         unit: What one token is called, in the plural.
-        same: Whether what was learnt besides weights is the same as the trained model's.
+        same: Whether what was learnt in addition to weights is the same as the trained model's.
     """
 
-    anew: list[str]
+    reset: list[str]
     fresh: int
     tokens: int
     unit: str
@@ -152,8 +152,8 @@ def adopt(start: Start, model: nn.Module, preprocess: dict[str, Any]) -> Adopted
         preprocess: Of the model, as it is stored: answers are the same where all of it is.
 
     Raises:
-        ConfigError: Where recurrent layers or the embedding have other shapes; nothing is changed.
-        RunError: Where the weights are missing or damaged.
+        ConfigError: If recurrent layers or the embedding have other shapes; nothing is changed.
+        RunError: If the weights are missing or damaged.
     """
     same = preprocess == start.preprocess
     by_token: set[str] = getattr(model, "by_token", set()) if "tokenizer" in preprocess else set()
@@ -164,14 +164,14 @@ def adopt(start: Start, model: nn.Module, preprocess: dict[str, Any]) -> Adopted
         rows = {} if start.tokenizer is None else shared_numbers(start.tokenizer, own)
         size, unit = own.size, own.unit
     try:
-        anew = transfer(start.weights(), model, rows, by_token, head=same or bool(by_token))
+        reset = transfer(start.weights(), model, rows, by_token, head=same or bool(by_token))
     except ConfigError as error:
         shown = ", ".join(f"{key} {start.settings[key]}" for key in SHAPE if key in start.settings)
         raise ConfigError(
             f"the weights of {start.name} do not fit the settings: {error}; its layers are "
             f"{shown}; use the same, with the same --embedding and direction"
         ) from None
-    return Adopted(anew, size - len(rows), size, unit, same)
+    return Adopted(reset, size - len(rows), size, unit, same)
 
 
 @torch.no_grad()
@@ -195,29 +195,29 @@ def transfer(
         head: Whether the head is taken over.
 
     Returns:
-        Names of the weights that begin anew.
+        Names of the weights that are re-initialised.
 
     Raises:
-        ConfigError: Where weights that have to fit are missing, have other shapes, or have no
+        ConfigError: If weights that have to fit are missing, have other shapes, or have no
             place; nothing is changed.
     """
     stored = model.state_dict()  # which leaves out buffers that are no weights
     tensors = dict(model.named_parameters()) | dict(model.named_buffers())
     own = {name: tensor for name, tensor in tensors.items() if name in stored}
-    taken, anew, faults = [], [], []
+    taken, reset, faults = [], [], []
     for name, tensor in own.items():
         given = tuple(weights[name].shape) if name in weights else None
         whole = tuple(tensor.shape)
         token = name in by_token
         fits = given is not None and (given[1:] == whole[1:] if token else given == whole)
         if name.startswith("head.") and not head:
-            anew.append(name)
+            reset.append(name)
         elif fits:
             taken.append(name)
         elif token or name.startswith(("layers.", "embedding.")):
             faults.append(f"{name} is {'not there' if given is None else given}, not {whole}")
         else:
-            anew.append(name)
+            reset.append(name)
     faults += [
         f"{name} has no counterpart"
         for name in sorted(weights)
@@ -231,11 +231,11 @@ def transfer(
             own[name][after] = weights[name][before].to(own[name])
         else:
             own[name].copy_(weights[name])
-    return anew
+    return reset
 
 
 def describe_start(start: Start, adopted: Adopted, model: nn.Module, settings: Any) -> list[str]:
-    """What a training starts from, and how each region learns, a line each."""
+    """What a training starts from, and how each region learns, one line each."""
     fresh = f"{adopted.fresh:,} new {adopted.unit}"
     if adopted.tokens and not adopted.same:
         kept = f"{adopted.tokens - adopted.fresh:,} of {adopted.tokens:,} {adopted.unit}"
@@ -244,8 +244,8 @@ def describe_start(start: Start, adopted: Adopted, model: nn.Module, settings: A
         rows = "the same vocabulary"
     else:
         rows = "all of its weights"
-    if adopted.anew:
-        rows += f"; {', '.join(adopted.anew)} are re-initialised"
+    if adopted.reset:
+        rows += f"; {', '.join(adopted.reset)} are re-initialised"
     lines = [f"starting from {start.name}: {rows}"]
     by_token: Collection[str] = getattr(model, "by_token", ()) if adopted.tokens else ()
     regions = {place.region for place in places(model) if place.name in by_token}

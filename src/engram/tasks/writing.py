@@ -52,7 +52,7 @@ class AskingSettings(Settings):
     attention: bool = Field(False, description="output the attention weights of each token")
 
     def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
+        """Contradictions between settings, one sentence each."""
         faults = super().contradictions() + check_sampling(self.temperature, self.top_k, self.top_p)
         if self.temperature == 0.0 and (self.top_k is not None or self.top_p is not None):
             faults.append(
@@ -118,7 +118,7 @@ def drawn_in(epoch: int, settings: Any) -> float:
 
 
 def loss_of(scores: Tensor, targets: Tensor, settings: Any) -> Tensor:
-    """What training lowers: nats a token, labels smoothed as the settings say."""
+    """What training lowers: nats per token, labels smoothed as the settings say."""
     return cross_entropy(scores, targets, smoothing=settings.label_smoothing)
 
 
@@ -217,7 +217,7 @@ def judged(
         given: What each was written for, in words.
         outputs: What was written.
         references: What would have been right, one or more for each.
-        loss: Nats a token of the references.
+        loss: Nats per token of the references.
     """
     right = [output in known for output, known in zip(outputs, references, strict=True)]
     wrong = [

@@ -12,9 +12,9 @@ from engram.training.settings import TrainingSettings
 class Averaging:
     """The average of a model's weights.
 
-    *ema*: w̄ ← d·w̄ + (1 - d)·w at each update, from w̄ = w at the first. *mean*: the mean of w over
-    all updates from a certain one on (Polyak and Juditsky 1992; as ASGD in Merity et al. 2018, as
-    SWA in Izmailov et al. 2018). Training itself goes on with w.
+    *ema*: w̄ ← d·w̄ + (1 - d)·w at each update, from w̄ = w at the first. *mean*: the mean of w
+    over all updates from a certain one on (Polyak and Juditsky 1992; as ASGD in Merity et al.
+    2018, as SWA in Izmailov et al. 2018). Training itself goes on with w.
 
     Args:
         model: The model that is trained; the average is a copy of it.
@@ -46,11 +46,11 @@ class Averaging:
             self._averaged.update_parameters(self._trained)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What a checkpoint has to keep; tied weights once."""
+        """Tensors to store in a checkpoint; tied weights once."""
         return {} if self._averaged is None else self._tensors(self._averaged)
 
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         if self._averaged is None:
             return
         with torch.no_grad():

@@ -24,7 +24,7 @@ _FACTS = "digest and facts"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything that training needs to go on bit for bit.
+    """Everything that training needs to resume bit for bit.
 
     Attributes:
         tensors: Weights, best weights, optimiser, carried state and random generators, by name.
@@ -50,7 +50,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, best: Path | None = No
             on from the one before, and comes to the best one again.
 
     Raises:
-        RunError: Where it cannot be written; what stood there still stands.
+        RunError: If it cannot be written; what stood there still stands.
     """
     tensors = {k: v.detach().cpu().contiguous() for k, v in checkpoint.tensors.items()}
     facts = json.dumps(checkpoint.facts, sort_keys=True)
@@ -76,7 +76,7 @@ def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, str | None]:
         and the previous one was taken, a sentence that says so.
 
     Raises:
-        RunError: Where there are checkpoints, and none of them is whole.
+        RunError: If there are checkpoints, and none of them is whole.
     """
     faults = []
     for name in (FILE, PREVIOUS):

@@ -61,13 +61,13 @@ class Clipping:
         return clip(parameters, norm, min(limits, default=None), self.value) or changed
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What a checkpoint has to keep."""
+        """Tensors to store in a checkpoint."""
         if self.percentile is None:
             return {}
         return {"norms": torch.tensor(self.history.norms, dtype=torch.float64)}
 
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         if self.percentile is not None:
             self.history = NormHistory(array("d", tensors["norms"].tolist()))
 
@@ -86,7 +86,7 @@ class NormHistory:
     norms: "array[float]" = field(default_factory=lambda: array("d"))
 
     def limit(self, norm: float, percentile: float) -> float:
-        """Take note of a norm, and give the limit for it."""
+        """Record a norm, and return the limit for it."""
         insort(self.norms, norm)
         place = percentile / 100.0 * (len(self.norms) - 1)
         below = int(place)

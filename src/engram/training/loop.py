@@ -189,7 +189,7 @@ class _Training:
             yield
 
     def update(self, batch: Any, request: StopRequest) -> bool:
-        """Do one update, and take note of it.
+        """Do one update, and record it.
 
         Returns:
             Whether a process was asked to stop.

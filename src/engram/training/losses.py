@@ -78,7 +78,7 @@ def binary_cross_entropy(
     mask: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Negative log-likelihood of several labels a step, each there or not, in nats a step.
+    """Negative log-likelihood of several labels a step, each there or not, in nats per step.
 
     −Σ_n [y_n ln σ(ŷ_n) + (1 − y_n) ln(1 − σ(ŷ_n))], summed over the labels of a step: the figure
     that is given for polyphonic music, where the labels are the notes of a piano roll

@@ -116,7 +116,7 @@ def require_some(counted: Tensor, reduction: str) -> None:
     """Refuse a mean over nothing.
 
     Raises:
-        DataError: Where nothing counts.
+        DataError: If nothing counts.
     """
     if reduction == "mean" and not bool(counted.any()):
         raise DataError(

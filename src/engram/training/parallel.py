@@ -64,7 +64,7 @@ def own_rows(lanes: int) -> slice:
     """Which lanes this process owns.
 
     Raises:
-        ConfigError: Where lanes do not divide evenly, which would weigh them differently.
+        ConfigError: If lanes do not divide evenly, which would weigh them differently.
     """
     count = processes()
     if lanes % count:

@@ -1,4 +1,4 @@
-"""All of a training that changes, kept in checkpoints so that it goes on bit for bit."""
+"""All changing state of a training run, stored in checkpoints so that it resumes bit for bit."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,10 +18,10 @@ class Remedy(Protocol):
     """What acts while training, and remembers something from one update to the next."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What a checkpoint has to keep."""
+        """Tensors to store in a checkpoint."""
 
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
 
 
 Remedies = Mapping[str, Remedy]
@@ -46,7 +46,7 @@ class Sums:
         tokens: int,
         penalties: Iterable[tuple[str, float]],
     ) -> None:
-        """Take note of one update."""
+        """Record one update."""
         self.updates += 1
         self.tokens += tokens
         self.loss += loss
@@ -88,7 +88,7 @@ def capture(
     remedies: Remedies,
     facts: dict[str, Any],
 ) -> Checkpoint:
-    """Everything that training needs to go on bit for bit; every process must call it."""
+    """Everything that training needs to resume bit for bit; every process must call it."""
     tensors = {f"model.{name}": value for name, value in _unshared(model).items()}
     tensors |= {f"best.{name}": value for name, value in progress.best_weights.items()}
     for index, values in optimizer.state_dict()["state"].items():
@@ -112,7 +112,7 @@ def restore(
     progress: Progress,
     remedies: Remedies,
 ) -> None:
-    """Put everything back as `capture` found it."""
+    """Restore everything as `capture` found it."""
     model.load_state_dict(checkpoint.group("model"), strict=False)
     progress.best_weights = checkpoint.group("best")
     states: dict[int, dict[str, Tensor]] = {}

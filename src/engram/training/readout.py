@@ -119,7 +119,7 @@ def ends_of(
     Args:
         network: With an output at each step.
         arrays: ``(T_i, I)`` each.
-        targets: ``(T_i, O)`` each, in place of outputs; fed back where the reservoir has feedback.
+        targets: ``(T_i, O)`` each, instead of outputs; fed back where the reservoir has feedback.
     """
     states = network.end_state.new_empty(len(arrays), network.reservoir.units)
     outputs = network.end_output.new_empty(len(arrays), network.readout.out_features)
@@ -158,7 +158,7 @@ class ReadoutFit:
             targets: ``(T_i, O)`` each, or ``(1, O)`` for a whole series.
 
         Raises:
-            DataError: Where the warm-up leaves nothing of a series.
+            DataError: If the warm-up leaves nothing of a series.
         """
         each_step = self.network.summary == "steps"
         if each_step:
@@ -182,8 +182,8 @@ class ReadoutFit:
         """Set the readout to the solution, and give the ridge.
 
         Raises:
-            ConfigError: Where there is no single solution.
-            DataError: Where there are no rows.
+            ConfigError: If there is no single solution.
+            DataError: If there are no rows.
         """
         pieces, ridge = [self._learnt], self.ridge
         if ridge is None:
@@ -214,7 +214,7 @@ def check_warm_up(arrays: Sequence[np.ndarray], warm_up: int) -> None:
     """See that something is left of each series.
 
     Raises:
-        DataError: Where nothing is.
+        DataError: If nothing is.
     """
     for place, array in enumerate(arrays):
         if len(array) <= warm_up:
@@ -225,7 +225,8 @@ def check_warm_up(arrays: Sequence[np.ndarray], warm_up: int) -> None:
 
 
 def _batches(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Series of like lengths together, at most so many steps with their padding; or one alone."""
+    """Series of like lengths together, at most a number of steps with their padding; or one "
+    "alone."""
     waiting: list[int] = []
     for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
         if waiting and (len(waiting) + 1) * lengths[waiting[0]] > most:

@@ -11,8 +11,8 @@ class Prepared:
     """What is about to be trained, and on what.
 
     Attributes:
-        about: What was read, a line each.
-        warnings: What a person should know of it, a sentence each.
+        about: What was read, one line each.
+        warnings: Warnings about it, one sentence each.
         unit: What counts in the speed, such as ``"characters"``.
         loss_unit: What the loss is measured in.
     """

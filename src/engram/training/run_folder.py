@@ -92,7 +92,7 @@ class RunFolder:
             reads: What the training reads; none of it may lie in a run that is replaced.
 
         Raises:
-            RunError: Where the folder exists and is not empty (unless ``overwrite``, which only
+            RunError: If the folder exists and is not empty (unless ``overwrite``, which only
                 ever removes a run), or cannot be written.
         """
         run = cls(path)
@@ -118,7 +118,7 @@ class RunFolder:
         """Open an existing run folder.
 
         Raises:
-            RunError: Where there is none.
+            RunError: If there is none.
         """
         run = cls(path)
         if not run.config.exists():
@@ -137,7 +137,7 @@ class RunFolder:
         The lock is the system's, and goes with the process, however that ends.
 
         Raises:
-            RunError: Where another process holds it.
+            RunError: If another process holds it.
         """
         lock = FileLock(self.path / ".lock")
         try:
@@ -161,7 +161,7 @@ class RunFolder:
         """What config.yaml says.
 
         Raises:
-            RunError: Where it is damaged.
+            RunError: If it is damaged.
         """
         try:
             value = read_yaml(self.config)
@@ -179,7 +179,7 @@ class RunFolder:
         """See that training can go on with the settings as this version understands them.
 
         Raises:
-            RunError: Where they are of a version that meant something else by them.
+            RunError: If they are of a version that meant something else by them.
         """
         settings = self.settings()
         if settings.get("weight_decay") and "regularise" not in settings:
@@ -194,7 +194,7 @@ class RunFolder:
         """Add a line to metrics.jsonl.
 
         Raises:
-            RunError: Where it cannot be written.
+            RunError: If it cannot be written.
         """
         _append(self.metrics, metrics.line())
 
@@ -202,7 +202,7 @@ class RunFolder:
         """Add a line to timings.jsonl.
 
         Raises:
-            RunError: Where it cannot be written.
+            RunError: If it cannot be written.
         """
         _append(self.timings, timing.line())
 
@@ -226,7 +226,7 @@ class RunFolder:
         """What the run was begun with, or None where that was lost.
 
         Raises:
-            RunError: Where it is damaged.
+            RunError: If it is damaged.
         """
         path = self.environment
         return Environment.from_plain(read_json(path), str(path)) if path.exists() else None
@@ -235,7 +235,7 @@ class RunFolder:
         """Write a checkpoint that remembers how long the metrics were.
 
         Raises:
-            RunError: Where it cannot be written.
+            RunError: If it cannot be written.
         """
         size = _synced_size(self.metrics)
         known = {"metrics_bytes": size, "metrics_sum": _check_sum(self.metrics, size)}
@@ -277,7 +277,7 @@ class RunFolder:
         """Write a record; one of the same kind is replaced.
 
         Raises:
-            RunError: Where it cannot be written.
+            RunError: If it cannot be written.
         """
         write_json(self._record(type(record)), record.plain())
 
@@ -285,7 +285,7 @@ class RunFolder:
         """Read a record as what it was, or None where none was taken yet.
 
         Raises:
-            RunError: Where it is damaged, or of a later version.
+            RunError: If it is damaged, or of a later version.
         """
         path = self._record(kind)
         return kind.from_plain(read_json(path), str(path)) if path.exists() else None

@@ -152,7 +152,7 @@ class TrainingSettings(Settings):
     )
 
     def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
+        """Contradictions between settings, one sentence each."""
         faults = super().contradictions() + self.tuning_faults()
         if self.averaging != "none" and self.averaging_from >= (self.max_updates or math.inf):
             faults.append(
@@ -162,7 +162,7 @@ class TrainingSettings(Settings):
         return faults
 
     def tuning_faults(self) -> list[str]:
-        """What cannot be of regions, rates and penalties, whatever the model; a sentence each."""
+        """What cannot be of regions, rates and penalties, whatever the model; one sentence each."""
         faults = []
         for setting, names in (("freeze", self.freeze), ("rates", self.rates)):
             for name in names:
@@ -192,7 +192,7 @@ class TrainingSettings(Settings):
 
 
 class TruncationSettings(Settings):
-    """How one long stream is trained on: in lanes, by windows of so many steps."""
+    """How one long stream is trained on: in lanes, by windows of a number of steps."""
 
     lanes: int = Field(
         32, ge=1, description="batch size; each row continues where it stopped in the batch before"
@@ -215,7 +215,7 @@ class TruncationSettings(Settings):
     shift: bool = Field(True, description="start each epoch at a different place in the text")
 
     def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
+        """Contradictions between settings, one sentence each."""
         from engram.data.batching.lanes import LEAST_STEPS
 
         faults = super().contradictions()

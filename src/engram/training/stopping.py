@@ -21,7 +21,7 @@ class EarlyStopping:
     waited: int = 0
 
     def see(self, loss: float, update: int) -> bool:
-        """Take note of an evaluation; says whether it is the best so far, which NaN never is."""
+        """Record an evaluation; returns whether it is the best so far, which NaN never is."""
         if not math.isnan(loss) and (self.best is None or loss < self.best):
             self.best, self.best_update, self.waited = loss, update, 0
             return True

@@ -22,7 +22,7 @@ class TensorBoard(Reporter):
         folder: Where event files go.
 
     Raises:
-        ConfigError: Where TensorBoard is not installed.
+        ConfigError: If TensorBoard is not installed.
 
     Example:
         >>> import engram, tempfile

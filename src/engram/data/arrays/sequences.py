@@ -82,7 +82,7 @@ class Sequences:
 
     @property
     def width(self) -> int:
-        """F, values a step; 1 for tokens."""
+        """F, values per step; 1 for tokens."""
         return 1 if self.values.ndim == 1 else self.values.shape[1]
 
     def take(self, indices: Sequence[int] | np.ndarray) -> Self:

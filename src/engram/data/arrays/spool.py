@@ -45,7 +45,7 @@ class Spool:
         """Add rows, ``(n, *shape)``.
 
         Raises:
-            DataError: Where the file cannot be written.
+            DataError: If the file cannot be written.
         """
         part = np.array(rows, dtype=self._dtype, order="C")
         self._parts.append(part)
@@ -58,7 +58,7 @@ class Spool:
         """All rows as one array, ``(N, *shape)``; mapped from the file, where they went there.
 
         Raises:
-            DataError: Where the file cannot be written.
+            DataError: If the file cannot be written.
         """
         if self._file is None:
             return self._together()
@@ -85,7 +85,7 @@ def put_away(array: np.ndarray) -> np.ndarray:
     """The same array, in a file where it is large.
 
     Raises:
-        DataError: Where the file cannot be written.
+        DataError: If the file cannot be written.
     """
     if array.nbytes <= LARGE or _mapping(array) is not None:
         return array
@@ -99,7 +99,7 @@ def blank(rows: int, dtype: np.typing.DTypeLike, shape: tuple[int, ...] = ()) ->
     """An array of zeros to be filled, in a file where it is large.
 
     Raises:
-        DataError: Where the file cannot be written.
+        DataError: If the file cannot be written.
     """
     size = rows * int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     if size <= LARGE:
@@ -122,7 +122,7 @@ def offsets_of(sizes: np.ndarray) -> np.ndarray:
         ``(n + 1,)`` int64, in a file where it is large.
 
     Raises:
-        DataError: Where the file cannot be written.
+        DataError: If the file cannot be written.
     """
     offsets = blank(len(sizes) + 1, np.int64)
     for part in stretches(len(sizes)):
@@ -136,7 +136,7 @@ def taken(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """Those rows of an array, in that order, in a file where they are large.
 
     Raises:
-        DataError: Where the file cannot be written.
+        DataError: If the file cannot be written.
     """
     kept = Spool(array.dtype, array.shape[1:])
     for part in stretches(len(indices)):
@@ -181,7 +181,7 @@ class Passing:
         self._arrays, self._passed = arrays, 0
 
     def over(self, size: int) -> None:
-        """Say that so many more bytes were read, and are not needed any more."""
+        """Record that this many more bytes were read and are no longer needed."""
         self._passed += size
         if self._passed > PASSED:
             for array in self._arrays:
@@ -190,5 +190,5 @@ class Passing:
 
 
 def stretches(rows: int) -> Iterator[slice]:
-    """Slices that go over so many rows, of at most `STRETCH`."""
+    """Slices that cover a number of rows, of at most `STRETCH`."""
     return (slice(start, min(start + STRETCH, rows)) for start in range(0, rows, STRETCH))

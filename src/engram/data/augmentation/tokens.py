@@ -18,7 +18,7 @@ from engram.errors import ConfigError
 class TokenNoise:
     """Drop and replace tokens of inputs.
 
-    Dropping puts the token for what is unknown in place of a token (word dropout; Bowman et al.
+    Dropping replaces a token by the unknown token (word dropout; Bowman et al.
     2016, "Generating sentences from a continuous space"). Replacing puts a token that is drawn by
     its frequency in the training text (unigram noising; Xie et al. 2017, "Data noising as smoothing
     in neural network language models"). Targets stay as they are, and END, which marks where a

@@ -32,7 +32,8 @@ class Window:
         reset: ``(W, B)`` bool, where a document begins, or None where none does.
         lead: Steps at the start that run without a gradient.
         counted: Steps at the end whose loss counts.
-        advance: The state after so many steps is the one that the next window starts from.
+        advance: The number of steps after which the state is the one that the next window starts
+            from.
         share: Its steps since the last update, as a share of the usual number; the learning rate is
             scaled by it.
         count: Tokens that count, in the rows of all processes.
@@ -56,13 +57,13 @@ class Lanes:
     its loss is that of the steps since the last update, as far as the gradient reaches them. With
     k1 = k2 these are the plain consecutive chunks.
 
-    With a ``deviation`` the length of each window is drawn anew (Merity et al. 2018, AWD-LSTM), so
-    that the cuts of truncation fall on other steps each time: from N(k1, deviation²), in 5 of 100
-    windows from N(k1/2, deviation²), and at least `LEAST_STEPS`. The mean loss of a short window
-    would weigh its steps more than those of a long one; the learning rate, scaled by the length,
-    undoes that. (ARTBP, Tallec and Ollivier 2017, draws lengths so that the gradient has no bias,
-    and pays with a variance that grows with every rescaled step; here the bias of truncation stays
-    what it is for k1 steps.)
+    With a ``deviation`` the length of each window is drawn at random (Merity et al. 2018,
+    AWD-LSTM), so that the cuts of truncation fall on other steps each time: from N(k1,
+    deviation²), in 5 of 100 windows from N(k1/2, deviation²), and at least `LEAST_STEPS`. The mean
+    loss of a short window would weigh its steps more than those of a long one; the learning rate,
+    scaled by the length, undoes that. (ARTBP, Tallec and Ollivier 2017, draws lengths so that the
+    gradient has no bias, and pays with a variance that grows with every rescaled step; here the
+    bias of truncation stays what it is for k1 steps.)
 
     Attributes:
         ids: The stream, ``(N,)``.
@@ -178,7 +179,7 @@ class Lanes:
 
 
 def _gathered(ids: Ids, starts: np.ndarray, steps: int) -> Tensor:
-    """So many tokens from each start on, ``(steps, B)`` int64; few are read of a large file."""
+    """A number of tokens from each start, ``(steps, B)`` int64; few are read of a large file."""
     read = np.empty((steps, len(starts)), dtype=np.int64)
     for row, start in enumerate(starts.tolist()):
         read[:, row] = ids[start : start + steps]

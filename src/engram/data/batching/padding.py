@@ -21,7 +21,7 @@ def padded(
         filler: What stands behind the end of a row.
 
     Returns:
-        ``(T, B, F)`` float32, or ``(T, B)`` int64 for tokens (int64 too for F whole numbers a
+        ``(T, B, F)`` float32, or ``(T, B)`` int64 for tokens (int64 too for F integers per
         step), with T the longest length; and the lengths, ``(B,)`` int64.
     """
     chosen = np.asarray(rows, dtype=np.int64)

@@ -63,7 +63,7 @@ def patterns_of(language: str) -> tuple[Any, list[Any]]:
     language and March in another.
 
     Raises:
-        ConfigError: Where Babel is not installed.
+        ConfigError: If Babel is not installed.
     """
     try:
         from babel import Locale

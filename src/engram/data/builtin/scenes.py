@@ -75,8 +75,8 @@ def write_scenes(folder: Path, count: int, *, seed: int = 0) -> Path:
         The file of captions, with the columns ``image`` and ``caption``.
 
     Raises:
-        ConfigError: Where Pillow is not installed.
-        RunError: Where the folder cannot be written.
+        ConfigError: If Pillow is not installed.
+        RunError: If the folder cannot be written.
     """
     image_module = pillow()
     images, captions = scenes(count, seed=seed)

@@ -12,7 +12,7 @@ def sunspots() -> tuple[np.ndarray, np.ndarray]:
         The years ``(309,)`` float64, and the number of each ``(309,)`` float32.
 
     Raises:
-        ConfigError: Where statsmodels is not installed.
+        ConfigError: If statsmodels is not installed.
     """
     try:
         from statsmodels.datasets import sunspots as carried  # type: ignore[import-untyped]

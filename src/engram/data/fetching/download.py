@@ -5,7 +5,7 @@ the file (RFC 9110: ETag or Last-Modified), so that a later call asks for the re
 alone (Range, If-Range). Only a file whose digest is right gets its name.
 
 The standard library's client does what is needed; pooch, the field's choice for fetching data,
-begins a broken download anew.
+restarts a broken download.
 """
 
 import hashlib
@@ -122,7 +122,7 @@ class _Part:
             return 0
 
     def begin(self, mark: str | None) -> None:
-        """Start anew, with a file that the server marks so."""
+        """Start again, with a file that the server marks so."""
         self.clear()
         self.mark = mark
         self._note.write_text(json.dumps({"url": self.url, "mark": mark}), encoding="utf-8")

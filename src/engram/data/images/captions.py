@@ -77,7 +77,7 @@ def read_captions(
         encoding, errors: Of the table; see `read_text`.
 
     Raises:
-        ConfigError: Where Pillow is not installed.
+        ConfigError: If Pillow is not installed.
         DataError: For a table or image that cannot be used; file, line and column are named.
     """
     table = _table(_table_of(Path(path)), encoding, errors)
@@ -113,7 +113,7 @@ def load_image(path: str | os.PathLike[str], size: tuple[int, int], channels: in
     """Read an image and bring it to a size, ``(C, Y, X)`` uint8; upright, transparency dropped.
 
     Raises:
-        ConfigError: Where Pillow is not installed.
+        ConfigError: If Pillow is not installed.
         DataError: For a file that cannot be read or is no image.
     """
     return fitted_image(read_pixels(path), size, channels)

@@ -20,7 +20,7 @@ def pillow() -> Any:
     """Pillow's module of images.
 
     Raises:
-        ConfigError: Where it is not installed.
+        ConfigError: If it is not installed.
     """
     try:
         from PIL import Image
@@ -35,7 +35,7 @@ def read_pixels(path: str | os.PathLike[str]) -> np.ndarray:
     C is 1 for grey images and 3, red, green and blue, for all others; transparency is dropped.
 
     Raises:
-        ConfigError: Where Pillow is not installed.
+        ConfigError: If Pillow is not installed.
         DataError: For a file that cannot be read, is not an image, or has over 67 million pixels.
     """
     image_module = pillow()

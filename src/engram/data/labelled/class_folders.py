@@ -23,7 +23,7 @@ def read_class_folders(folder: Path, *, encoding: str) -> tuple[Examples, list[s
     Hidden files and folders are left out.
 
     Returns:
-        The examples, and what was left out, a sentence each.
+        The examples, and what was left out, one sentence each.
 
     Raises:
         DataError: For a folder without folders, a class without files, a mix of texts and tables,

@@ -38,7 +38,7 @@ class TextEncoding:
         """Tokens of each text.
 
         Raises:
-            DataError: For values in place of texts, and a text that holds nothing to read.
+            DataError: For values instead of texts, and a text that holds nothing to read.
         """
         if isinstance(examples.inputs, Sequences):
             raise DataError("the model reads texts, but the data contains numeric columns")
@@ -84,14 +84,14 @@ class ValueEncoding:
 
     @property
     def width(self) -> int:
-        """How many numbers a step has for the model."""
+        """The number of inputs per step of the model."""
         return len(self.columns) * (2 if self.missing == "mask" else 1)
 
     def encode(self, examples: Examples) -> Sequences:
         """Scaled values of each series.
 
         Raises:
-            DataError: For texts in place of values, other columns, series without steps, infinite
+            DataError: For texts instead of values, other columns, series without steps, infinite
                 values, and missing ones where they are refused; the text names which.
         """
         given = examples.inputs

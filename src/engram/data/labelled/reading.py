@@ -40,7 +40,7 @@ def _reviews() -> Examples:
     return Examples(texts, labels, [f"review {place + 1}" for place in range(len(texts))])
 
 
-# Examples that are made on this machine, by the name that stands in place of a path.
+# Examples that are made on this machine, by the name that is given instead of a path.
 MADE: dict[str, Callable[[], Examples]] = {"digits": _digits, "reviews": _reviews}
 
 
@@ -50,8 +50,8 @@ class Found:
 
     Attributes:
         examples: All of it.
-        about: What it is, a line each.
-        warnings: What a person should look at, a sentence each.
+        about: What it is, one line each.
+        warnings: What a person should look at, one sentence each.
         roles: What columns are for, as settings; empty where there are no columns.
     """
 

@@ -26,7 +26,7 @@ def examples_of(table: Table, roles: Roles, *, numbers: bool) -> tuple[Examples,
         numbers: Whether targets are numbers, not labels.
 
     Returns:
-        The examples, and what a person should know of them, a sentence each.
+        The examples, and warnings about them, one sentence each.
 
     Raises:
         DataError: For a cell that does not hold what its column is for, with its place, targets

@@ -63,7 +63,7 @@ class Frequency:
         return np.diff(self.positions(times)) / self.count
 
     def after(self, last: float, steps: int) -> np.ndarray:
-        """The times of so many steps after one, ``(steps,)`` float64."""
+        """The times of a number of steps after one, ``(steps,)`` float64."""
         forth = np.arange(1, steps + 1) * self.count
         if self.unit != "month":
             return last + forth

@@ -1,4 +1,5 @@
-"""Outlook: what a forecaster learnt of its series besides weights, and how they become numbers.
+"""Outlook: what a forecaster learnt of its series in addition to weights, and how they become
+numbers.
 
 A value x becomes z = (f(x) - mean) / deviation, with f a transform and mean and deviation those of
 the series' training part. What the model answers for step t + h is (z_{t+h} - r_{t,h}) / spread:
@@ -31,7 +32,7 @@ class Outlook:
         season: Steps after which things repeat.
         scales: Mean and deviation of each training series, transformed, by its name.
         spread: How far values are from their reference; in scaled units.
-        covariates: Scaling of the columns besides the target.
+        covariates: Scaling of the columns other than the target.
         roles: What columns of tables were for, as settings.
     """
 

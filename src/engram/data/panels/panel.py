@@ -73,7 +73,8 @@ class Panel:
         return replace(self, sequences=made, times=times, keys=keys, ahead=self.ahead[chosen])
 
     def before(self, steps: int) -> Self:
-        """All but so many of the last steps that have been of each series, and of those to come."""
+        """All but a number of the last steps that have been of each series, and of those to "
+        "come."""
         return self._changed(
             lambda index, values: values[: max(0, int(self.lengths[index]) - steps)],
             lambda index, times: times[: max(0, int(self.lengths[index]) - steps)],
@@ -81,10 +82,10 @@ class Panel:
         )
 
     def with_ahead(self, steps: int) -> Self:
-        """The same with exactly so many steps to come of each series.
+        """The same with exactly this number of steps to come in each series.
 
         Raises:
-            DataError: Where columns that have to be known ahead are not.
+            DataError: If columns that have to be known ahead are not.
         """
         columns = self.sequences.columns[1 + self.past :]
 

@@ -24,7 +24,7 @@ def _sunspots() -> Panel:
 
 
 MADE = {"sunspots": _sunspots}
-"""Series that are here already, by the name that stands in place of a path."""
+"""Series that are here already, by the name that is given instead of a path."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class FoundPanel:
 
     Attributes:
         panel: The series.
-        about: What they are, a line each.
-        warnings: What a person should look at, a sentence each.
-        roles: What columns are for, as settings; empty where there is no table.
+        about: What they are, one line each.
+        warnings: What a person should look at, one sentence each.
+        roles: What columns are for, as settings; empty without a table.
     """
 
     panel: Panel

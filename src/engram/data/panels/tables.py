@@ -136,7 +136,7 @@ def read_panel(tables: Sequence[Table], roles: PanelRoles) -> tuple[Panel, list[
         roles: What their columns are for.
 
     Returns:
-        The series, and what a person should know of them, a sentence each.
+        The series, and warnings about them, one sentence each.
 
     Raises:
         DataError: For a cell that does not hold what its column is for, with its place, times that

@@ -34,7 +34,7 @@ def read_table(path: Path, *, encoding: str = "utf-8", errors: str = "strict") -
     """Open a table; its first block is read, the others when they are asked for.
 
     CSV cells are separated by commas, semicolons, tabs or bars, whichever its first line holds most
-    of, and may be quoted. Its first line is a header where it holds no number; else columns are
+    of, and may be quoted. Its first line is a header if it contains no number; else columns are
     called ``column 1``, … A cell that is empty, or says NA, NaN, null, none or ?, is missing.
 
     Args:

@@ -41,7 +41,7 @@ def read_tagged(
         answered: Whether there have to be tags; where not, none are read.
 
     Returns:
-        The sequences, and what was left out, a sentence each.
+        The sequences, and what was left out, one sentence each.
 
     Raises:
         DataError: For files that do not exist, cannot be read, or depart from their format, with

@@ -1,4 +1,4 @@
-"""Word features: what a tagger reads of a word besides which one it is.
+"""Word features: what a tagger reads of a word in addition to its identity.
 
 A word that training never had still has an ending and its capitals, as in Collobert et al. (2011),
 "Natural Language Processing (Almost) from Scratch", section 6.1.
@@ -74,7 +74,7 @@ class WordEncoding:
         """``(T, 3)`` int32 for each sentence.
 
         Raises:
-            DataError: For values in place of words.
+            DataError: For values instead of words.
         """
         sentences = tagged.inputs
         if not isinstance(sentences, Lists):

@@ -34,7 +34,7 @@ class Text:
         pieces: The text of each, cut; in a file without a name where it is large.
         names: Where each came from.
         skipped: Files in folders that hold binary data or nothing, and were left out.
-        notes: What else was left out, a sentence each.
+        notes: What else was left out, one sentence each.
     """
 
     pieces: Pieces

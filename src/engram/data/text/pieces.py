@@ -94,7 +94,7 @@ class Pieces:
 
 
 def _cut(parts: Iterable[str]) -> Iterator[str]:
-    """Put parts together, and cut them anew."""
+    """Join parts, and cut them again."""
     held: list[str] = []
     size = 0
     for part in parts:

@@ -1,7 +1,7 @@
 """Texts: many of them in one flat array of bytes, so that none is a Python object until it is read.
 
-A list of strings takes some 60 bytes a text besides its characters, and all of them in memory; here
-a text takes 16, and the characters lie in a file where they are many.
+A list of strings takes some 60 bytes per text in addition to its characters, and all of them in
+memory; here a text takes 16, and the characters lie in a file where they are many.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

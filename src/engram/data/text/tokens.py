@@ -42,7 +42,7 @@ class Tokenizer(ABC):
     @classmethod
     @abstractmethod
     def fit(cls, documents: Iterable[str], vocabulary: int) -> Self:
-        """Learn a vocabulary of at most so many entries (where its kind has a choice)."""
+        """Learn a vocabulary of at most this size (if its kind has a choice)."""
 
     @property
     @abstractmethod
@@ -345,7 +345,7 @@ TOKENIZERS: dict[str, type[Tokenizer]] = {
 
 
 def cautions(tokenizer: Tokenizer, texts: Iterable[str]) -> list[str]:
-    """What a person should know of a choice of tokens for these texts, a sentence each."""
+    """Warnings about a choice of tokens for these texts, one sentence each."""
     if not isinstance(tokenizer, WordTokenizer):
         return []
     seen = spaceless = 0

@@ -57,7 +57,7 @@ def own_names(values: Mapping[str, Any], settings: type[Settings], source: str) 
         source: Where the values come from, for the message.
 
     Raises:
-        ConfigError: Where a setting is given twice.
+        ConfigError: If a setting is given twice.
     """
     own = {alias: name for name, aliases in aliases_of(settings).items() for alias in aliases}
     given: dict[str, list[str]] = {}

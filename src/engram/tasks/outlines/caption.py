@@ -68,7 +68,7 @@ class CaptionSettings(
     )
 
     def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
+        """Contradictions between settings, one sentence each."""
         faults = super().contradictions() + penalty_faults(self)
         if self.about != "images" and self.attention != "none":
             faults.append(

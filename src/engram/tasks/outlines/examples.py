@@ -32,7 +32,7 @@ class SplitSettings(Settings):
     test_data: list[str] = Field([], description="files to test on, instead of a fraction")
 
     def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
+        """Contradictions between settings, one sentence each."""
         faults = super().contradictions()
         for part in ("valid", "test"):
             files, share = getattr(self, f"{part}_data"), getattr(self, part)
@@ -61,7 +61,7 @@ class ExampleSettings(
     """Everything that can be set for training a model with one answer for each sequence."""
 
     def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
+        """Contradictions between settings, one sentence each."""
         return super().contradictions() + penalty_faults(self)
 
 

@@ -49,7 +49,7 @@ class ForecastSettings(
     )
 
     def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
+        """Contradictions between settings, one sentence each."""
         return super().contradictions() + penalty_faults(self)
 
     @property
@@ -58,7 +58,7 @@ class ForecastSettings(
         return stride_of(self.stride, self.horizon)
 
     def held(self, origins: int) -> int:
-        """Steps that so many origins take."""
+        """The number of steps that a number of origins take."""
         return self.horizon + (origins - 1) * self.step if origins else 0
 
 

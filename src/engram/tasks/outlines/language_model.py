@@ -53,7 +53,7 @@ class LanguageModelSettings(
     """Everything that can be set for training a language model."""
 
     def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
+        """Contradictions between settings, one sentence each."""
         faults = super().contradictions() + penalty_faults(self)
         if self.omega and any(self.zoneout.values()):
             faults.append(

@@ -15,7 +15,7 @@ class Outline:
         summary: What it does, in a line.
         settings: Everything that can be set for its training.
         groups: The same by heading, for flags.
-        help: Commands to start from, a line each.
+        help: Commands to start from, one line each.
         names: The setting that says what is trained on.
     """
 

@@ -33,7 +33,7 @@ class PolyphonicSettings(
     """Everything that can be set for training on piano rolls."""
 
     def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
+        """Contradictions between settings, one sentence each."""
         return super().contradictions() + penalty_faults(self)
 
 

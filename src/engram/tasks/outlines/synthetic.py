@@ -70,7 +70,7 @@ class ProblemSettings(Settings):
         return self.length or LENGTHS[self.problem] or 0
 
     def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
+        """Contradictions between settings, one sentence each."""
         faults = super().contradictions()
         if self.length is not None and LENGTHS[self.problem] is None:
             faults.append(
@@ -107,7 +107,7 @@ class SyntheticSettings(ProblemSettings, DrawSettings, RecurrentSettings, Traini
     """Everything that can be set for training on a synthetic problem."""
 
     def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
+        """Contradictions between settings, one sentence each."""
         return super().contradictions() + penalty_faults(self)
 
 

@@ -34,7 +34,7 @@ class TagSettings(
     """Everything that can be set for training a tagger."""
 
     def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
+        """Contradictions between settings, one sentence each."""
         return super().contradictions() + penalty_faults(self)
 
 

@@ -32,7 +32,7 @@ class HeldOutSettings(Settings):
     test_data: list[str] = Field([], description="files to test on, instead of a fraction")
 
     def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
+        """Contradictions between settings, one sentence each."""
         faults = super().contradictions()
         if self.valid + self.test >= 1.0:
             faults.append(

@@ -49,7 +49,7 @@ class TranslateSettings(
     """Everything that can be set for training a translator."""
 
     def contradictions(self) -> list[str]:
-        """What does not go together, a sentence each."""
+        """Contradictions between settings, one sentence each."""
         return super().contradictions() + penalty_faults(self)
 
 

@@ -20,7 +20,7 @@ class Examples(Batch):
         inputs: ``(T, B, I)`` float32.
         targets: Of the problem's own shape; its last axis but those of an answer is ``B``.
         lengths: Steps of each, ``(B,)``, or None where all have T.
-        aside: What measures need besides, or None.
+        aside: What measures need in addition, or None.
         share: See `Batch`.
     """
 
@@ -62,7 +62,7 @@ class Examples(Batch):
 
 
 Draw = Callable[[int, torch.Generator], Examples]
-"""``draw(count, generator)`` gives so many examples."""
+"""``draw(count, generator)`` gives that number of examples."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ def _long_series(steps: int, tau: int, seed: int) -> Tensor:
 
 
 def _draw_mackey_glass(settings: ProblemSettings, seed: int) -> Draw:
-    """Windows at random places of some long series: to integrate each one anew would take long."""
+    """Windows at random places of some long series: to integrate each one separately would take "
+    "long."""
     steps, ahead = settings.steps, settings.ahead
     whole = 1000 + steps + ahead
 

@@ -96,7 +96,7 @@ def _reber_measures(outputs: Tensor, examples: Examples) -> dict[str, float]:
 
 
 def _reber_rows(outputs: Tensor, examples: Examples) -> Iterator[dict[str, Any]]:
-    """For each step as many of the likeliest symbols as may come."""
+    """For each step as many of the most likely symbols as may come."""
     legal, symbols = _legal(examples), examples.inputs.argmax(dim=2)
     assert examples.lengths is not None
     for row, length in enumerate(examples.lengths.tolist()):
@@ -151,7 +151,7 @@ def _dyck_measures(outputs: Tensor, examples: Examples) -> dict[str, float]:
 
 
 def _dyck_rows(outputs: Tensor, examples: Examples) -> Iterator[dict[str, Any]]:
-    """Strings, with those closing brackets in the answer that are likeliest where one comes."""
+    """Strings, with those closing brackets in the answer that are most likely where one comes."""
     kinds = outputs.shape[2] // 2
     signs = "([{<)]}>" if kinds <= 4 else "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
     half = len(signs) // 2

@@ -29,7 +29,7 @@ _OF_PASSES = ("temporal_penalty", "norm_stabilizer", "omega")
 
 
 def obstacles(cell: Cell, settings: TrainingSettings) -> list[str]:
-    """Why a model with this cell cannot have the penalties of the settings, a sentence each."""
+    """Why a model with this cell cannot have the penalties of the settings, one sentence each."""
     faults = []
     if settings.omega:
         faults += [fault] if (fault := omega_obstacle(cell)) else []
@@ -144,11 +144,11 @@ class Penalties:
         return self._values
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What a checkpoint has to keep."""
+        """Tensors to store in a checkpoint."""
         return dict(self._largest.vectors)
 
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self._largest = LargestSingularValues(dict(tensors))
 
     def _watcher(self, layer: Recurrent) -> Any:

@@ -46,7 +46,7 @@ def copy(lag: int, count: int, generator: torch.Generator) -> tuple[Tensor, Tens
 
 
 def copy_baseline(lag: int) -> float:
-    """The mean cross-entropy that needs no memory, nats a step."""
+    """The mean cross-entropy without memory, in nats per step."""
     return LENGTH * math.log(SYMBOLS) / (lag + 2 * LENGTH)
 
 

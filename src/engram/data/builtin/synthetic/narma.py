@@ -27,7 +27,7 @@ def narma10(steps: int, count: int, generator: torch.Generator) -> tuple[Tensor,
         Inputs u(t) and what is to be predicted from those up to there, y(t+1); ``(T, B)`` float32.
 
     Raises:
-        ConfigError: For no steps, or so many that hardly any series stays within bounds.
+        ConfigError: For no steps, or too many for series to stay within bounds.
     """
     if steps < 1:
         raise ConfigError(f"steps is {steps}; NARMA10 needs at least 1")
