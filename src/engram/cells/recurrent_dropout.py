@@ -11,7 +11,7 @@ from engram.errors import ConfigError
 @keep_declarations
 @final
 class RecurrentDropout(Cell):
-    """The wrapped cell with d·g in place of its candidate g: c' = f·c + i·(d·g) for an LSTM.
+    """The wrapped cell with d·g instead of its candidate g: c' = f·c + i·(d·g) for an LSTM.
 
     Semeniuta, Severyn, Barth 2016, "Recurrent Dropout without Memory Loss". The mask d, ``w.drop``,
     is 0 with probability p and 1/(1 - p) otherwise, independently for each unit and step; in

@@ -21,7 +21,7 @@ class Zoneout(Cell):
     Args:
         cell: The cell to wrap.
         probabilities: p in [0, 1) for each state, by name; 0 is the same as leaving the state out.
-        expected: Use the mean p in place of the masks d: the cell for evaluation.
+        expected: Use the mean p instead of the masks d: the cell for evaluation.
 
     Raises:
         ConfigError: For states that the cell does not have or that are only meaningful together,

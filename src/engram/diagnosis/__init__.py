@@ -1,1 +1,1 @@
-"""Measurements of a model, as records: data that views draw."""
+"""Measurements of a model, as records that views draw."""

@@ -23,22 +23,22 @@ def measure_anatomy(
 ) -> Anatomy:
     """Measure which regions of a model compute, learn and have changed.
 
-    Compute and gradient are those of up to 32 single losses, each with as many steps before it as
-    gradients flowed back in training. Rates and frozen regions are the training's.
+    Compute and gradient are measured on up to 32 single losses, each with as many steps before it
+    as gradients flowed back in training. Learning rates and frozen regions are the training's.
 
     Args:
-        task: Of the model.
+        task: The model's task.
         trained: The model.
-        probe: Of its task, on the data to measure on.
+        probe: The task's probe of the data to measure on.
         initial: Weights before the training, as a ``state_dict``.
 
     Raises:
-        DataError: For data without a single loss.
+        DataError: For data with no loss at all.
     """
     settings = trained.settings
     rows = min(ROWS, probe.rows)
     if not rows:
-        raise DataError("the data are too few to measure a gradient on; give 2 steps or more")
+        raise DataError("there are too few data to measure a gradient; give 2 steps or more")
     context = probe.truncation if (probe.truncation or 0) < probe.longest else None
     groups = make_groups(trained.model, settings)
     optimizer = make_optimizer(groups, settings)
@@ -57,7 +57,7 @@ def measure_anatomy(
 
 
 def _facts(task: Task, trained: Trained, unit: str, measured_on: str) -> dict[str, dict[str, str]]:
-    """What steers this training: no weights, but facts of the run."""
+    """Facts about the run that control this training, rather than weights."""
     settings = trained.settings
     subject: Any = getattr(settings, task.names)
     named = [subject] if isinstance(subject, str) else subject

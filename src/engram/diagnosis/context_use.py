@@ -1,4 +1,4 @@
-"""Context use: how much of what came before a model really draws on."""
+"""Context use: how much of the preceding context a model actually uses."""
 
 from collections.abc import Sequence
 
@@ -17,18 +17,18 @@ TOLERANCE = 0.01
 def context_use(
     model: nn.Module, probe: Probe, *, contexts: Sequence[int] = CONTEXTS
 ) -> ContextUse:
-    """Measure the loss at the same targets with more and more context before each.
+    """Measure the loss at the same targets with increasing context before each.
 
-    Each context starts from the zero state, or the learnt one; contexts that the targets do not
-    have are left out.
+    Each context starts from the zero state, or the learnt one; contexts longer than those of the
+    targets are skipped.
 
     Args:
-        model: The model; its dropout is off here.
-        probe: Of its task.
-        contexts: Steps of context to try.
+        model: The model; dropout is turned off.
+        probe: The task's probe.
+        contexts: Numbers of context steps to try.
 
     Raises:
-        DataError: Where the targets have no context.
+        DataError: If the targets have no context.
     """
     kept = [context for context in sorted(contexts) if context <= probe.longest]
     if not kept or not probe.rows:

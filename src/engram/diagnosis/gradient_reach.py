@@ -24,33 +24,35 @@ def gradient_reach(
     rows: int = 256,
     warmup: int = 100,
 ) -> GradientReach:
-    """Measure ‖∂L_t/∂s_{t-k}‖ for single losses L_t, so that no step's own loss hides the decay.
+    """Measure ‖∂L_t/∂s_{t-k}‖ for single losses L_t, so that other losses do not hide the decay.
 
     Nothing is truncated in the measurement itself.
 
     Args:
-        model: A model with recurrent layers of ours; its dropout is off here.
-        probe: Of its task.
-        lags: The longest k; default twice the truncation, at least 100, as far as the data allow.
-        rows: How many single losses, at most.
-        warmup: Steps before the longest lag, so that states are as within a sequence.
+        model: A model with Engram's recurrent layers; dropout is turned off.
+        probe: The task's probe.
+        lags: The longest k; default: twice the truncation, at least 100, as far as the data allow.
+        rows: Maximum number of single losses.
+        warmup: Steps before the longest lag, so that states are as in mid-sequence.
 
     Raises:
-        DataError: For data too short to follow a gradient back, and for a model without layers
-            whose steps can be seen.
+        DataError: For data too short to trace a gradient back, and for a model without layers
+            whose steps can be observed.
     """
     lags = lags or max(100, 2 * (probe.truncation or 0))
     rows = min(rows, probe.rows)
     if not rows:
         raise DataError(
-            "the data are too few to follow a gradient back; give at least 3 steps in a row"
+            "the data are too short to trace a gradient back; give at least 3 steps in a row"
         )
     context = lags + 1 + warmup if probe.longest > lags + 1 + warmup else None
     with evaluating(model), unrolled(model) as passes:
         single = probe.losses(model, slice(0, rows), context)
     states = _states(passes)
     if not states:
-        raise DataError("no recurrent layer of the model shows its steps, so none is followed back")
+        raise DataError(
+            "no recurrent layer of the model exposes its steps, so none can be traced back"
+        )
     nodes = [node for _, _, steps in states for node in steps]
     gradients = iter(torch.autograd.grad(single.losses.sum(), nodes, allow_unused=True))
     decays = {}
@@ -67,12 +69,12 @@ def gradient_reach(
 
 
 def _states(passes: dict[str, list[Pass]]) -> list[tuple[str, Pass, list[Tensor]]]:
-    """For each state of each layer and direction: its name, a pass, its values in running order."""
+    """Each state of each layer and direction: name, pass, and values in execution order."""
     found = []
     for module, calls in passes.items():
         for layer, result in calls[0].results.items():
             steps = [step for call in calls for step in call.results[layer].steps]
-            # what nothing follows from, such as the encoder of a probe without a gradient, is out
+            # skip what the loss does not depend on, such as an encoder without gradients
             if steps and all(value.requires_grad for value in steps[0].values()):
                 names = result.state
                 for state in names:
@@ -82,7 +84,7 @@ def _states(passes: dict[str, list[Pass]]) -> list[tuple[str, Pass, list[Tensor]
 
 
 def _shown(name: str) -> str:
-    """The name of a state without that of its module where every model calls it alike."""
+    """The name of a state, without its module's name if that is the same in every model."""
     module, layer, state = name.rsplit(".", 2)
     prefix = module.removesuffix("layers").removesuffix(".")
     return f"{prefix}.{layer}.{state}" if prefix else f"{layer}.{state}"
@@ -91,7 +93,7 @@ def _shown(name: str) -> str:
 def _places(
     name: str, passed: Pass, steps: int, rows: int, single: Single
 ) -> tuple[Tensor, Tensor]:
-    """The running step of each row that its loss follows from directly, and its longest lag."""
+    """The execution step that each row's loss depends on directly, and its longest lag."""
     module, layer, _ = name.rsplit(".", 2)
     reverse = layer.endswith("_reverse")
     lengths = torch.full((rows,), steps) if passed.lengths is None else passed.lengths
@@ -105,8 +107,8 @@ def _by_lag(norms: Tensor, places: Tensor, longest: Tensor) -> list[float]:
     """Means over rows by lag, as far as half of them reach.
 
     Args:
-        norms: By running step, ``(T, B)``.
-        places: Where lag 0 is, ``(B,)``.
+        norms: By execution step, ``(T, B)``.
+        places: The step of lag 0, ``(B,)``.
         longest: The longest lag of each row, ``(B,)``.
     """
     means = []

@@ -1,4 +1,4 @@
-"""What a model remembers: the measurements of a run, taken together."""
+"""What a model remembers: the measurements of a run."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Memory:
 
     Attributes:
         gradient: The gradient through time.
-        context: The loss by context; None where contexts make no sense.
+        context: The loss by context; None if contexts are not meaningful.
     """
 
     gradient: GradientReach
@@ -25,11 +25,11 @@ class Memory:
 
 
 def measure_memory(model: nn.Module, probe: Probe) -> Memory:
-    """Measure a model on data that it was not trained on.
+    """Measure a model on held-out data.
 
     Args:
         model: The model.
-        probe: Of its task, on those data.
+        probe: The task's probe of those data.
 
     Raises:
         DataError: For data that are too short.
@@ -39,10 +39,10 @@ def measure_memory(model: nn.Module, probe: Probe) -> Memory:
 
 
 def write_memory(run: RunFolder, memory: Memory) -> None:
-    """Write the records into a run folder.
+    """Write the records to a run folder.
 
     Raises:
-        RunError: Where they cannot be written.
+        RunError: If they cannot be written.
     """
     run.write(memory.gradient)
     if memory.context is not None:
@@ -50,6 +50,6 @@ def write_memory(run: RunFolder, memory: Memory) -> None:
 
 
 def read_memory(run: RunFolder) -> Memory | None:
-    """Read the records again, or None where they were not taken."""
+    """Read the records, or return None if they were not written."""
     gradient = run.read(GradientReach)
     return None if gradient is None else Memory(gradient, run.read(ContextUse))

@@ -19,7 +19,7 @@ REVERSE_OPERATIONS: dict[str, Callable[..., Tensor]] = {
 
 # Results of these are dear to compute again, and their derivatives are made of the results. An
 # identity is the value of a gate, whose two parts would be stored in its place.
-DEAR = {"sigmoid", "tanh", "exp", "log_sigmoid", "identity", "div", "sqrt"}
+EXPENSIVE = {"sigmoid", "tanh", "exp", "log_sigmoid", "identity", "div", "sqrt"}
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,15 @@ def derivative(step: Graph) -> Reverse:
 
 
 def _stored(graph: Graph, count: int, states: set[int]) -> list[int]:
-    """What of the step must be stored: dear results, and inputs that are products or come from x.
+    """What of a step must be stored: expensive results, and inputs that are products or from x.
 
     Where the two parts of a gate are used in their sum alone, that is stored in their place.
 
-    States before, weights and masks are at hand in the reverse, so cheap nodes made of these and of
-    dear results are computed again. So are the states after the step; a dear result that can be
-    made of what is stored in any case costs less to compute again than to write and to read. What
-    looks at all units of a row is one number for the row, and would take another pass over it.
+    States before, weights and masks are available in the backward pass, so cheap nodes made of
+    these and of expensive results are computed again. So are the states after the step; an
+    expensive result that can be made of what is stored in any case costs less to compute again
+    than to write and to read. What looks at all units of a row is one number for the row, and would
+    take another pass over it.
     """
     sums = _sums_of_parts(graph, count)
 
@@ -101,8 +102,9 @@ def _stored(graph: Graph, count: int, states: set[int]) -> list[int]:
                     if not _at_hand(node):
                         stored.add(index)
                     return
-                dear = node.op in DEAR and index not in graph.same and index not in made_again
-                if index in states or index in sums or dear or node.op in OVER_UNITS:
+                made = index in graph.same or index in made_again
+                expensive = node.op in EXPENSIVE and not made
+                if index in states or index in sums or expensive or node.op in OVER_UNITS:
                     stored.add(index)
                     return
             for operand in node.operands:
@@ -117,7 +119,7 @@ def _stored(graph: Graph, count: int, states: set[int]) -> list[int]:
     made_again: set[int] = set()
     for index in sorted(stored - states):
         node = graph.nodes[index]
-        if node.op in DEAR and all(_can_be_made(graph, i, there) for i in node.operands):
+        if node.op in EXPENSIVE and all(_can_be_made(graph, i, there) for i in node.operands):
             made_again.add(index)
             there.discard(index)
     return sorted(needed(made_again))

@@ -19,7 +19,7 @@ _SHOWN = (
 
 @dataclass(frozen=True, kw_only=True)
 class RecurrentOptions:
-    """The arguments of `Recurrent`, which says what each one is, besides those of its tensors.
+    """The arguments of `Recurrent`, which says what each one is, apart from those of its tensors.
 
     Raises:
         ConfigError: For a cell, sizes or probabilities that cannot work.

@@ -41,7 +41,7 @@ class Recurrent(nn.Module):
             mask for the whole sequence (DropConnect; Wan et al. 2013, Merity et al. 2018).
         zoneout: Probability in [0, 1) with which a unit keeps its state at a step while training
             (Krueger et al. 2017), for all states or by state, ``{"c": 0.5, "h": 0.05}``; otherwise
-            states are mixed as they are in the mean. See `cells.Zoneout`.
+            states are mixed by their expected value. See `cells.Zoneout`.
         recurrent_dropout: Probability in [0, 1) with which the candidate of a unit is dropped at a
             step while training (Semeniuta et al. 2016); see `cells.RecurrentDropout`.
         dropout_input: Probability with which entries of the input are dropped while training.

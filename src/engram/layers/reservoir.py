@@ -57,7 +57,7 @@ class Reservoir(nn.Module):
         feedback_size: O, number of outputs that are fed back; 0 for none.
         feedback_scaling: W_fb is drawn uniformly from ± this.
         seed: Seed of all random weights, or a generator to draw from.
-        input_weights: W_in ``(N, I)``, in place of a random one.
+        input_weights: W_in ``(N, I)``, instead of a random one.
         recurrent_weights: W ``(N, N)``.
         feedback_weights: W_fb ``(N, O)``.
         bias: b ``(N,)``.

@@ -1,8 +1,8 @@
 """Restarts: sequences that start in the middle of a row, from a learnt state.
 
 Engines reset a state to zero where a sequence starts. To start from another state, the segments
-between starts become rows of their own, which any engine can run; the outputs are put back in
-place.
+between starts become rows of their own, which any engine can run; the outputs return to their
+places.
 """
 
 from collections.abc import Mapping

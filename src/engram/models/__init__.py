@@ -1,1 +1,1 @@
-"""The three shapes of a model: an input mapping, recurrent layers, and a head."""
+"""Models: an input mapping, recurrent layers, and a head."""

@@ -1,4 +1,4 @@
-"""Many-to-many, aligned, for sequences of values: one answer for each step."""
+"""Many-to-many, aligned, for sequences of values: one output per step."""
 
 from collections.abc import Sequence
 
@@ -10,15 +10,15 @@ from engram.models.settings import RecurrentSettings
 
 
 class Aligned(nn.Module):
-    """Recurrent layers, and a head that reads every step; an answer sees no step after its own.
+    """Recurrent layers, and a head that reads every step; outputs do not see later steps.
 
     Args:
-        inputs: F, how many values a step has.
-        outputs: O, numbers of an answer.
+        inputs: F, number of values per step.
+        outputs: O, number of outputs per step.
         settings: Sizes and kinds.
 
     Raises:
-        ConfigError: For settings that contradict each other.
+        ConfigError: For conflicting settings.
     """
 
     def __init__(self, inputs: int, outputs: int, settings: RecurrentSettings) -> None:
@@ -30,7 +30,7 @@ class Aligned(nn.Module):
     def forward(
         self, inputs: Tensor, lengths: Tensor | Sequence[int] | None = None
     ) -> tuple[Tensor, State]:
-        """Answer every step.
+        """Compute the output of every step.
 
         Args:
             inputs: ``(T, B, F)``.

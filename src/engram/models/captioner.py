@@ -12,13 +12,13 @@ from engram.models.settings import CaptionerSettings
 
 
 class Places(nn.Module):
-    """Turn maps of channels into a memory with a step for each place.
+    """Turn feature maps into a memory with one step per position.
 
-    Channels alone do not say where they are, so that a learnt vector is added to each place.
+    Channels alone do not encode their position, so a learnt vector is added at each position.
 
     Args:
         channels: M.
-        rows, columns: Y' and X', size of the maps.
+        rows, columns: Y' and X', size of the feature maps.
     """
 
     anatomy: ClassVar = {"": "occipital"}
@@ -34,10 +34,10 @@ class Places(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """An image as one vector, and as a memory of its places.
+    """Encode an image as one vector, and as a memory of its positions.
 
     The vector is that of `FrameConvolution` (Vinyals et al. 2015, "Show and tell"); the memory has
-    a step for each place of the last stage, with the channels there (Xu et al. 2015, "Show, attend
+    one step per position of the last stage, with its channels (Xu et al. 2015, "Show, attend
     and tell").
 
     Args:
@@ -45,7 +45,7 @@ class ImageEncoder(nn.Module):
         settings: Sizes; without attention there is no memory.
 
     Raises:
-        ConfigError: For images too small for so many stages.
+        ConfigError: For images that are too small for the number of stages.
     """
 
     def __init__(self, shape: tuple[int, int, int], settings: CaptionerSettings) -> None:
@@ -61,26 +61,26 @@ class ImageEncoder(nn.Module):
             self.places = Places(self.memory, height // scale, width // scale)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Look at images.
+        """Encode images.
 
         Args:
             images: ``(B, C, Y, X)`` float32 from 0 to 1.
 
         Returns:
-            Vectors ``(B, F)`` after a rectifier, and places ``(Y'·X', B, M)``, or None without
+            Vectors ``(B, F)`` after a ReLU, and positions ``(Y'·X', B, M)``, or None without
             attention.
         """
-        # channels innermost: a step of training takes two thirds of the time
+        # channels last: a training step takes two thirds of the time
         maps = self.convolution.stages(images.contiguous(memory_format=torch.channels_last))
         features = torch.relu(self.convolution.head(maps.flatten(1)))
         return features, None if self.places is None else self.places(maps)
 
 
 class Captioner(nn.Module):
-    """Write a sequence about something that is no sequence.
+    """Generate a sequence from an input that is not a sequence.
 
-    The given thing becomes a vector, of which the decoder's start state is made; from images a
-    decoder with attention also looks at places.
+    The input is encoded as a vector, from which the decoder's initial state is computed; for
+    images, a decoder with attention also attends to positions.
 
     Args:
         given: (C, Y, X) for images, the number of classes, or ``None`` with ``width`` for vectors.
@@ -89,7 +89,7 @@ class Captioner(nn.Module):
         width: F of vectors.
 
     Raises:
-        ConfigError: For settings that contradict each other or what is given.
+        ConfigError: For settings that conflict with each other or with the input.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Captioner(nn.Module):
             memory = self.image.memory
         elif settings.attention != "none":
             raise ConfigError(
-                f"attention={settings.attention} looks over places of an image, and classes and "
+                f"attention={settings.attention} reads positions of an image, and classes and "
                 "vectors have none; set attention=none"
             )
         elif given is not None:
@@ -120,13 +120,13 @@ class Captioner(nn.Module):
         self.decoder = Decoder(vocabulary, settings, features=settings.features, memory=memory)
 
     def begin(self, given: Tensor) -> Carried:
-        """Take in what is written about.
+        """Encode the input.
 
         Args:
             given: Images ``(B, C, Y, X)``, classes ``(B,)`` int64, or vectors ``(B, F)``.
 
         Returns:
-            What the decoder starts from.
+            The decoder's initial state and memory.
         """
         if self.image is not None:
             features, places = self.image(given)
@@ -135,7 +135,7 @@ class Captioner(nn.Module):
         return self.decoder.begin(self.vector(given))
 
     def step(self, tokens: Tensor, carried: Carried) -> tuple[Tensor, Carried, Tensor | None]:
-        """Score what follows one token of each row; see `Decoder.step`."""
+        """Score the next token of each row; see `Decoder.step`."""
         return self.decoder.step(tokens, carried)
 
     def forward(

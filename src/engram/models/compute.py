@@ -1,4 +1,4 @@
-"""Compute: how many multiply-adds a model's modules do."""
+"""Compute: the number of multiply-adds of a model's modules."""
 
 import importlib
 from collections.abc import Callable
@@ -12,28 +12,31 @@ from engram.models.regions import ATTENTION, CONVOLUTION, EMBEDDING, LINEAR, NOR
 
 
 def multiply_adds(model: nn.Module, call: Callable[[], Any]) -> dict[str, int]:
-    """Count the multiply-adds of products in one call of a model, by the module that does them.
+    """Count the multiply-adds of matrix products in one call of a model, by module.
 
-    Counted by torch.utils.flop_counter, which sees every operator that runs, and told here what
-    our own operator and oneDNN's recurrent layer do. Sums, sigmoids and look-ups are not counted.
+    They are counted by torch.utils.flop_counter, which sees every operator that runs, with
+    formulas given here for our own operator and oneDNN's recurrent layer. Sums, sigmoids and
+    look-ups are not counted.
 
     Args:
         model: Any module.
-        call: Calls it once; gradients are off.
+        call: Function that calls the model once, with gradients off.
 
     Returns:
         Multiply-adds by module name, without those of its submodules.
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    importlib.import_module("engram.engine.compiled.operator")  # so that engram::run is there
+    importlib.import_module("engram.engine.compiled.operator")  # registers engram::run
     formulas = {
         torch.ops.engram.run: _of_recurrent_layer,
         torch.ops.aten.mkldnn_rnn_layer: _of_recurrent_layer,
     }
     counter = FlopCounterMode(display=False, custom_mapping=formulas)
     fused = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # one operator that the counter has no rule for
+    torch.backends.mha.set_fastpath_enabled(
+        False
+    )  # an operator that the counter has no formula for
     try:
         with counter, torch.no_grad():
             _Caller(model, call)()
@@ -49,30 +52,30 @@ def multiply_adds(model: nn.Module, call: Callable[[], Any]) -> dict[str, int]:
         parts = [f"{name}.{n}" if name else n for n, _ in module.named_children()]
         inside = sum(whole.get(part, 0) for part in parts)
         path = f"{_Caller.__name__}.model.{name}" if name else "Global"
-        # a module whose parts are called without it has no count of its own
+        # a module whose submodules are called directly has no count of its own
         whole[name] = max(counted.get(path, 0), inside)
         found[name] = whole[name] - inside
     return {name: found[name] for name, _ in model.named_modules() if found.get(name)}
 
 
 class _Caller(nn.Module):
-    """Stands around a model, so that its parts have their names whoever calls them."""
+    """Wraps a model, so that its submodules have their names whoever calls them."""
 
     def __init__(self, model: nn.Module, call: Callable[[], Any]) -> None:
         super().__init__()
         self.model, self.call = model, call
 
     def forward(self) -> Any:
-        """Make the call."""
+        """Call the function."""
         return self.call()
 
 
 def multiply_adds_a_step(model: nn.Module) -> dict[str, int] | None:
-    """Count from sizes: each matrix is used once a time step, for each row of the batch.
+    """Count from sizes: each matrix is used once per time step and row of the batch.
 
     Returns:
-        Multiply-adds by module name; None where sizes do not tell: convolutions, attention, and
-        modules of unknown types do more the longer the sequence or the larger the image.
+        Multiply-adds by module name; None if sizes are not enough: for convolutions, attention and
+        unknown module types, the count depends on the sequence length or the image size.
     """
     found = {}
     for name, module in model.named_modules():

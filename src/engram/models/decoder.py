@@ -1,4 +1,4 @@
-"""A decoder: writes a sequence of tokens from a start state, and looks over a memory as it does."""
+"""Decoder: generates a sequence of tokens from an initial state, attending to a memory."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -18,9 +18,9 @@ class Carried:
     """What a decoder carries from one token to the next, for a batch of rows.
 
     Attributes:
-        state: Of the recurrent layers, ``(L, B, H)`` each.
-        memory: What attention looks over; None without attention.
-        fed: With input feeding, what was made of the last step, ``(B, H)``; else None.
+        state: States of the recurrent layers, ``(L, B, H)`` each.
+        memory: The memory that attention reads; None without attention.
+        fed: With input feeding, the attentional output of the last step, ``(B, H)``; else None.
     """
 
     state: tuple[Tensor, ...]
@@ -28,11 +28,11 @@ class Carried:
     fed: Tensor | None = None
 
     def rows(self, index: Tensor, *, same_memory: bool = False) -> Self:
-        """Those rows, in that order.
+        """Select rows, in the given order.
 
         Args:
             index: ``(R,)`` int64.
-            same_memory: Each new row attends to what the row in its place attends to already.
+            same_memory: Each new row keeps the memory of the row at its position.
         """
         memory = self.memory
         if memory is not None and not same_memory:
@@ -45,34 +45,34 @@ class Carried:
 
 
 class Decoder(nn.Module):
-    """Write tokens: embedding, recurrent layers, attention over a memory, head.
+    """Generate tokens: embedding, recurrent layers, attention over a memory, head.
 
     Attention after the step (Luong, Pham, Manning 2015, "Effective approaches to attention-based
-    neural machine translation", equations (5) and (6)), for what was written y, memory M::
+    neural machine translation", equations (5) and (6)), for output tokens y, memory M::
 
         h_t = cell(E y_{t−1}, h_{t−1})      c_t = attention(h_t, M)
         h̃_t = tanh(W [h_t; c_t])           p(y_t) = softmax(V h̃_t + b)
 
-    Nothing of c_t enters the recurrence, so all steps of a known target run as one call of the
-    layers. With input feeding (their section 3.3) h̃_{t−1} is joined to E y_{t−1}. Attention before
-    the step (Bahdanau, Cho, Bengio 2015, "Neural machine translation by jointly learning to align
-    and translate", appendix A.2.2) asks with the state before it, and reads what it finds::
+    c_t does not enter the recurrence, so all steps of a known target run as one call of the
+    layers. With input feeding (their section 3.3) h̃_{t−1} is concatenated to E y_{t−1}. Attention
+    before the step (Bahdanau, Cho, Bengio 2015, "Neural machine translation by jointly learning to
+    align and translate", appendix A.2.2) queries with the previous state, and feeds in the result::
 
         c_t = attention(h_{t−1}, M)         h_t = cell([E y_{t−1}; c_t], h_{t−1})
 
-    with the same output as above in place of the paper's maxout layer. Both go step by step.
+    with the same output as above instead of the paper's maxout layer. Both run step by step.
 
-    The start state is made of what was read: the emitted state is tanh(W f + b), and the state c of
-    a cell with h and c is W f + b; other states start at zero.
+    The initial state is computed from the features f: the emitted state is tanh(W f + b), and the
+    state c of a cell with h and c is W f + b; other states start at zero.
 
     Args:
         vocabulary: V.
         settings: Sizes and kinds.
-        features: F, width of what the start state is made of.
-        memory: M, width of what attention looks over.
+        features: F, width of the features for the initial state.
+        memory: M, width of the memory.
 
     Raises:
-        ConfigError: For settings that contradict each other.
+        ConfigError: For conflicting settings.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Decoder(nn.Module):
         self.by_steps = self.before or self.feeding
         self.embedding = nn.Embedding(vocabulary, width)
         read = width + (memory if self.before else hidden if self.feeding else 0)
-        # the start state is made, not learnt
+        # the initial state is computed, not learnt
         self.layers = recurrent(settings.model_copy(update={"learn_initial_state": False}), read)
         states = self.layers.cell.states
         made = states if set(states) <= {"h", "c"} else states[:1]
@@ -99,11 +99,11 @@ class Decoder(nn.Module):
     def begin(
         self, features: Tensor, values: Tensor | None = None, lengths: Tensor | None = None
     ) -> Carried:
-        """What the first step starts from.
+        """Compute what the first step starts from.
 
         Args:
-            features: ``(B, F)``, which the start state is made of.
-            values: ``(T, B, M)``, which attention looks over; not needed without attention.
+            features: ``(B, F)``, features for the initial state.
+            values: ``(T, B, M)``, the memory; not needed without attention.
             lengths: Valid steps of each row of the values, ``(B,)``, or None for all.
         """
         layers, batch = self.layers, len(features)
@@ -125,18 +125,18 @@ class Decoder(nn.Module):
     def forward(
         self, inputs: Tensor, carried: Carried, *, drawn: float = 0.0
     ) -> tuple[Tensor, Tensor | None]:
-        """Score what follows each token of a known target (teacher forcing).
+        """Score the next token at each step of a known target (teacher forcing).
 
         Args:
             inputs: Tokens, ``(S, B)`` int64: END, then the target without its last token.
             carried: From `begin`.
-            drawn: Probability with which a token, but for the first, is not the target's but drawn
-                from what the model itself says there (scheduled sampling; Bengio et al. 2015,
-                "Scheduled sampling for sequence prediction with recurrent neural networks"). No
-                gradient flows through the choice.
+            drawn: Probability of replacing a target token, except the first, by one drawn from the
+                model's own predictions (scheduled sampling; Bengio et al. 2015, "Scheduled sampling
+                for sequence prediction with recurrent neural networks"). No gradient flows through
+                the choice.
 
         Returns:
-            Scores before softmax, ``(S, B, V)``, and the weights of attention, ``(S, B, T)``.
+            Scores before softmax, ``(S, B, V)``, and the attention weights, ``(S, B, T)``.
         """
         if not self.by_steps and drawn == 0.0:
             output, _ = self.layers(self.embedding(inputs), self._state_in(carried))
@@ -156,14 +156,14 @@ class Decoder(nn.Module):
         return torch.stack(scores), torch.stack(looks) if looks else None
 
     def step(self, tokens: Tensor, carried: Carried) -> tuple[Tensor, Carried, Tensor | None]:
-        """Score what follows one token of each row.
+        """Score the next token of each row.
 
         Args:
             tokens: ``(B,)`` int64.
-            carried: From `begin`, or the step before.
+            carried: From `begin`, or the previous step.
 
         Returns:
-            Scores ``(B, V)``, what is carried on, and the weights of attention ``(B, T)``.
+            Scores ``(B, V)``, the carried state, and the attention weights ``(B, T)``.
         """
         x, weights = self.embedding(tokens), None
         if self.attention is not None and self.before:
@@ -181,7 +181,7 @@ class Decoder(nn.Module):
         return self.head(output), replace(carried, state=state, fed=fed), weights
 
     def _look(self, output: Tensor, memory: Memory | None) -> tuple[Tensor, Tensor | None]:
-        """Look over the memory after the step, for one step ``(B, H)`` or several ``(S, B, H)``."""
+        """Attend to the memory after the step, for one step ``(B, H)`` or several ``(S, B, H)``."""
         if self.attention is None or self.seen is None:
             return output, None
         found, weights = self.attention(output, memory)

@@ -1,8 +1,8 @@
-"""Decoding: from what a model says follows each token to a whole sequence.
+"""Decoding: generate whole sequences from a model's next-token scores.
 
 All functions work on a batch of rows at once, and on anything that steps: a function
 ``step(tokens (R,), carried) -> (scores (R, V), carried, weights (R, T) or None)``, such as that of
-a decoder, and what it carries, whose ``rows`` gives some of its rows. A sequence begins
+a decoder, and what it carries, whose ``rows`` selects rows. A sequence begins
 after END, and ends with it.
 """
 
@@ -22,25 +22,25 @@ class Rows(Protocol):
     """What is carried from step to step."""
 
     def rows(self, index: Tensor, *, same_memory: bool = False) -> Self:
-        """Those rows, in that order; what they attend to stays where it is ``same_memory``."""
+        """Select rows, in the given order; memories keep their positions with ``same_memory``."""
 
 
 class Step(Protocol):
-    """One step of a model: scores of what follows, what is carried on, where it looked."""
+    """One step of a model: next-token scores, carried state, attention weights."""
 
     def __call__(self, tokens: Tensor, carried: Any, /) -> tuple[Tensor, Any, Tensor | None]:
-        """Step on, for all rows."""
+        """Run one step for all rows."""
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One sequence that a model wrote.
+    """One generated sequence.
 
     Attributes:
-        tokens: Without END.
-        log_probability: Of the tokens, in nats, END included where it was written.
-        ended: Whether the model wrote END, and was not cut off.
-        attention: Where it looked at each token, and at END where it was written, ``(S, T)``; None
+        tokens: The tokens, without END.
+        log_probability: Log-probability of the tokens in nats, including END if it was generated.
+        ended: Whether the sequence ended with END rather than being cut off.
+        attention: Attention weights at each token, and at END if it was generated, ``(S, T)``; None
             without attention.
     """
 
@@ -52,8 +52,8 @@ class Hypothesis:
     def score(self, length_penalty: float) -> float:
         """Log-probability over the length penalty of Wu et al. 2016.
 
-        "Google's neural machine translation system", equation (14), without the term for coverage:
-        ln p(Y) / ((5 + |Y|) / 6)^α; END counts where it was written.
+        "Google's neural machine translation system", equation (14), without the coverage term:
+        ln p(Y) / ((5 + |Y|) / 6)^α; END counts if it was generated.
         """
         length = len(self.tokens) + self.ended
         return self.log_probability / ((5 + length) / 6) ** length_penalty
@@ -66,16 +66,16 @@ def probabilities(
     top_k: int | None = None,
     top_p: float | None = None,
 ) -> Tensor:
-    """What a token is drawn by, ``(R, V)`` float64 for scores ``(R, V)``.
+    """Sampling probabilities of the next token, ``(R, V)`` float64 for scores ``(R, V)``.
 
     Args:
         scores: Before softmax.
         temperature: Scores are divided by it; above 0.
-        top_k: Only the so many likeliest can be drawn.
-        top_p: Only the likeliest that together hold this probability (Holtzman et al. 2020, "The
-            curious case of neural text degeneration", nucleus sampling).
+        top_k: Sample only from the k most likely tokens.
+        top_p: Sample only from the most likely tokens with this total probability (nucleus
+            sampling; Holtzman et al. 2020, "The curious case of neural text degeneration").
     """
-    # however cold, the largest is 0
+    # at any temperature, the largest is 0
     scores = (scores.double() - scores.amax(1, keepdim=True)) / temperature
     if top_k is not None and top_k < scores.shape[1]:
         least = scores.topk(top_k, dim=1).values[:, -1:]
@@ -83,7 +83,7 @@ def probabilities(
     shares = torch.softmax(scores, dim=1)
     if top_p is not None and top_p < 1.0:
         ranked, order = shares.sort(dim=1, descending=True)
-        # kept: all whose better ones together hold less than top_p, so always the likeliest
+        # kept: tokens with less than top_p on all better ones, so always the most likely one
         dropped = torch.zeros_like(shares, dtype=torch.bool)
         dropped.scatter_(1, order, ranked.cumsum(1) - ranked >= top_p)
         shares = shares.masked_fill(dropped, 0.0)
@@ -91,27 +91,27 @@ def probabilities(
 
 
 def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> list[str]:
-    """What is out of range, a sentence each."""
+    """List settings that are out of range, one sentence each."""
     faults = []
     if not 0.0 <= temperature < float("inf"):
-        faults.append(f"temperature is {temperature}, and takes a number from 0")
+        faults.append(f"temperature is {temperature}; it takes a number from 0")
     if top_k is not None and top_k < 1:
-        faults.append(f"top_k is {top_k}, and takes a whole number from 1")
+        faults.append(f"top_k is {top_k}; it takes a whole number from 1")
     if top_p is not None and not 0.0 < top_p <= 1.0:
-        faults.append(f"top_p is {top_p}, and takes a number above 0 and up to 1")
+        faults.append(f"top_p is {top_p}; it takes a number above 0 and at most 1")
     return faults
 
 
 def greedy(
     step: Step, carried: Rows, longest: Sequence[int], *, banned: Sequence[int] = ()
 ) -> list[Hypothesis]:
-    """Write the likeliest token, again and again.
+    """Greedy decoding: generate the most likely token at each step.
 
     Args:
-        step: Of the model.
+        step: Step function of the model.
         carried: What its first step starts from, for R rows.
-        longest: Most tokens of each row, R of them.
-        banned: Tokens that are never written.
+        longest: Maximum number of tokens of each row, R of them.
+        banned: Tokens that are never generated.
     """
     return sample(step, carried, longest, temperature=0.0, banned=banned)
 
@@ -128,7 +128,7 @@ def sample(
     seed: int = 0,
     banned: Sequence[int] = (),
 ) -> list[Hypothesis]:
-    """Draw one token after the other.
+    """Sample one token after the other.
 
     Args:
         step, carried, longest, banned: As in `greedy`.
@@ -182,22 +182,22 @@ def beam_search(
     length_penalty: float = 0.0,
     banned: Sequence[int] = (),
 ) -> list[list[Hypothesis]]:
-    """Follow the best hypotheses of each row at once, for all rows together.
+    """Beam search over all rows in parallel.
 
-    At each step the best continuations of the hypotheses that are open are followed; one that has
-    ended keeps its place among the ``width``, and the search ends when all have, or are as long as
-    they may be (as in Sutskever, Vinyals, Le 2014, where each that ends leaves one place less). All
-    open ones are of one length, so that the length penalty only ranks what was found. A width of 1
-    is `greedy`; one as large as the number of all sequences finds the best of them.
+    Each step keeps the best continuations of the open hypotheses; one that has ended keeps its
+    place in the beam, and the search ends when all have ended or reached the maximum length (as in
+    Sutskever, Vinyals, Le 2014, where the beam shrinks by one for each that ends). All open
+    hypotheses have the same length, so the length penalty only ranks the results. A width of 1 is
+    `greedy`; one as large as the number of all sequences finds the best of them.
 
     Args:
         step, carried, longest, banned: As in `greedy`.
-        width: K, hypotheses a row.
+        width: K, beam width, hypotheses per row.
         length_penalty: α, see `Hypothesis.score`.
 
     Returns:
         Hypotheses of each row, best first, those that ended before those that were cut off; fewer
-        than K where there are no more.
+        than K if no more exist.
 
     Raises:
         ConfigError: For a width below 1.
@@ -210,7 +210,7 @@ def beam_search(
     carried = carried.rows(torch.arange(batch).repeat_interleave(width))
     tokens = torch.full((batch, width), END)
     totals = torch.full((batch, width), -torch.inf, dtype=torch.float64)
-    totals[:, 0] = 0.0  # all places are the same at first
+    totals[:, 0] = 0.0  # all hypotheses are the same at first
     closed = (limits <= 0).unsqueeze(1).expand(batch, width)
     written: list[Tensor] = []
     origins: list[Tensor] = []
@@ -220,7 +220,7 @@ def beam_search(
         logs = torch.log_softmax(without(scores, banned).double(), dim=1)
         size = logs.shape[1]
         reached = totals.unsqueeze(2) + logs.view(batch, width, size)
-        # what is closed goes on with END at no cost, and nothing takes its place
+        # a closed hypothesis continues with END at no cost, and keeps its place
         reached = reached.masked_fill(closed.unsqueeze(2), -torch.inf)
         reached[..., END] = torch.where(closed, totals, reached[..., END])
         kept = closed & totals.isfinite()
@@ -240,7 +240,7 @@ def beam_search(
 
 
 def without(scores: Tensor, banned: Sequence[int]) -> Tensor:
-    """Scores ``(R, V)`` by which some tokens cannot be."""
+    """Scores ``(R, V)`` with banned tokens ruled out."""
     if not banned:
         return scores
     scores = scores.clone()
@@ -256,7 +256,7 @@ def _ranked(
     longest: Sequence[int],
     length_penalty: float,
 ) -> list[list[Hypothesis]]:
-    """Follow each place back to the start, and rank what was written on the way."""
+    """Trace each hypothesis back to the start, and rank them."""
     batch, width = totals.shape
     place = torch.arange(width).expand(batch, width)
     tokens: list[Tensor] = []
@@ -288,7 +288,7 @@ def _ranked(
 
 
 def _hypothesis(tokens: Tensor, total: float, longest: int, attention: Tensor | None) -> Hypothesis:
-    """Cut a row of tokens ``(S,)`` at its END, or where it was cut off."""
+    """Truncate a row of tokens ``(S,)`` at END or at the maximum length."""
     ids = tokens[: max(0, longest)].tolist()
     ended = END in ids
     kept = ids[: ids.index(END)] if ended else ids

@@ -1,4 +1,4 @@
-"""Echo state network: a reservoir that is not trained, and a linear readout that is."""
+"""Echo state network: a fixed reservoir and a trained linear readout."""
 
 from collections.abc import Sequence
 
@@ -17,18 +17,18 @@ class EchoStateNetwork(nn.Module):
     """Reservoir and readout: y = W_out [u; h] + b_out (Jaeger 2001).
 
     Args:
-        reservoir: What is driven.
+        reservoir: The reservoir.
         outputs: O.
-        sees_input: Whether the readout sees the input u beside the state h.
-        summary: What the readout sees of a sequence: ``"steps"`` for each step and an output for
-            it, ``"mean"`` or ``"last"`` for the mean or last of its steps, and one output.
+        sees_input: Whether the readout also sees the input u, in addition to the state h.
+        summary: What the readout sees of a sequence: ``"steps"`` for one output per step,
+            ``"mean"`` or ``"last"`` for one output from the mean or last of its steps.
 
     ``readout`` is a torch.nn.Linear, all zeros until it is fitted. Buffers ``end_state`` ``(N,)``
-    and ``end_output`` ``(O,)`` say where the last series ended that it was fitted on, to go on from
+    and ``end_output`` ``(O,)`` store the end of the last series it was fitted on, to continue from
     there.
 
     Raises:
-        ConfigError: For another summary, or feedback of another size than O.
+        ConfigError: For an unknown summary, or feedback of a size other than O.
     """
 
     end_state: Tensor
@@ -43,18 +43,20 @@ class EchoStateNetwork(nn.Module):
         if reservoir.feedback_size not in (0, outputs):
             raise ConfigError(
                 f"the reservoir has feedback_size={reservoir.feedback_size} and there are "
-                f"{outputs} outputs; what is fed back are the outputs"
+                f"{outputs} outputs; the outputs are fed back, so make them equal"
             )
         if reservoir.feedback_size and summary != "steps":
             raise ConfigError(
-                f"summary is {summary!r} with feedback; outputs that are fed back are needed at "
-                "each step: use summary='steps'"
+                f"summary is {summary!r} with feedback, which needs an output at each step; "
+                "use summary='steps'"
             )
         self.reservoir, self.sees_input, self.summary = reservoir, sees_input, summary
         size = reservoir.units + (reservoir.input_size if sees_input else 0)
         dtype = reservoir.bias.dtype
         self.readout = nn.utils.skip_init(nn.Linear, size, outputs, dtype=dtype)
-        for weight in self.readout.parameters():  # until it is fitted; nothing is drawn
+        for (
+            weight
+        ) in self.readout.parameters():  # zero until it is fitted; no random numbers are drawn
             nn.init.zeros_(weight)
         self.register_buffer("end_state", torch.zeros(reservoir.units, dtype=dtype))
         self.register_buffer("end_output", torch.zeros(outputs, dtype=dtype))
@@ -67,12 +69,12 @@ class EchoStateNetwork(nn.Module):
         feedback: Tensor | None = None,
         lengths: Tensor | Sequence[int] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """What the readout sees of sequences.
+        """Compute the features that the readout sees.
 
         Args:
             input: ``(T, B, I)``.
             state: Initial state ``(B, N)``, or None for zero.
-            feedback: ``(T, B, O)``, the output of the step before each; only with feedback.
+            feedback: ``(T, B, O)``, the previous step's output at each step; only with feedback.
             lengths: Valid steps of each row, ``(B,)``.
 
         Returns:
@@ -101,19 +103,21 @@ class EchoStateNetwork(nn.Module):
         feedback: Tensor | None = None,
         lengths: Tensor | Sequence[int] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Outputs of sequences.
+        """Compute the outputs of sequences.
 
         Args:
-            input, state, feedback, lengths: As in `features`. Where the reservoir has feedback and
-                none is given, the network's own outputs are fed back, after zeros at first.
+            input, state, feedback, lengths: As in `features`. If the reservoir has feedback and
+                none is given, the network's own outputs are fed back, starting from zero.
 
         Returns:
             ``(T, B, O)``, or ``(B, O)`` with a summary, and the final state. Outputs past a row's
-            length mean nothing.
+            length are meaningless.
         """
         if self.reservoir.feedback_size and feedback is None:
             if lengths is not None:
-                raise ConfigError("lengths came with feedback of the network's own; run rows alone")
+                raise ConfigError(
+                    "lengths were given, but the network feeds back its outputs; run each row alone"
+                )
             output = input.new_zeros(input.shape[1], self.readout.out_features)
             return self.free_run(input.shape[0], state, output, input)
         seen, after = self.features(input, state, feedback=feedback, lengths=lengths)
@@ -122,13 +126,13 @@ class EchoStateNetwork(nn.Module):
     def free_run(
         self, steps: int, state: Tensor | None, output: Tensor, input: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Run with the outputs fed back.
+        """Run with outputs fed back.
 
         Args:
             steps: T.
             state: ``(B, N)``, or None for zero.
-            output: The output of the step before, ``(B, O)``.
-            input: ``(T, B, I)``; None where the outputs themselves are the next inputs.
+            output: The output of the previous step, ``(B, O)``.
+            input: ``(T, B, I)``; None if the outputs themselves are the next inputs.
 
         Returns:
             Outputs ``(T, B, O)``, and the final state.

@@ -1,4 +1,4 @@
-"""Encoder and decoder: one sequence of tokens in, another out, of another length."""
+"""Encoder-decoder: map one sequence of tokens to another of a different length."""
 
 from torch import Tensor, nn
 
@@ -8,19 +8,19 @@ from engram.models.settings import EncoderDecoderSettings
 
 
 class EncoderDecoder(nn.Module):
-    """Tokens in, scores of other tokens out: an encoder, and a decoder that looks over its outputs.
+    """Sequence to sequence: an encoder, and a decoder that attends to the encoder's outputs.
 
-    The encoder's layers run over the input in one or both directions; their last states make the
-    state that the decoder starts from, and their outputs are the memory that it attends to (Cho et
+    The encoder's layers run over the input in one or both directions; the decoder's initial state
+    is computed from their final states, and their outputs are the memory that it attends to (Cho et
     al. 2014; Sutskever, Vinyals, Le 2014; Bahdanau, Cho, Bengio 2015).
 
     Args:
-        source: How many tokens there are in the input.
-        target: How many in the output.
-        settings: Sizes and kinds; encoder and decoder have the same.
+        source: Size of the input vocabulary.
+        target: Size of the output vocabulary.
+        settings: Sizes and kinds, the same for encoder and decoder.
 
     Raises:
-        ConfigError: For settings that contradict each other.
+        ConfigError: For conflicting settings.
     """
 
     def __init__(self, source: int, target: int, settings: EncoderDecoderSettings) -> None:
@@ -33,14 +33,14 @@ class EncoderDecoder(nn.Module):
         self.decoder = Decoder(target, settings, features=settings.layers * outputs, memory=outputs)
 
     def begin(self, sources: Tensor, lengths: Tensor) -> Carried:
-        """Read the input.
+        """Encode the input.
 
         Args:
             sources: Tokens, ``(T, B)`` int64.
             lengths: Of each row, ``(B,)`` in 1…T.
 
         Returns:
-            What the decoder starts from.
+            The decoder's initial state and memory.
         """
         output, state = self.encoder(self.embedding(sources), lengths=lengths)
         emitted = state if isinstance(state, Tensor) else state[0]
@@ -48,7 +48,7 @@ class EncoderDecoder(nn.Module):
         return self.decoder.begin(features, output, lengths)
 
     def step(self, tokens: Tensor, carried: Carried) -> tuple[Tensor, Carried, Tensor | None]:
-        """Score what follows one token of each row; see `Decoder.step`."""
+        """Score the next token of each row; see `Decoder.step`."""
         return self.decoder.step(tokens, carried)
 
     def forward(

@@ -1,4 +1,4 @@
-"""Evaluating: a model without dropout and the like, for as long as a block runs."""
+"""Evaluating: a context manager for evaluation mode."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +8,10 @@ from torch import nn
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model and all of its modules into evaluation mode, and back however the block ends.
+    """Put a model in evaluation mode, and restore every module's mode when the block ends.
 
     Args:
-        model: The model; modules that were in evaluation mode before stay in it.
+        model: The model; modules that were already in evaluation mode stay in it.
     """
     training = [module for module in model.modules() if module.training]
     model.eval()

@@ -12,14 +12,14 @@ State = Tensor | tuple[Tensor, ...]
 
 
 class ManyToMany(nn.Module):
-    """Tokens in, scores of every token out, at each step: embedding, recurrent layers, head.
+    """Language model: next-token scores at each step, from embedding, recurrent layers and head.
 
     Args:
-        vocabulary: V, how many tokens there are.
+        vocabulary: V, number of tokens.
         settings: Sizes and kinds.
 
     Raises:
-        ConfigError: For settings that contradict each other.
+        ConfigError: For conflicting settings.
     """
 
     by_token: ClassVar[set[str]] = {"embedding.weight", "head.weight", "head.bias"}
@@ -43,7 +43,7 @@ class ManyToMany(nn.Module):
         lengths: Tensor | Sequence[int] | None = None,
         reset: Tensor | None = None,
     ) -> tuple[Tensor, State]:
-        """Score what follows each step.
+        """Score the next token at each step.
 
         Args:
             inputs: Tokens, ``(T, B)`` int64.
@@ -60,12 +60,12 @@ class ManyToMany(nn.Module):
 
 
 def drop_embeddings(vectors: Tensor, tokens: Tensor, vocabulary: int, share: float) -> Tensor:
-    """Drop the vectors of whole tokens, the same ones at every step and in every row of a pass.
+    """Drop the embeddings of whole tokens, the same ones at every step and in every row of a pass.
 
     Rows of the embedding are dropped with probability p, and the others scaled by 1/(1 - p) (Gal
     and Ghahramani 2016, "A Theoretically Grounded Application of Dropout in Recurrent Neural
-    Networks"). One mask over the vocabulary, read where a token stands, does what dropping rows of
-    the matrix would, and leaves a head that shares it alone.
+    Networks"). One mask over the vocabulary, indexed by the tokens, has the same effect as dropping
+    rows of the matrix, and does not affect a head with tied weights.
 
     Args:
         vectors: ``(T, B, E)``.
@@ -78,12 +78,12 @@ def drop_embeddings(vectors: Tensor, tokens: Tensor, vocabulary: int, share: flo
 
 
 def parameter_count(model: nn.Module) -> int:
-    """How many numbers a model learns; shared weights count once."""
+    """The number of trainable parameters; shared weights count once."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
 def detached(state: State | None) -> State | None:
-    """The same state, cut from the graph that made it: what truncation does."""
+    """Detach a state from the graph, as truncated backpropagation does."""
     if state is None:
         return None
     return state.detach() if isinstance(state, Tensor) else tuple(s.detach() for s in state)

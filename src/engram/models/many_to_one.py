@@ -1,4 +1,4 @@
-"""Many-to-one: a whole sequence in, one answer out."""
+"""Many-to-one: one output for a whole sequence."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -13,16 +13,16 @@ from engram.models.settings import ManyToOneSettings
 
 
 class ManyToOne(nn.Module):
-    """Embedding or values, convolution where asked for, recurrent layers, pooling, head.
+    """Embedding or values, optional convolution, recurrent layers, pooling, head.
 
     Args:
-        inputs: V, how many tokens there are, or F, how many values a step has.
-        outputs: O, numbers of an answer: scores of classes, or values.
+        inputs: V, number of tokens, or F, number of values per step.
+        outputs: O, number of outputs: class scores, or values.
         settings: Sizes and kinds.
         tokens: Whether steps are tokens.
 
     Raises:
-        ConfigError: For settings that contradict each other.
+        ConfigError: For conflicting settings.
     """
 
     by_token: ClassVar[set[str]] = {"embedding.weight"}
@@ -58,7 +58,7 @@ class ManyToOne(nn.Module):
     def forward(
         self, inputs: Tensor, lengths: Tensor | Sequence[int] | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Answer a batch of sequences.
+        """Compute the outputs of a batch of sequences.
 
         Args:
             inputs: Tokens ``(T, B)`` int64, or values ``(T, B, F)``.

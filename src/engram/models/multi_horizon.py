@@ -1,4 +1,4 @@
-"""Multi-horizon: many-to-many, each step answered with quantiles of the steps after it."""
+"""Multi-horizon: many-to-many; each step predicts quantiles of the steps after it."""
 
 import torch
 from torch import Tensor, nn
@@ -10,23 +10,23 @@ from engram.models.settings import MultiHorizonSettings
 
 class MultiHorizon(nn.Module):
     """Recurrent layers; from each of their steps, a context for each step ahead; and one small
-    network that makes quantiles of a context and of what is known of its step (Wen et al. 2017, "A
+    network that maps a context and the known inputs of its step to quantiles (Wen et al. 2017, "A
     Multi-Horizon Quantile Recurrent Forecaster").
 
-    Before training all answers are 0, so the model begins as the reference that it corrects.
+    Before training all outputs are 0, so the model starts as the reference that it corrects.
 
     Attributes:
-        margins: What is added to each quantile, ``(Q,)``, so that intervals hold what they should.
+        margins: Added to each quantile, ``(Q,)``, to calibrate the coverage of intervals.
 
     Args:
-        inputs: I, numbers of a step.
-        known: K, numbers of a step that are known ahead.
-        horizon: Steps ahead.
-        quantiles: Q, how many are answered.
+        inputs: I, number of inputs per step.
+        known: K, number of inputs per step that are known ahead.
+        horizon: Number of steps ahead.
+        quantiles: Q, number of quantiles.
         settings: Sizes and kinds.
 
     Raises:
-        ConfigError: For settings that contradict each other.
+        ConfigError: For conflicting settings.
     """
 
     margins: Tensor
@@ -57,7 +57,7 @@ class MultiHorizon(nn.Module):
         lengths: Tensor | None = None,
         state: State | None = None,
     ) -> tuple[Tensor, State]:
-        """Look ahead from every step.
+        """Forecast from every step.
 
         Args:
             inputs: ``(T, B, I)``.
@@ -72,10 +72,10 @@ class MultiHorizon(nn.Module):
         return self.ahead(output, known), after
 
     def ahead(self, output: Tensor, known: Tensor) -> Tensor:
-        """Look ahead from some steps.
+        """Forecast from some steps.
 
         Args:
-            output: Of the recurrent layers, ``(…, H)``.
+            output: Output of the recurrent layers, ``(…, H)``.
             known: ``(…, horizon, K)``.
 
         Returns:

@@ -1,4 +1,4 @@
-"""The recurrent layers of a model, made from its settings."""
+"""The recurrent layers of a model, built from its settings."""
 
 from engram.cells import make_cell
 from engram.layers import Recurrent
@@ -8,11 +8,11 @@ from engram.models.settings import RecurrentSettings
 def recurrent(
     settings: RecurrentSettings, inputs: int, *, bidirectional: bool = False
 ) -> Recurrent:
-    """Make the layers that the settings describe.
+    """Build the layers that the settings describe.
 
     Args:
         settings: Cell, sizes, initial values, dropout.
-        inputs: I, the width of what they read.
+        inputs: I, the width of their input.
         bidirectional: Read in both directions; outputs are then ``2·H`` wide.
     """
     return Recurrent(

@@ -1,4 +1,4 @@
-"""Names of regions and of kinds of weights; `regions` says what belongs to which."""
+"""Names of regions and of kinds of weights; `regions` assigns weights to them."""
 
 ROLES = {
     "brainstem": "input, output and control: reading, clipping, stopping, checkpoints",
@@ -10,7 +10,7 @@ ROLES = {
 }
 
 
-# from the input to the output; brainstem and cerebellum steer, and hold no weights by themselves
+# from input to output; brainstem and cerebellum are for control and have no weights of their own
 ORDER = ("occipital", "parietal", "frontal", "temporal")
 
 

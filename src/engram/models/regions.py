@@ -1,8 +1,8 @@
-"""Regions: which part of a brain each module of a network resembles, and what each weight is for.
+"""Regions: the part of a brain each module resembles, and the kind of each weight.
 
-An analogy, and a division of a model's weights: every parameter lies in exactly one region and is
-of exactly one kind. Regions are frozen, unfrozen and given rates of their own; kinds say on which
-weights penalties and decay act. The rules stand here and nowhere else.
+This is an analogy, and a partition of a model's weights: every parameter belongs to exactly one
+region and is of exactly one kind. Regions can be frozen, unfrozen and given their own learning
+rates; kinds select the weights that penalties and weight decay act on. All rules are defined here.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ CONVOLUTION = (
     *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
 )
 LINEAR = (nn.Linear, nn.Bilinear)  # parietal before the first recurrent layer, else temporal
-NORM = (  # with the module before them
+NORM = (  # same region as the module before them
     *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm),
     *(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d),
     *(nn.LayerNorm, nn.GroupNorm, nn.RMSNorm),
@@ -54,10 +54,10 @@ _MATRIX_OF_REGION = {"parietal": "input", "occipital": "convolution", "frontal":
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where a parameter lies.
+    """The region and kind of a parameter.
 
     Attributes:
-        name: Its name in the model; shared weights have that of their first place.
+        name: Its name in the model; for shared weights, their first name.
         parameter: The weights.
         region: A name in `ROLES`.
         kind: A name in `KINDS`.
@@ -72,17 +72,17 @@ class Place:
 
 
 def module_regions(model: nn.Module) -> dict[str, str]:
-    """The region of every module that has one, by its name; containers have none.
+    """Map the name of every module to its region; containers have none.
 
-    A class of modules says otherwise for what it holds by a class attribute ``anatomy``, which maps
-    names of its submodules or parameters (``""`` for itself) to regions. What lies in a module that
-    has a region is in that region too. The rest goes by type, as `REGION_OF_TYPE` has it; a linear
-    layer is parietal before the first recurrent layer and temporal elsewhere; norms, and modules
-    without weights, belong to the module that is registered before them (the first of all to the
-    one after it); what else holds weights is temporal.
+    A module class can override this for its parts with a class attribute ``anatomy``, which maps
+    names of its submodules or parameters (``""`` for itself) to regions. Everything inside a module
+    with a region belongs to that region too. The rest is assigned by type, see `REGION_OF_TYPE`; a
+    linear layer is parietal before the first recurrent layer and temporal elsewhere; norms, and
+    modules without weights, belong to the module registered before them (the very first one, to the
+    one after it); anything else with weights is temporal.
 
     Raises:
-        ConfigError: For an ``anatomy`` that names what does not exist.
+        ConfigError: For an ``anatomy`` with an unknown name.
     """
     said = _said(model)
     names = list(_modules(model))
@@ -108,13 +108,13 @@ def module_regions(model: nn.Module) -> dict[str, str]:
 
 
 def places(model: nn.Module) -> list[Place]:
-    """Where each parameter of a model lies, shared weights once.
+    """The region and kind of each parameter of a model, shared weights once.
 
-    Parameters that a module without a region holds itself are temporal, unless its class says
-    otherwise.
+    Parameters that belong directly to a module without a region are temporal, unless its class
+    overrides it.
 
     Raises:
-        ConfigError: As `module_regions`, and for lazy modules that have no weights yet.
+        ConfigError: As in `module_regions`, and for lazy modules that have no weights yet.
     """
     said, regions = _said(model), module_regions(model)
     names: dict[int, list[str]] = {}
@@ -161,12 +161,12 @@ def _kind(model: nn.Module, name: str, parameter: nn.Parameter, region: str) -> 
 
 
 def _modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Modules by name in the order of their registration, shared ones once."""
+    """Modules by name in registration order, shared ones once."""
     yield from model.named_modules()
 
 
 def _said(model: nn.Module) -> dict[str, str]:
-    """What classes say about their own parts, by full name; the outermost has the last word."""
+    """The overrides of all classes, by full name; the outermost takes precedence."""
     said: dict[str, str] = {}
     for prefix, module in _modules(model):
         own = getattr(type(module), "anatomy", None)

@@ -1,7 +1,7 @@
-"""The model folder: all that prediction needs, as safetensors and JSON; nothing is unpickled.
+"""The model folder: everything needed for prediction, as safetensors and JSON, without pickle.
 
-The weights' file keeps a digest of its tensors and one of the two files that describe them, so that
-what was changed on the disk is told before anything is built from it.
+The weights file stores a digest of its tensors and one of the two files that describe them, so
+changes on disk are detected before anything is built from them.
 """
 
 import hashlib
@@ -24,10 +24,10 @@ _DIGESTS = "digests"
 
 
 def save_description(folder: Path, config: dict[str, Any], preprocess: dict[str, Any]) -> None:
-    """Write what does not change while a model trains: its settings and its preprocessing.
+    """Write what does not change during training: settings and preprocessing.
 
     Raises:
-        RunError: Where the folder cannot be written.
+        RunError: If the folder cannot be written.
     """
     write_json(folder / CONFIG, config)
     write_json(folder / PREPROCESS, preprocess)
@@ -37,27 +37,29 @@ def save_weights(folder: Path, weights: dict[str, Tensor]) -> None:
     """Write a model's ``state_dict``, atomically, after its description.
 
     Raises:
-        RunError: Where the folder cannot be written.
+        RunError: If the folder cannot be written.
     """
     tensors = _without_shared(weights)
-    # under one name, as safetensors writes several in any order, and equal runs are equal files
+    # under one name: safetensors writes several in any order, and equal runs must give equal files
     digests = f"{tensors_digest(tensors)} {_description_digest(folder)}"
     write_atomically(folder / WEIGHTS, safetensors.torch.save(tensors, {_DIGESTS: digests}))
 
 
 def load_description(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read settings and preprocessing, as `save_description` wrote them.
+    """Read the settings and preprocessing written by `save_description`.
 
     Raises:
-        RunError: Where there is no model, or it is damaged, or was changed after the weights were
+        RunError: If there is no model, or it is damaged or was changed after the weights were
             written.
     """
     if not (folder / CONFIG).exists():
-        raise RunError(f"{folder} holds no model ({CONFIG} is missing); name a run that trained")
+        raise RunError(f"{folder} contains no model ({CONFIG} is missing); name a trained run")
     config, preprocess = read_json(folder / CONFIG), read_json(folder / PREPROCESS)
     for name, value in {CONFIG: config, PREPROCESS: preprocess}.items():
         if not isinstance(value, dict):
-            raise RunError(f"{folder / name} is damaged: it holds no names and values; restore it")
+            raise RunError(
+                f"{folder / name} is damaged: it is not an object of names and values; restore it"
+            )
     if has_weights(folder):
         digests = _open(folder / WEIGHTS)[1]
         if digests and digests[1] != _description_digest(folder):
@@ -69,31 +71,31 @@ def load_description(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def copy_model(source: Path, target: Path) -> None:
-    """Give the files of a model folder a second place; see `copy_atomically`.
+    """Copy the files of a model folder; see `copy_atomically`.
 
     Raises:
-        RunError: Where it cannot be written.
+        RunError: If it cannot be written.
     """
     for name in (CONFIG, PREPROCESS, WEIGHTS):
         copy_atomically(source / name, target / name)
 
 
 def has_weights(folder: Path) -> bool:
-    """Whether a model folder holds weights, which are written last."""
+    """Whether a model folder contains weights, which are written last."""
     return (folder / WEIGHTS).exists()
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """Read weights by their names.
+    """Read weights by name.
 
     Raises:
-        RunError: Where they are missing or damaged.
+        RunError: If they are missing or damaged.
     """
     path = folder / WEIGHTS
     if not path.exists():
         raise RunError(
-            f"{folder} holds no weights yet ({WEIGHTS} is missing); "
-            "let the run go on with 'engram resume' until its first evaluation"
+            f"{folder} contains no weights yet ({WEIGHTS} is missing); "
+            "continue the run with 'engram resume' until its first evaluation"
         )
     tensors, digests = _open(path, read=True)
     if digests and digests[0] != tensors_digest(tensors):
@@ -105,7 +107,7 @@ def load_weights(folder: Path, model: nn.Module) -> None:
     """Read weights into a model.
 
     Raises:
-        RunError: Where they are missing or damaged, or belong to another model.
+        RunError: If they are missing or damaged, or belong to another model.
     """
     weights = read_weights(folder)
     expected = _shapes(_without_shared(model.state_dict()))
@@ -114,14 +116,14 @@ def load_weights(folder: Path, model: nn.Module) -> None:
         lacking = sorted(expected - found)
         unexpected = sorted(found - expected)
         raise RunError(
-            f"{folder / WEIGHTS} is of another model: it lacks {', '.join(lacking) or 'nothing'}, "
-            f"and has {', '.join(unexpected) or 'nothing'} too many; restore it"
+            f"{folder / WEIGHTS} belongs to another model: missing {', '.join(lacking) or 'none'}, "
+            f"unexpected {', '.join(unexpected) or 'none'}; restore it"
         )
-    model.load_state_dict(weights, strict=False)  # weights that are shared stand there once
+    model.load_state_dict(weights, strict=False)  # shared weights are stored once
 
 
 def tensors_digest(tensors: dict[str, Tensor], text: str = "") -> str:
-    """A digest of tensors, with their names, and of a text that belongs to them."""
+    """A digest of named tensors and of a text that belongs to them."""
     digest = hashlib.blake2b(text.encode(), digest_size=16)
     for name in sorted(tensors):
         digest.update(name.encode())
@@ -141,7 +143,7 @@ def _description_digest(folder: Path) -> str:
 
 
 def _open(path: Path, *, read: bool = False) -> tuple[dict[str, Tensor], list[str]]:
-    """The tensors of a file, unless they are not read, and its digests; older files have none."""
+    """The tensors of a file, if they are to be read, and its digests; older files have none."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             names = file.keys() if read else []
@@ -150,7 +152,7 @@ def _open(path: Path, *, read: bool = False) -> tuple[dict[str, Tensor], list[st
     except (SafetensorError, OSError) as error:
         raise RunError(f"{path} is damaged ({error}); restore it") from None
     if digests is not None and digests.count(" ") != 1:
-        raise RunError(f"{path} is damaged (its digests are not two); restore it")
+        raise RunError(f"{path} is damaged (it does not have two digests); restore it")
     return tensors, [] if digests is None else digests.split(" ")
 
 
@@ -159,7 +161,7 @@ def _shapes(weights: dict[str, Tensor]) -> set[str]:
 
 
 def _without_shared(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights that share memory, once: safetensors stores no tensor under two names."""
+    """Keep shared weights once: safetensors does not store a tensor under two names."""
     seen: set[int] = set()
     kept = {}
     for name, tensor in weights.items():

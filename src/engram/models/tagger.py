@@ -10,19 +10,19 @@ from engram.models.many_to_many import drop_embeddings
 from engram.models.recurrent import recurrent
 from engram.models.settings import TaggerSettings
 
-_OTHERS = (25, 5)  # widths of the vectors of a word's ending and shape
+_OTHERS = (25, 5)  # embedding sizes of a word's suffix and shape
 
 
 class Tagger(nn.Module):
     """Embeddings or values, recurrent layers, and a head that reads every step.
 
     Args:
-        inputs: How many numbers the word, its ending and its shape have; or F, values of a step.
-        outputs: O, how many tags there are.
+        inputs: Vocabulary sizes of words, suffixes and shapes; or F, values per step.
+        outputs: O, number of tags.
         settings: Sizes and kinds.
 
     Raises:
-        ConfigError: For settings that contradict each other.
+        ConfigError: For conflicting settings.
     """
 
     by_token: ClassVar[set[str]] = {"embeddings.0.weight"}
@@ -49,7 +49,8 @@ class Tagger(nn.Module):
         """Score the tags of each step.
 
         Args:
-            inputs: Numbers of words ``(T, B, 3)`` int64, or values ``(T, B, F)``.
+            inputs: Indices of words, suffixes and shapes ``(T, B, 3)`` int64, or values
+                ``(T, B, F)``.
             lengths: Valid steps of each row, ``(B,)`` in 1…T, or None for all.
 
         Returns:

@@ -1,1 +1,1 @@
-"""Documents that are written from definitions: remedies, settings, the API reference, the site."""
+"""Pages generated from definitions: remedies, settings, the API reference, the site."""

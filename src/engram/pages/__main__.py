@@ -1,4 +1,4 @@
-"""``python -m engram.pages docs``: write every generated page into a folder."""
+"""``python -m engram.pages docs``: write all generated pages to a folder."""
 
 import sys
 from pathlib import Path

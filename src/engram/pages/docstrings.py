@@ -1,4 +1,4 @@
-"""Docstrings as the site's reference reads them: an entry for each name of ``a, b: …``."""
+"""Docstrings for the site's API reference: one entry for each name of ``a, b: …``."""
 
 import re
 from typing import Any
@@ -11,16 +11,16 @@ _NAMES = re.compile(r"(\*{0,2}\w+(?:,\s+\*{0,2}\w+)+):\s+(.*)", re.DOTALL)
 
 
 class GroupedNames(griffe.Extension):
-    """Takes entries apart that are written for several names at once."""
+    """Splits entries that describe several names at once."""
 
     def on_object(self, *, obj: Any, **_: Any) -> None:
-        """Rewrite the docstring of an object that was loaded."""
+        """Rewrite the docstring of a loaded object."""
         if obj.docstring is not None:
             obj.docstring.value = ungrouped(obj.docstring.value)
 
 
 def ungrouped(docstring: str) -> str:
-    """The docstring with an entry for each name: ``a: text`` and ``b: text`` for ``a, b: text``."""
+    """The docstring with one entry per name: ``a: text`` and ``b: text`` for ``a, b: text``."""
 
     def taken_apart(section: re.Match[str]) -> str:
         entries = _ENTRY.split(section.group(2))

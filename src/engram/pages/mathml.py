@@ -1,6 +1,6 @@
-"""MathML from the LaTeX of our documents, so that their equations show without a network.
+"""MathML from the LaTeX of the documents, so that equations render offline.
 
-It knows the commands that the documents use, and no others: what it does not know is an error.
+It only knows the commands that the documents use; any other is an error.
 """
 
 import re
@@ -34,23 +34,23 @@ _LETTERS = {
     "Omega": "Ω",
 }
 _FUNCTIONS = {"tanh", "log", "max", "min", "exp"}
-_BELOW = {"sum", "max", "min"}  # what stands over or under a sign in a formula of its own
+_BELOW = {"sum", "max", "min"}  # limits go above and below these in display style
 _ACCENTS = {"hat": "^", "tilde": "~", "bar": "¯"}
 _SPACES = {",": "0.17em", " ": "0.33em", "quad": "1em"}
 
 
 class LatexError(ValueError):
-    """LaTeX that the documents have not used so far."""
+    """Unsupported LaTeX."""
 
 
 def mathml(latex: str) -> str:
-    """A formula of its own, as a ``<math>`` element.
+    """A display formula as a ``<math>`` element.
 
     Args:
-        latex: Without the dollar signs.
+        latex: The formula without dollar signs.
 
     Raises:
-        LatexError: For a command that is not known, and for braces that do not match.
+        LatexError: For an unknown command or unmatched braces.
     """
     reader = _Reader(_TOKEN.findall(latex.strip()))
     made = reader.row(until="")
@@ -64,11 +64,11 @@ class _Reader:
         self.tokens, self.place = tokens, 0
 
     def peek(self) -> str:
-        """The token that comes next; empty at the end."""
+        """The next token, not consumed; empty at the end."""
         return self.tokens[self.place] if self.place < len(self.tokens) else ""
 
     def take(self, expected: str = "") -> str:
-        """The next token, which is taken."""
+        """The next token, consumed."""
         token = self.peek()
         if not token or (expected and token != expected):
             raise LatexError(f"{''.join(self.tokens)}: {expected or 'more'} is missing")
@@ -76,7 +76,7 @@ class _Reader:
         return token
 
     def row(self, until: str) -> str:
-        """Everything up to a token, which is taken."""
+        """Everything up to a token, which is consumed."""
         parts = []
         while self.peek() != until:
             parts.append(self.scripted())
@@ -85,14 +85,14 @@ class _Reader:
         return f"<mrow>{''.join(parts)}</mrow>"
 
     def scripted(self) -> str:
-        """One thing, with what stands beside it above and below."""
+        """One element with its superscript and subscript."""
         token = self.peek()
         made = self.with_scripts(token, self.one())
         parted = token[1:] in _FUNCTIONS and self.peek() not in ("(", "\\left")
         return f'{made}<mspace width="0.17em"/>' if parted else made
 
     def with_scripts(self, token: str, base: str) -> str:
-        """A thing with what stands beside it; ``token`` says what it is."""
+        """An element with its scripts; ``token`` is the element."""
         below = above = ""
         while self.peek() in ("_", "^", "'"):
             sign = self.take()
@@ -112,7 +112,7 @@ class _Reader:
         return f"<{kind}>{base}<mrow>{below or above}</mrow></{kind}>"
 
     def argument(self) -> str:
-        """What a command is for: a group, or one thing."""
+        """The argument of a command: a group, or one element."""
         while self.peek().isspace():
             self.take()
         if self.peek() != "{":
@@ -121,7 +121,7 @@ class _Reader:
         return self.row(until="}")
 
     def text(self) -> str:
-        """A group as it is written."""
+        """The raw text of a group."""
         self.take("{")
         parts = []
         while self.peek() != "}":
@@ -130,7 +130,7 @@ class _Reader:
         return "".join(parts)
 
     def one(self) -> str:
-        """One thing without what stands beside it."""
+        """One element without its scripts."""
         token = self.take()
         if token.isspace():
             return ""
@@ -147,7 +147,7 @@ class _Reader:
         return f'<mo stretchy="false">{escape({"-": "−"}.get(token, token))}</mo>'
 
     def command(self, name: str) -> str:
-        """What a command makes; its arguments are taken."""
+        """The MathML of a command; its arguments are consumed."""
         if name in ("frac", "tfrac"):
             style = ' displaystyle="false"' if name == "tfrac" else ""
             return f"<mstyle{style}><mfrac>{self.argument()}{self.argument()}</mfrac></mstyle>"
@@ -172,10 +172,10 @@ class _Reader:
             return f"<mi>{_LETTERS[name]}</mi>"
         if name in _SYMBOLS:
             return f'<mo stretchy="false">{_SYMBOLS[name]}</mo>'
-        raise LatexError(f"\\{name} is not known to engram.pages.mathml; add it there")
+        raise LatexError(f"\\{name} is unknown to engram.pages.mathml; add it there")
 
     def fenced(self) -> str:
-        """What stands between ``\\left`` and ``\\right``, with its two signs."""
+        """The content between ``\\left`` and ``\\right``, with its two delimiters."""
         left = self.sign()
         parts = []
         while self.peek() != "\\right":
@@ -184,15 +184,15 @@ class _Reader:
         return f"<mrow>{left}{''.join(parts)}{self.sign()}</mrow>"
 
     def sign(self) -> str:
-        """A bracket that grows with what it holds."""
+        """A bracket that stretches with its content."""
         token = self.take()
         return f"<mo>{_SYMBOLS.get(token[1:], token) if token[0] == chr(92) else token}</mo>"
 
     def aligned(self) -> str:
-        """Lines with ``&`` where they meet, up to ``\\end``."""
+        """Lines aligned at ``&``, up to ``\\end``."""
         name = self.text()
         if name != "aligned":
-            raise LatexError(f"\\begin{{{name}}} is not known to engram.pages.mathml")
+            raise LatexError(f"\\begin{{{name}}} is unknown to engram.pages.mathml")
         rows: list[list[str]] = [[""]]
         while self.peek() != "\\end":
             if self.peek() == "&":

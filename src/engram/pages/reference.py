@@ -1,13 +1,13 @@
-"""The page of the API reference: every public name, for the site to fill in from docstrings."""
+"""The API reference page: every public name, which the site fills in from docstrings."""
 
 import engram
 
 _HEAD = """# API reference
 
-Everything that `import engram` offers. Names load on first use.
+Everything that `import engram` provides. Names load on first use.
 """
 
-# A heading, and the rooms whose public names stand under it.
+# Each heading, and the packages whose public names it covers.
 PARTS = {
     "Estimators": ("estimators",),
     "Layers": ("layers",),

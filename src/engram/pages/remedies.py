@@ -1,4 +1,4 @@
-"""The page on remedies, written from their definitions."""
+"""The remedies page, generated from their definitions."""
 
 from engram.cells import CELLS, make_cell
 from engram.tasks.registry import OUTLINES
@@ -6,15 +6,16 @@ from engram.tasks.remedies import PURPOSES, REMEDIES, Remedy
 
 _HEAD = """# Remedies
 
-What helps a recurrent network to remember, and not to overfit. Each is a setting of `engram train`
-and a flag by the same name (`--clip-norm 1`, `--omega 4`), shown at a usual strength; what does not
-go together, or is not defined for the cell, is refused with the reason before anything is read.
-This page is written from the definitions in `engram.tasks.remedies`; `engram info --remedies` lists
-them.
+What helps a recurrent network to remember and not to overfit. Each is a setting of `engram train`
+and a flag of the same name (`--clip-norm 1`, `--omega 4`), shown at a typical strength;
+combinations that conflict, or are not defined for the cell, are rejected with the reason before any
+data is read.
+This page is generated from the definitions in `engram.tasks.remedies`; `engram info --remedies`
+lists them.
 
 W and b belong to the input, R and b' to the recurrent matrix, H is the number of hidden units. A
-penalty is part of what is minimised, not of the loss that is shown; its value, before its weight,
-stands in `metrics.jsonl`.
+penalty is part of the objective, but not of the reported loss; its unweighted value is recorded in
+`metrics.jsonl`.
 """
 
 
@@ -28,7 +29,7 @@ def page() -> str:
 
 
 def cells_of(remedy: Remedy) -> str:
-    """The built-in cells that a remedy is defined for, as words."""
+    """The built-in cells that a remedy is defined for, as text."""
     defined = {name: remedy.defined(make_cell(name)) for name in CELLS}
     names = [name for name, is_defined in defined.items() if is_defined]
     others = [name for name, is_defined in defined.items() if not is_defined]

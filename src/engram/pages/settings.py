@@ -1,4 +1,4 @@
-"""The page on settings, written from the settings classes of all tasks."""
+"""The settings page, generated from the settings classes of all tasks."""
 
 from pydantic.fields import FieldInfo
 
@@ -10,10 +10,10 @@ from engram.tasks.registry import OUTLINES
 
 _HEAD = """# Settings
 
-Everything that can be set for a training, task by task: the flags of `engram train TASK`, which are
-the keys of a YAML file too (`clip_norm: 1` for `--clip-norm 1`). Flags go over a file, and a file
-over defaults; `--print-config` shows what comes of it. A name in brackets is another name of the
-same setting. This page is written from the definitions in `engram.tasks.outlines`.
+All training settings, by task: the flags of `engram train TASK`, which are also the keys of a YAML
+file (`clip_norm: 1` for `--clip-norm 1`). Flags override a file, and a file overrides defaults;
+`--print-config` shows the result. A name in brackets is an alias of the same setting. This page is
+generated from the definitions in `engram.tasks.outlines`.
 """
 
 

@@ -1,4 +1,4 @@
-"""What the site's builder (mkdocs) is told: which pages there are beside docs/, and formulas."""
+"""Hooks for the site's builder (mkdocs): pages outside docs/, and formulas."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from engram.pages.mathml import mathml
 
-# Documents at their places in the repository, by their place on the site.
+# Documents outside docs/: path on the site to path in the repository.
 ELSEWHERE = {
     "index.md": "README.md",
     "benchmarks.md": "benchmarks/README.md",
@@ -17,13 +17,13 @@ _PLACES = {path: page for page, path in ELSEWHERE.items()}
 _FORMULA = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
 _LINK = re.compile(r"\[([^\]]*)\]\((?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 _HOST = re.compile(r"(?:https?:)?//([\w-]+(?:\.[\w-]+)+)")
-_HOSTS = {"www.w3.org"}  # names of formats; nothing is fetched from there
+_HOSTS = {"www.w3.org"}  # names of formats; nothing is fetched from it
 _FETCHED = '<script src="https://unpkg.com/iframe-worker/shim"></script>'  # of the theme
 _DIAGRAM = re.compile(r"```mermaid\n(.*?)```\n", re.DOTALL)
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the documents that lie outside of docs/."""
+    """Add the documents outside docs/."""
     from mkdocs.structure.files import File
 
     root = Path(config.config_file_path).parent
@@ -33,7 +33,7 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Make formulas and links ready for the site."""
+    """Convert formulas and links for the site."""
     place = ELSEWHERE.get(page.file.src_uri, f"docs/{page.file.src_uri}")
     made = _FORMULA.sub(lambda found: f"\n{mathml(found.group(1))}\n", markdown)
     made = _DIAGRAM.sub(lambda found: _folded(found.group(1)), made)
@@ -47,20 +47,20 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def on_post_page(output: str, **_: Any) -> str:
-    """Take the script that the theme would fetch from our own."""
+    """Load the script that the theme would fetch from our own copy."""
     return output.replace(_FETCHED, '<script src="worker.js"></script>')
 
 
 def on_post_template(output_content: str, **_: Any) -> str:
-    """The same where a page has no place of its own."""
+    """The same for a page without a source file."""
     return output_content.replace(_FETCHED, "")
 
 
 def on_post_build(config: Any) -> None:
-    """See that pages name no host and no path of the machine that they were built on.
+    """Check that pages contain no host names and no paths of the build machine.
 
     Raises:
-        PluginError: Naming the page and what it holds.
+        PluginError: If one does; the message names the page and what it contains.
     """
     from mkdocs.exceptions import PluginError
 
@@ -68,21 +68,21 @@ def on_post_build(config: Any) -> None:
     for path in sorted(Path(config.site_dir).rglob("*.html")):
         faults = private_parts(path.read_text(encoding="utf-8"), private)
         if faults:
-            raise PluginError(f"{path.name} holds {', '.join(faults)}")
+            raise PluginError(f"{path.name} contains {', '.join(faults)}")
 
 
 def private_parts(html: str, private: list[str]) -> list[str]:
-    """Hosts that a page names, and what of ``private`` stands in it."""
+    """The hosts that a page names, and the strings of ``private`` it contains."""
     hosts = {host for host in _HOST.findall(html) if host not in _HOSTS}
     return [*sorted(hosts), *(each for each in private if each in html)]
 
 
 def place_on_site(link: str, place: str) -> str | None:
-    """Where a link leads on the site, whose pages lie side by side; None for what is no page.
+    """The target of a link on the site, whose pages are siblings; None if it is not a page.
 
     Args:
-        link: As it is written.
-        place: The document that it stands in, from the root of the repository.
+        link: The link as written.
+        place: The document that contains it, relative to the root of the repository.
     """
     root = Path("/")
     path = ((root / place).parent / link).resolve().relative_to(root).as_posix()

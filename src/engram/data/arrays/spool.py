@@ -20,7 +20,7 @@ LARGE = 1 << 24  # bytes of an array from which it lies in a file
 PASSED = 1 << 25  # bytes of such an array that are read before they are let go
 STRETCH = 1 << 20  # rows that are worked on at once, where an array may be large
 _PIECE = 1 << 22  # bytes that are written at once
-_OBJECT = 128  # bytes of an array besides its values
+_OBJECT = 128  # bytes of an array beyond its values
 
 
 class Spool:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from engram.cells.base import Cell
 from engram.cells.language import ACTIVATIONS, OVER_UNITS
-from engram.engine.derivative import DEAR, derivative
+from engram.engine.derivative import EXPENSIVE, derivative
 from engram.engine.graph import Graph
 from engram.engine.trace import trace
 
@@ -63,7 +63,7 @@ class Plan:
 
     @cached_property
     def extras(self) -> int:
-        """How many values the reverse needs besides gates and states; they are the first."""
+        """The number of values that backward needs beyond gates and states; they come first."""
         return sum(place.kind == "extra" for place in self.stored.values())
 
     def blocks(self, recording: bool) -> int:
@@ -83,7 +83,7 @@ class Plan:
     @cached_property
     def most_aside(self) -> int:
         """How many values of a row may have to be put aside at once, at most."""
-        return sum(node.op in DEAR for node in self.graph.nodes)
+        return sum(node.op in EXPENSIVE for node in self.graph.nodes)
 
     @cached_property
     def looks_at_rows(self) -> bool:

@@ -67,7 +67,7 @@ class Code:
         return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
 
     def pointer_at(self, base: ir.Value, *terms: ir.Value | int) -> ir.Value:
-        """The address so many numbers of the format behind another."""
+        """The address after ``base`` by the sum of ``terms``, in numbers of the format."""
         offset = [self.sum(*terms)]
         return self.builder.gep(base, offset, source_etype=self.format.scalar)
 
@@ -83,7 +83,7 @@ class Code:
         return self.builder.icmp_signed("<", lanes, self.splat(narrow))
 
     def vectors(self, units: ir.Value) -> ir.Value:
-        """How many vectors hold so many units."""
+        """The number of vectors that hold these units."""
         return self.builder.sdiv(self.sum(units, self.width - 1), self.number(self.width))
 
     def units_from(self, vector: ir.Value, units: ir.Value) -> tuple[ir.Value, ir.Value]:
@@ -141,20 +141,20 @@ class Code:
         self.builder.call(prefetch, [address, word(1), word(3), word(1)])
 
     def integers(self, base: ir.Value, place: ir.Value, bits: int) -> ir.Value:
-        """A vector of a table of unsigned integers of so many bits, as 32 bits each."""
+        """A vector of a table of unsigned integers of ``bits`` bits, as 32 bits each."""
         kind, word = ir.IntType(bits), ir.IntType(32)
         address = self.builder.gep(base, [place], source_etype=kind)
         vector = self.builder.load(address, typ=ir.VectorType(kind, self.width), align=bits // 8)
         return vector if bits == 32 else self.builder.zext(vector, ir.VectorType(word, self.width))
 
     def integer(self, base: ir.Value, place: ir.Value, bits: int) -> ir.Value:
-        """A whole number of a table of unsigned integers of so many bits."""
+        """A whole number of a table of unsigned integers of ``bits`` bits."""
         kind = ir.IntType(bits)
         address = self.builder.gep(base, [place], source_etype=kind)
         return self.builder.zext(self.builder.load(address, typ=kind), INDEX)
 
     def gather(self, base: ir.Value, places: ir.Value) -> ir.Value:
-        """The numbers that stand so many places behind an address."""
+        """The numbers at ``places`` after an address."""
         addresses, mask = self._addresses(base, places)
         word = ir.IntType(32)
         gather = self._intrinsic(
@@ -165,7 +165,7 @@ class Code:
         return self.builder.call(gather, [addresses, align, mask, self.maths.number(0.0)])
 
     def scatter(self, value: ir.Value, base: ir.Value, places: ir.Value) -> None:
-        """Write numbers so many places behind an address; of equal places, the last one counts."""
+        """Write numbers at ``places`` after an address; of equal places, the last one counts."""
         addresses, mask = self._addresses(base, places)
         word = ir.IntType(32)
         scatter = self._intrinsic(

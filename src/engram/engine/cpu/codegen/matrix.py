@@ -35,12 +35,12 @@ PALETTE = ir.ArrayType(_BYTE, 64)  # what the unit is told of its tiles
 
 
 def depth(count: int) -> int:
-    """How many tiles so many numbers of a row take."""
+    """The number of tiles for ``count`` numbers of a row."""
     return -(-count // DEPTH)
 
 
 def split_bytes(rows: int, counts: Sequence[int]) -> int:
-    """Bytes that the parts of so many rows take, with factors of so many numbers each."""
+    """Bytes of the parts of ``rows`` rows, whose factors have ``counts`` numbers."""
     return -(-rows // ROWS) * sum(depth(count) for count in counts) * PARTS * TILE
 
 
@@ -72,12 +72,12 @@ class Matrix:
         b.call(self._declared("tilerelease"), [])
 
     def depth(self, count: ir.Value) -> ir.Value:
-        """How many tiles so many numbers of a row take."""
+        """The number of tiles for ``count`` numbers of a row."""
         rounded = self.code.sum(count, DEPTH - 1)
         return self.builder.sdiv(rounded, self.code.number(DEPTH))
 
     def at(self, base: ir.Value, *bytes: ir.Value | int) -> ir.Value:
-        """The address so many bytes behind another."""
+        """The address after ``base`` by the sum of ``bytes``."""
         return self.builder.gep(base, [self.code.sum(*bytes)], source_etype=_BYTE)
 
     def store_split(self, address: ir.Value, first: ir.Value, second: ir.Value) -> None:

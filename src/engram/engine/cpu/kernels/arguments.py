@@ -57,7 +57,7 @@ class Arguments:
         return self.code.builder.gep(self._table, [number], source_etype=INDEX)
 
     def line(self, table: str, number: ir.Value, size: int) -> list[ir.Value]:
-        """The words of one line of the table that an argument names, of so many words each."""
+        """The words of one line of the table that an argument names, of ``size`` words each."""
         first = self.code.product(number, size)
         return [
             self.code.word_at(self.address(table), self.code.sum(first, place))

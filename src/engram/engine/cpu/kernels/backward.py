@@ -14,7 +14,7 @@ from engram.engine.cpu.kernels.steps import Step
 
 
 def backward_arguments(plan: Plan) -> list[str]:
-    """The arguments of the backward kernel besides the common ones.
+    """The arguments of the backward kernel after the common ones.
 
     ``gates``, ``initial.<s>``, ``state.<s>``, ``stride.<s>``, ``weight.<w>``, ``mask.<m>``,
     ``gates_stride`` and ``row.<i>`` as the forward kernel left them; ``aside`` as there.
@@ -231,7 +231,7 @@ class _Backward:
         return Row(numbers, load, write)
 
     def _at(self, word: str, *terms: ir.Value) -> ir.Value:
-        """An address so many numbers behind that of an argument."""
+        """The address of an argument plus the sum of ``terms``, in numbers."""
         return self.code.pointer_at(self.frame.address(word), *terms)
 
     def _block(self, gate: int) -> ir.Value:

@@ -25,7 +25,7 @@ def ways(vectors: int) -> int:
 
 
 def broadcasting_arguments(weights: Sequence[str]) -> list[str]:
-    """The arguments of the kernel besides the common ones.
+    """The arguments of the kernel after the common ones.
 
     H' is H, and I' the number of inputs, rounded up to a vector and to `ways`. A part has L lanes;
     those that are too many have the last row of their part.

@@ -43,7 +43,7 @@ class ForwardKind:
 
 
 def forward_arguments(plan: Plan) -> list[str]:
-    """The arguments of the forward kernel besides the common ones.
+    """The arguments of the forward kernel after the common ones.
 
     ``gates``: ``(N, G·H)`` over packed rows: what the input brings to each gate, unless the kernel
     makes these products from ``input`` ``(N, I)``; where values are kept, they are written here,
@@ -56,7 +56,7 @@ def forward_arguments(plan: Plan) -> list[str]:
     all units of a row, ``sums`` ``(B, 2·G·H)`` takes what input and recurrent matrix bring in a
     step, and ``aside`` values of one row, ``(parts, nodes, H)``. ``input_split`` and
     ``recurrent_split``: room for what the panels are multiplied with, on a matrix unit. Of a kernel
-    with plain weights, ``output`` ``(B, H)`` takes the emitted state besides, and ``turned`` tells
+    with plain weights, ``output`` ``(B, H)`` also takes the emitted state, and ``turned`` tells
     to begin with the last units.
     """
     return [

@@ -28,7 +28,7 @@ class Frame:
         module: Where it goes.
         name: Of the kernel: ``name(table, thread, threads)``; and ``team_name(table)``, which each
             thread of a team calls.
-        names: Its arguments besides `COMMON`.
+        names: Its arguments after `COMMON`.
         format: Of the numbers.
         target: For which machine.
         resets: Whether rows may be marked to lose their state.

@@ -21,7 +21,7 @@ from engram.engine.graph import Graph
 
 
 def gathering_arguments(weights: Sequence[str]) -> list[str]:
-    """The arguments of the kernel besides the common ones.
+    """The arguments of the kernel after the common ones.
 
     ``states``: ``(T, B, H)``, written; ``initial``: ``(B, H)``; ``input``: ``(T, B, I)``;
     ``steps``: T; ``lengths``: ``(B,)``, steps of each row. ``units``: ``(groups, width)``; a group

@@ -1,8 +1,8 @@
 """Panels: a kernel that packs weights in the order in which tiles read them; see `tile`.
 
-Weights change at every update, so each pass packs them anew. Numbers of a panel's vectors belong to
-units side by side, whose weights lie apart where a matrix has its k in a row: there, as many lines
-as a vector has places are turned around in registers.
+Weights change at every update, so each pass packs them again. Numbers of a panel's vectors belong
+to units side by side, whose weights lie apart where a matrix has its k in a row: there, as many
+lines as a vector has places are turned around in registers.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 Such an operation ends a *stage*: its operand is computed for every unit and summed up, and only
 then can what depends on it be computed. Each stage is a loop over the row's vectors of units; what
-is dear and needed in a later stage is put aside. What has one number for the row is computed once
+is expensive and needed in a later stage is stored. What has one number for the row is computed once
 for it, between the stages, and not in vectors.
 """
 
@@ -17,7 +17,7 @@ from engram.engine.cpu.codegen.code import Code
 from engram.engine.cpu.codegen.maths import Maths
 from engram.engine.cpu.codegen.nodes import emit_nodes
 from engram.engine.cpu.kernels.frame import Frame
-from engram.engine.derivative import DEAR
+from engram.engine.derivative import EXPENSIVE
 from engram.engine.graph import Graph
 
 
@@ -63,7 +63,7 @@ class Stages:
         self.aside = {
             index: stage
             for index, stage in self._stage.items()
-            if graph.nodes[index].op in DEAR and stage < self.count and index not in graph.same
+            if graph.nodes[index].op in EXPENSIVE and stage < self.count and index not in graph.same
         }
         handed_on = set(roots)
         for index, stage in self._stage.items():

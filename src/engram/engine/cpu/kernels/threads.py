@@ -41,7 +41,7 @@ class Threads:
         self.part, self.low, self.high, self.count = part, low, high, count
 
     def share(self, count: ir.Value) -> tuple[ir.Value, ir.Value]:
-        """This thread's part of so many groups: all of them, unless units are split."""
+        """This thread's part of ``count`` groups: all of them, unless units are split."""
         b, code = self.code.builder, self.code
         alone = b.icmp_signed("==", self.count, code.number(1))
         thread = b.select(alone, code.number(0), self.part)
@@ -77,7 +77,7 @@ class Threads:
             yield block.index, start, code.sum(least, more)
 
     def wait_for_all(self, round: ir.Value) -> None:
-        """Where units are split: wait until every thread has come here so many times."""
+        """Where units are split: wait until every thread has arrived in this round."""
         b, code = self.code.builder, self.code
         with b.if_then(b.icmp_signed(">", self.count, code.number(1))):
             arrived = self.arguments.place("arrived")

@@ -134,7 +134,7 @@ class TileProducts:
         most: int,
         products: Sequence[Product],
     ) -> None:
-        """For each number of rows that a tile may have, the products of so many rows."""
+        """For each number of rows that a tile may have, the products of that many rows."""
         b = self.builder
         after = b.append_basic_block("products_done")
         cases = [b.append_basic_block(f"rows{count}") for count in range(1, most + 1)]

@@ -94,7 +94,7 @@ class Kernel:
         self._table = ctypes.c_int64 * len(arguments)
 
     def run(self, words: Words, threads: int) -> None:
-        """Run on so many threads; tensors among the words stand for their addresses."""
+        """Run on ``threads`` threads; tensors among the words stand for their addresses."""
         table = self.table(words)
         self.run_table(ctypes.addressof(table), threads)
 
@@ -129,7 +129,7 @@ class Call:
         self._ready = kernel.table(words)
 
     def run(self, words: Mapping[str, int], threads: int) -> None:
-        """Run on so many threads, with these words besides."""
+        """Run on ``threads`` threads, with these words appended."""
         table = type(self._ready).from_buffer_copy(self._ready)
         for name, value in words.items():
             table[self._kernel.place(name)] = value
@@ -205,7 +205,7 @@ class Kernels:
             return self._kernels[kind]
 
     def _arguments(self, kind: Kind) -> Sequence[str]:
-        """What its kernel takes besides the common ones."""
+        """The arguments of its kernel after the common ones."""
         if isinstance(kind, ForwardKind):
             return forward_arguments(self.plan)
         if isinstance(kind, BackwardKind):

@@ -308,7 +308,7 @@ def _forward_splits(
 def _room_for_splits(
     inputs: Inputs, threads: int, by_units: bool, sides: Mapping[str, Sequence[int]]
 ) -> dict[str, Tensor | int]:
-    """Room for the parts of rows, of so many numbers, in each thread."""
+    """Space in each thread for the split rows, whose sides have ``sides`` numbers."""
     schedule = inputs.schedule
     rows = schedule.batch if by_units else schedule.most_rows(threads)
     words: dict[str, Tensor | int] = {"split_tiles": -(-rows // ROWS)}

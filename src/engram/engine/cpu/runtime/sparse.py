@@ -56,7 +56,7 @@ def worth_it(density: float, batch: int) -> bool:
 
 
 def _few(batch: int) -> bool:
-    """Whether so many rows run on the gathering kernel."""
+    """Whether this number of rows runs on the gathering kernel."""
     return batch <= _ROWS_TO_GATHER * torch.get_num_threads()
 
 
@@ -132,7 +132,7 @@ class SparseCell:
         return step.run(x, before)
 
     def _gathering_words(self, batch: int, to_split: int) -> tuple[int, Words]:
-        """How many threads, and what the gathering kernel is given besides the sequence."""
+        """How many threads, and what the gathering kernel takes in addition to the sequence."""
         threads = torch.get_num_threads()
         by_rows = batch >= threads
         if self._matrix.nnz * batch < to_split:

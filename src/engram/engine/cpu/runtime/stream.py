@@ -77,7 +77,7 @@ class Stream:
 
         Args:
             addresses: Of contiguous memory, in the kernel's order: where the emitted state is
-                written besides, ``(B, H)``; the input, ``(B, I)``; input and recurrent matrix, both
+                also written, ``(B, H)``; the input, ``(B, I)``; input and recurrent matrix, both
                 biases where there are some, and per-unit weights; the states before, ``(B, H)``
                 each in the cell's order; and where those after the step are written.
         """
