@@ -128,7 +128,7 @@ def test_short_text_shortens_the_lags(length, lags):
 
 
 def test_too_short_text_is_refused():
-    with pytest.raises(DataError, match="too few to follow a gradient back"):
+    with pytest.raises(DataError, match="too short to trace a gradient back"):
         _reach(_model(), IDS[:1], truncation=50)
 
 

@@ -432,7 +432,7 @@ def test_a_folder_of_another_estimator_is_refused_by_name(name, other, folders):
 @every
 def test_damaged_folders_are_refused(name, folders, tmp_path):
     kind = type(CASES[name].made)
-    with pytest.raises(RunError, match="holds no model"):
+    with pytest.raises(RunError, match="contains no model"):
         kind.load(tmp_path)
     for file in ("config.json", "preprocess.json", "model.safetensors"):
         for damage in (None, b"", b"[]", b"{}", b'{"task": 3}', b"\xff\xfe"):

@@ -84,7 +84,7 @@ def test_attention_needs_places():
     with pytest.raises(ConfigError) as caught:
         _model(4)
     assert str(caught.value) == (
-        "attention=general looks over places of an image, and classes and vectors have none; set "
+        "attention=general reads positions of an image, and classes and vectors have none; set "
         "attention=none"
     )
 

@@ -68,8 +68,8 @@ def test_outputs_are_fed_back_beside_inputs():
             "summary is 'median': did you mean 'mean'. accepted: last, mean, steps",
         ),
         (lambda: _network(feedback=3), "feedback_size=3 and there are 2 outputs"),
-        (lambda: _network(feedback=2, summary="mean"), "needed at each step"),
-        (lambda: _network(feedback=2)(_input(), lengths=[1, 2, 3]), "run rows alone"),
+        (lambda: _network(feedback=2, summary="mean"), "needs an output at each step"),
+        (lambda: _network(feedback=2)(_input(), lengths=[1, 2, 3]), "run each row alone"),
     ],
 )
 def test_what_does_not_fit(make, text):

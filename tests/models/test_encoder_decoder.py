@@ -189,17 +189,17 @@ def test_start_states():
     [
         (
             {"attention": "none", "input_feeding": True},
-            "attention=none looks at nothing, and attend=before and input_feeding say what becomes "
-            "of what was seen; leave them out, or choose an attention",
+            "attend=before and input_feeding need attention, which is none; "
+            "leave them out, or choose an attention",
         ),
         (
             {"attend": "before", "input_feeding": True},
-            "attend=before already brings what was seen into the step; leave out --input-feeding",
+            "attend=before already feeds the context into the step; leave out --input-feeding",
         ),
         (
             {"attention": "dot"},
             "attention=dot multiplies states of encoder (12 wide in both directions) and decoder "
-            "(6); take --attention general, or --no-bidirectional",
+            "(6); use --attention general, or --no-bidirectional",
         ),
     ],
 )
