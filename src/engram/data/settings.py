@@ -10,7 +10,7 @@ from pydantic import Field
 from engram.settings import Names, Settings
 
 # Said here, and not made from the tables of readers, which would load them; a test compares.
-TABLES = ".csv, .json, .jsonl, .ndjson, .parquet, .pq, .tab, .tsv"
+TABLES = ".csv, .data, .json, .jsonl, .ndjson, .parquet, .pq, .tab, .tsv"
 
 
 class BucketSettings(Settings):
@@ -23,6 +23,43 @@ class BucketSettings(Settings):
         description="largest number of steps per batch, including padding; longer "
         "sequences get a batch of their own",
     )
+
+
+SEPARATORS = {"tab": "\t", "semicolon": ";", "bar": "|", "comma": ","}
+"""Of cells in CSV files; of equally good ones the first is taken, as commas stand in texts too."""
+
+
+class TextTableSettings(Settings):
+    """How the text of tables is understood, where a file leaves a choice."""
+
+    separator: str | None = Field(
+        None,
+        description="CSV: separator of cells: comma, semicolon, tab, bar, or a character; default "
+        "by content",
+    )
+    quotes: Literal["double", "none"] | None = Field(
+        None, description="CSV: whether cells may be in double quotes; default by content"
+    )
+    header_rows: int | None = Field(
+        None, ge=0, le=9, description="CSV: number of rows of column names; default by content"
+    )
+    skip: int | None = Field(
+        None, ge=0, description="CSV: lines to skip at the start; default those of comments"
+    )
+    decimal: Literal["point", "comma"] | None = Field(
+        None, description="decimal sign of numbers in text; default by content"
+    )
+    dates: Literal["day-first", "month-first"] | None = Field(
+        None, description="order of dates such as 03/04/2022; default by content"
+    )
+
+    def contradictions(self) -> list[str]:
+        """Contradictions between settings, one sentence each."""
+        faults = super().contradictions()
+        if self.separator and self.separator not in SEPARATORS and len(self.separator) != 1:
+            named = ", ".join(SEPARATORS)
+            faults.append(f"separator is {self.separator!r}; it takes {named}, or one character")
+        return faults
 
 
 Missing = Literal["refuse", "mask", "impute"]
@@ -51,7 +88,7 @@ class EncodingSettings(Settings):
     )
 
 
-class ReadingSettings(Settings):
+class ReadingSettings(TextTableSettings):
     """Which data are read, and what their columns are for."""
 
     data: list[str] = Field(
@@ -99,7 +136,7 @@ class TagReadingSettings(Settings):
     )
 
 
-class PanelSettings(Settings):
+class PanelSettings(TextTableSettings):
     """Which series are read, and what columns are for."""
 
     data: list[str] = Field(

@@ -201,7 +201,7 @@ class Forecaster(TaskEstimator):
             roles = dict(outlook.roles) if outlook is not None else {}
             found = find_panel_roles(
                 table,
-                next(table.blocks()),
+                table.first,
                 targets=self.target or roles.get("target", ()),
                 series=self.series or roles.get("series"),
                 time=self.time or roles.get("time"),

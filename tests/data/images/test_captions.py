@@ -135,8 +135,8 @@ def test_missing_and_cut_off_images(folder):
     [
         ("t.txt", "x", {}, "{path} is not a table of captions; give a folder, or a file that ends"),
         ("t.csv", "image,caption\n", {}, "{path} contains a header but no rows"),
-        ("t.csv", "image,caption\na.png\n", {}, "{path} line 2 has 1 cells, but the first has 2"),
-        ("t.csv", 'image,caption\na,"b\n', {}, "{path} line 2 has a quote that is never"),
+        ("t.csv", "image,caption\na.png\n", {}, "{path}: each row should have 2 cells, but line 2"),
+        ("t.csv", 'image,caption\n"a","b"\na,"b\n', {}, "{path} line 3 has a quote that is never"),
         ("t.csv", "image,caption\na,\0\n", {}, "{path} line 2: 'caption' contains NUL"),
         ("t.csv", "a,a\nb,c\n", {}, "{path} has two columns named 'a'; rename one"),
         ("t.csv", "a,b,c\nd,e,f\n", {}, "{path} has columns a, b, c, but none is named caption"),

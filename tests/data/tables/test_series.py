@@ -64,8 +64,11 @@ def test_an_empty_column_is_no_series(tmp_path):
 FAULTS = [
     ("", " is empty; give a file that contains a table"),
     ("\n\n", " is empty; give a file that contains a table"),
-    ("a,b\n1,2\n\n1,2,3\n", " line 4 has 3 cells, but the first has 2: '1,2,3'; fix it"),
-    ("a,b\n1,2\n \n3,4\n", " line 3 has 1 cells, but the first has 2: ''; fix it"),
+    (
+        "a,b\n1,2\n\n1,2,3\n",
+        ": each row should have 2 cells, but line 4 has 3 cells: '1,2,3'; fix it",
+    ),
+    ("a,b\n1,2\n \n3,4\n", ": each row should have 2 cells, but line 3 has 1 cells: ''; fix it"),
     ("a,b\nx,y\n", " has no numeric column among a, b; give a table that has one"),
     ("a,b\n", " contains a header but no rows; give a file that has rows"),
     ("a,b\n1,inf\n", " line 2: 'b' is infinite; give a finite number of at most 3.4e+38"),
@@ -76,9 +79,9 @@ FAULTS = [
         " line 5: 'a' holds 'oops', but must be numeric; fix it, or leave the column out",
     ),
     (
-        'a,b\n1,x\n2,"y\n3,z\n',
-        " line 3 has a quote that is never closed; close it, or double it if it is part of the "
-        "text",
+        'a,b\n1,"v"\n1,"x"\n2,"y\n3,z\n',
+        " line 4 has a quote that is never closed; close it, double it if it is part of the text, "
+        "or use --quotes none",
     ),
 ]
 

@@ -169,8 +169,8 @@ FAULTS = [
     ("a.csv", "", "is empty"),
     ("a.csv", "\n\n", "is empty"),
     ("a.csv", "text,label\n", "a header but no rows"),
-    ("a.csv", "text,label\na,b\nc\n", r"line 3 has 1 cells.*first has 2"),
-    ("a.csv", "text,label\na,b\nc,d,e\n", r"line 3 has 3 cells.*first has 2: 'c,d,e'"),
+    ("a.csv", "text,label\na,b\nc\n", r"should have 2 cells, but line 3 has 1"),
+    ("a.csv", "text,label\na,b\nc,d,e\n", r"should have 2 cells, but line 3 has 3 cells: 'c,d,e'"),
     ("a.csv", "text,text\na,b\n", "two columns named 'text'"),
     ("a.csv", "text,label\na,\n", r"line 2: 'label' is empty"),
     ("a.csv", "text,label\n ,x\n", r"line 2: 'text' is empty"),
@@ -252,6 +252,7 @@ def test_bytes_that_are_not_utf_8(tmp_path, name):
 def test_paths_that_are_not_there(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         _read(tmp_path / "nothing.csv")
+    (tmp_path / "a.xlsx").write_text("x")
     with pytest.raises(DataError, match="does not have the extension of a table"):
         read_table(tmp_path / "a.xlsx")
 

@@ -81,7 +81,7 @@ def read_captions(
         DataError: For a table or image that cannot be used; file, line and column are named.
     """
     table = _table(_table_of(Path(path)), encoding, errors)
-    first_block = next(table.blocks())
+    first_block = table.first
     caption, about = _roles(table, first_block, kind, columns)
     texts: dict[tuple[Any, ...], list[str]] = {}
     rows: list[int] = []  # where each is first named

@@ -120,13 +120,13 @@ def read_examples(
 def _read_table(
     path: Path, settings: ReadingSettings, numbers: bool, answered: bool
 ) -> tuple[Examples, Roles, list[str]]:
-    table = read_table(path, encoding=settings.encoding)
+    table = read_table(path, encoding=settings.encoding, given=settings)
     target = settings.target
     if not answered and target not in table.columns:
         target = None
     roles = find_roles(
         table,
-        next(table.blocks()),
+        table.first,
         target=target,
         text=settings.text,
         values=settings.values,
@@ -139,7 +139,7 @@ def _read_table(
     if not answered and settings.target is not None:
         roles = replace(roles, target=None)  # what is there is no matter, and may be missing
     examples, notes = examples_of(table, roles, numbers=numbers)
-    return examples, roles, notes
+    return examples, roles, [*table.notes, *notes]
 
 
 def _joined(parts: Sequence[Examples]) -> Examples:

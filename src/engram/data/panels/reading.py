@@ -58,10 +58,10 @@ def read_panels(settings: PanelSettings) -> FoundPanel:
         panel = MADE[given[0]]()
     else:
         paths, left_out = expanded(given, "tables or globs")
-        tables = [read_table(path, encoding=settings.encoding) for path in paths]
+        tables = [read_table(path, encoding=settings.encoding, given=settings) for path in paths]
         found = find_panel_roles(
             tables[0],
-            next(tables[0].blocks()),
+            tables[0].first,
             targets=settings.target,
             series=settings.series,
             time=settings.time,
@@ -69,7 +69,7 @@ def read_panels(settings: PanelSettings) -> FoundPanel:
             known=settings.known,
         )
         panel, notes = read_panel(tables, found)
-        notes = left_out + notes
+        notes = left_out + list(tables[0].notes) + notes
         roles, columns = found.settings(), [found.about()]
         if found.time is None:
             notes.append("no time column was found; rows are taken in their order")

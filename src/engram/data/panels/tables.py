@@ -97,10 +97,12 @@ def find_panel_roles(
     named_ones = set(said)
     free = [name for name in columns if name not in named_ones]
     free = [name for name in free if not _counts_rows(name, first[name])]
-    surely = cells.numeric_columns({name: first[name] for name in free})
-    numeric = [name for name in free if name in surely or cells.holds_numbers(first[name])]
+    surely = table.formats.numeric()
+    numeric = [name for name in free if name in surely or table.formats.looks_numeric(name)]
     if time is None:
-        time = first_named(TIMES, free) or next((n for n in free if _is_dated(first[n])), None)
+        time = first_named(TIMES, free) or next(
+            (n for n in free if n not in surely and table.formats.is_dated(n)), None
+        )
         free = [name for name in free if name != time]
     if series is None:
         named = first_named(SERIES, free)
@@ -282,8 +284,3 @@ def _counts_rows(name: str, column: Any) -> bool:
         return False
     found, bad = cells.numbers(column)
     return bad is None and bool((np.diff(found) == 1).all()) and found[0] in (0, 1)
-
-
-def _is_dated(column: Any) -> bool:
-    found = [text for text in cells.texts(column)[:100] if text is not None]
-    return bool(found) and all(cells.date(text) is not None for text in found)

@@ -1,24 +1,17 @@
 """Cells: the values of a column as numbers or texts."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from engram.data.tables.numbers import NumberFormat, column_numbers
 from engram.errors import DataError
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
-# what float() accepts beyond this (underscores, "infinity") is text to a person
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf", re.ASCII | re.IGNORECASE)
-
-_DAY_FIRST = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(.*)", re.ASCII | re.DOTALL)
-_MONTH = re.compile(r"\d{4}-\d{1,2}", re.ASCII)
+_PLAIN = NumberFormat()
 
 
-def number(cell: Any) -> float | None:
+def number(cell: Any, form: NumberFormat = _PLAIN) -> float | None:
     """The number of a cell, NaN where it is missing, None where it is something else."""
     if cell is None:
         return float("nan")
@@ -27,50 +20,26 @@ def number(cell: Any) -> float | None:
             return float(cell)
         except OverflowError:  # as JSON may write it; the text 1e400 is infinite too
             return float("inf") if cell > 0 else float("-inf")
-    if isinstance(cell, str):
-        text = cell.strip()
-        if text.lower() in MISSING:
-            return float("nan")
-        if _NUMBER.fullmatch(text):
-            return float(text)
-    return None
+    return form.number(cell) if isinstance(cell, str) else None
 
 
-@lru_cache(maxsize=1 << 16)  # many series have the same dates
-def date(text: str) -> float | None:
-    """A date, with or without a time of day, as seconds; None where it is something else."""
-    written = text.strip().replace("/", "-")
-    turned = _DAY_FIRST.fullmatch(written)  # with points it is the day that comes first
-    if turned:
-        day, month, year, rest = turned.groups()
-        written = f"{year}-{int(month):02d}-{int(day):02d}{rest}"
-    try:
-        when = datetime.fromisoformat(written)
-        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        pass
-    if not _MONTH.fullmatch(written):
-        return None
-    year, month = written.split("-")
-    return date(f"{year}-{int(month):02d}-01")
-
-
-def numbers(column: Any) -> tuple[np.ndarray, int | None]:
+def numbers(column: Any, form: NumberFormat = _PLAIN) -> tuple[np.ndarray, int | None]:
     """A column as numbers, as far as it is made of them.
 
     Args:
         column: An arrow array, or a list.
+        form: How texts in it write numbers.
 
     Returns:
         ``(n,)`` float64, NaN where a value is missing; and the place of the first cell that holds
         something else, or None.
     """
-    quick = _quick_numbers(column)
+    quick = _quick_numbers(column, form)
     if quick is not None:
         return quick, None
     found = np.full(len(column), np.nan)
     for place, cell in enumerate(values(column)):
-        value = number(cell)
+        value = number(cell, form)
         if value is None:
             return found, place
         found[place] = value
@@ -88,43 +57,8 @@ def matrix(columns: Sequence[Any]) -> np.ndarray | None:
         return None
     if any(column.type != columns[0].type for column in columns):
         return None
-    found = _quick_numbers(pyarrow.concat_arrays(columns))
+    found = _quick_numbers(pyarrow.concat_arrays(columns), _PLAIN)
     return None if found is None else found.reshape(len(columns), -1)
-
-
-def numeric_columns(block: Mapping[str, Any]) -> set[str]:
-    """The names of the columns for which `is_numeric` holds."""
-
-    def those(names: list[str]) -> Iterator[str]:
-        found = matrix([block[name] for name in names])
-        if found is not None:
-            filled = ~np.isnan(found).all(axis=1)
-            yield from (name for name, there in zip(names, filled, strict=True) if there)
-        elif len(names) > 1:
-            half = len(names) // 2
-            yield from those(names[:half])
-            yield from those(names[half:])
-        elif names and is_numeric(block[names[0]]):
-            yield names[0]
-
-    return set(those(list(block)))
-
-
-def is_numeric(column: Any) -> bool:
-    """Whether a column holds numbers and nothing else, some of which may be missing."""
-    found, bad = numbers(column)
-    return bad is None and not np.isnan(found).all()
-
-
-def holds_numbers(column: Any) -> bool:
-    """Whether a column is made of numbers; the fault of some cells is told when it is read."""
-    if is_numeric(column):
-        return True
-    # a comma in place of the point is a fault too, and the column one of numbers
-    plain = [c.replace(",", ".") if isinstance(c, str) else c for c in values(column)]
-    found = [number(cell) for cell in plain]
-    there = [each for each in found if each is None or not np.isnan(each)]
-    return bool(there) and sum(each is not None for each in there) > 0.5 * len(there)
 
 
 def texts(column: Any) -> list[str | None]:
@@ -188,14 +122,17 @@ def _text(cell: Any) -> str:
     return str(cell)
 
 
-def _quick_numbers(column: Any) -> np.ndarray | None:
+def _quick_numbers(column: Any, form: NumberFormat) -> np.ndarray | None:
     """A column as numbers where arrow reads all of its cells as such; None where it does not."""
     if isinstance(column, list):
         return None
     import pyarrow
 
+    if not form.is_plain:
+        return column_numbers(column, form)
     try:
         cast = column.cast(pyarrow.float64())
     except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError):
-        return None
-    return cast.to_numpy(zero_copy_only=False)
+        return column_numbers(column, form)
+    found: np.ndarray = cast.to_numpy(zero_copy_only=False)
+    return found

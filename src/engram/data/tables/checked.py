@@ -1,6 +1,7 @@
 """Columns of a block as numbers and times; a fault is told with its file, line and column."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -34,13 +35,14 @@ def numbers_in(
     Raises:
         DataError: For a cell that holds something else, or a number that float32 does not hold.
     """
-    found, bad = cells.numbers(block[name])
+    form = table.formats.number(name)
+    found, bad = cells.numbers(block[name], form)
     if bad is not None:
         cell = str(cells.values(block[name])[bad])
-        comma = cells.number(cell.replace(",", ".")) is not None
+        written = "" if form.is_plain else f" (with {form.about()}, as its first rows)"
         raise DataError(
-            f"{table.place(start + bad)}: '{name}' holds {cell[:40]!r}, but must be numeric; "
-            + ("write decimal points" if comma else "fix it, or leave the column out")
+            f"{table.place(start + bad)}: '{name}' holds {cell[:40]!r}, but must be numeric"
+            f"{written}; fix it, or leave the column out"
         )
     wrong = np.abs(found) > _LARGEST
     if needed:
@@ -96,20 +98,44 @@ def times_in(
     Raises:
         DataError: For a cell that holds neither, or not what the others hold.
     """
-    if not dates:
-        found, bad = cells.numbers(block[name])
+    form = None if dates is False else table.formats.date(name, timed=True)
+    if form is None and not dates:
+        found, bad = cells.numbers(block[name], table.formats.number(name))
         if bad is None and np.isfinite(found).all():
             return found, False
-    times = np.empty(len(block[name]), dtype=np.float64)
-    for place, text in enumerate(cells.texts(block[name])):
-        when = None if dates is False else cells.date(str(text))
-        if when is None:
-            raise DataError(
-                f"{table.place(start + place)}: '{name}' holds {str(text)[:40]!r}, which is not a "
-                f"time; write numbers, or dates such as 2024-01-31 12:00"
-            )
-        times[place] = when
-    return times, True
+        fault = bad if bad is not None else int(np.flatnonzero(~np.isfinite(found))[0])
+        raise DataError(_no_time(table, name, block, start, fault))
+    own, places = _distinct(block[name])
+    known = [None if form is None or text is None else form.seconds(text) for text in own]
+    if None in known:
+        fault = int(
+            np.flatnonzero(np.isin(places, [i for i, t in enumerate(known) if t is None]))[0]
+        )
+        raise DataError(_no_time(table, name, block, start, fault))
+    return np.array(known, dtype=np.float64)[places], True
+
+
+def _distinct(column: Any) -> tuple[list[str | None], np.ndarray]:
+    """The texts of a column, each once, and the place of each row's among them."""
+    import pyarrow
+
+    if isinstance(column, pyarrow.Array) and pyarrow.types.is_string(column.type):
+        found = column.dictionary_encode(null_encoding="encode")
+        return found.dictionary.to_pylist(), found.indices.to_numpy(zero_copy_only=False)
+    texts = cells.texts(column)
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    return list(places), np.array([places[text] for text in texts], dtype=np.int64)
+
+
+def _no_time(table: Table, name: str, block: Block, start: int, place: int) -> str:
+    """What to say of a cell that should hold a time."""
+    form = table.formats.date(name, timed=True)
+    written = f"not a time written like the others ({form.name})" if form else "not a time"
+    return (
+        f"{table.place(start + place)}: '{name}' holds "
+        f"{str(cells.texts(block[name])[place])[:40]!r}, which is {written}; write numbers, or "
+        "dates such as 2024-01-31 12:00"
+    )
 
 
 def refuse_nul(text: str, table: Table, row: int, name: str) -> None:

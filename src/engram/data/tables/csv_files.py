@@ -3,51 +3,50 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from engram.data.containers import unpacked
+from engram.data.settings import TextTableSettings
 from engram.data.tables import table
-from engram.data.tables.cells import number
-from engram.data.tables.table import Block, Table, source_of
-from engram.data.text.decoding import lines_of, not_text, opened
+from engram.data.tables.dialect import Dialect, find_dialect
+from engram.data.tables.quotes import QuoteChecked
+from engram.data.tables.table import Block, Table
+from engram.data.text.decoding import encoding_of, has_zeros, lines_of, not_text, opened
 from engram.errors import DataError, did_you_mean
 
 _SHOWN = 40  # characters of a line that a message quotes
+_MOST_FAULTS = 10  # of a file that are told at once
 
 
-def csv_table(path: Path, encoding: str = "utf-8", errors: str = "strict") -> Table:
+def csv_table(path: Path, encoding: str, errors: str, given: TextTableSettings) -> Table:
     """A CSV file as a table; see `read_table`."""
-    separator, cells, lines = _first_line(path, encoding, errors)
-    # an index without a name has an empty cell in the header
-    header = all(number(cell) is None for cell in cells if cell.strip())
-    names = [
-        (header and cell.strip()) or f"column {place}" for place, cell in enumerate(cells, start=1)
-    ]
-    rows = partial(_rows, path, encoding, errors, separator)
+    dialect = find_dialect(path, encoding, errors, given)
+    names = dialect.names
+    rows = partial(_rows, path, encoding, errors, dialect)
 
     def line(row: int) -> int:
-        return next(islice(rows(), row + int(header), None))[0]
+        return next(islice(rows(), row, None))[0]
 
     def blocks() -> Iterator[Block]:
-        count, last = 0, ""
+        count = 0
         try:
-            for batch in _batches(path, encoding, errors, separator, len(names), lines * header):
+            for batch in _batches(path, encoding, errors, dialect):
                 count += batch.num_rows
-                last = batch.column(len(names) - 1)[batch.num_rows - 1].as_py() or ""
-                yield dict(zip(names, batch.columns, strict=True))
+                columns = batch.columns
+                if dialect.padded and columns.pop().null_count < batch.num_rows:
+                    raise _RaggedError
+                yield dict(zip(names, columns, strict=True))
         except _RaggedError:
-            raise DataError(_ragged(path, rows(), separator, len(names))) from None
+            raise DataError(_ragged(path, rows(), dialect)) from None
         if not count:
             raise DataError(f"{path} contains a header but no rows; give a file that has rows")
-        if "\n" in last and not _ends_quoted(path, encoding):
-            raise DataError(
-                f"{path} line {line(count - 1)} has a quote that is never closed; close it, or "
-                "double it if it is part of the text"
-            )
 
-    return Table(path, names, blocks, line)
+    reading = {**given.plain(), **dialect.settings()}
+    return Table(path, names, blocks, line, reading, dialect.notes)
 
 
 def tab_table(path: Path, columns: Sequence[str], encoding: str, errors: str) -> Table:
@@ -100,65 +99,43 @@ class _RaggedError(Exception):
     """A row has more or fewer cells than the first."""
 
 
-def _first_line(path: Path, encoding: str, errors: str) -> tuple[str, list[str], int]:
-    """The separator, the cells of the first line that holds some, and the lines up to its end."""
-    with opened(path, encoding, errors, newline="") as lines:
-        start = lines.readline(table.BLOCK)
-        while start and not start.strip():
-            start = lines.readline(table.BLOCK)
-        if "\0" in start:
-            raise DataError(
-                f"{path} contains NUL in its first line, so it is damaged or in another encoding "
-                "(utf-16?); restore it, or give its encoding with --encoding"
-            )
-        lines.seek(0)
-        separator = max(",;\t|", key=start.count)
-        csv.field_size_limit(table.LONGEST)
-        reader = csv.reader(lines, delimiter=separator)
-        try:
-            cells = next(row for row in reader if any(cell.strip() for cell in row))
-        except csv.Error as error:
-            raise DataError(f"{path} is not a CSV table: {error}; fix its first line") from None
-        except StopIteration:
-            raise DataError(f"{path} is empty; give a file that contains a table") from None
-        return separator, cells, reader.line_num
-
-
-def _batches(
-    path: Path, encoding: str, errors: str, separator: str, width: int, skipped: int
-) -> Iterator[Any]:
+def _batches(path: Path, encoding: str, errors: str, dialect: Dialect) -> Iterator[Any]:
     """The rows by arrow, in blocks that grow where a row is longer than one."""
     import pyarrow
     import pyarrow.csv as arrow
 
-    names = [str(place) for place in range(width)]
-    source: Any = source_of(path)
-    if errors != "strict":
-        source = io.BytesIO(path.read_bytes().decode(encoding, errors).encode())
-        encoding = "utf-8"
-    size, done = table.BLOCK, 0
+    names = [str(place) for place in range(dialect.width)]
+    encoding, size, done = encoding_of(path, encoding), table.BLOCK, 0
+    recoded = errors != "strict" or has_zeros(encoding)
     while True:
         seen = 0
-        if source != path:
-            source.seek(0)
         try:
-            with arrow.open_csv(
-                source,
-                read_options=arrow.ReadOptions(
-                    use_threads=False,
-                    block_size=size,
-                    skip_rows=skipped,
-                    column_names=names,
-                    encoding=encoding,
-                ),
-                parse_options=arrow.ParseOptions(delimiter=separator, newlines_in_values=True),
-                convert_options=arrow.ConvertOptions(
-                    column_types=dict.fromkeys(names, pyarrow.string()),
-                    strings_can_be_null=True,
-                    quoted_strings_can_be_null=False,
-                    null_values=[""],
-                ),
-            ) as reader:
+            with (
+                _source(path, encoding, errors, dialect) as source,
+                arrow.open_csv(
+                    source,
+                    read_options=arrow.ReadOptions(
+                        use_threads=False,
+                        block_size=size,
+                        skip_rows=dialect.lines,
+                        column_names=names,
+                        encoding="utf-8" if recoded else encoding,
+                    ),
+                    parse_options=arrow.ParseOptions(
+                        delimiter=dialect.separator,
+                        quote_char='"' if dialect.quoted else False,
+                        newlines_in_values=dialect.quoted,
+                        # a line without a cell is a missing value where there is one column
+                        ignore_empty_lines=dialect.width > 1,
+                    ),
+                    convert_options=arrow.ConvertOptions(
+                        column_types=dict.fromkeys(names, pyarrow.string()),
+                        strings_can_be_null=True,
+                        quoted_strings_can_be_null=False,
+                        null_values=[""],
+                    ),
+                ) as reader,
+            ):
                 for batch in reader:
                     seen += batch.num_rows
                     if seen > done:  # what came before, in smaller blocks, is not given again
@@ -187,34 +164,62 @@ def _batches(
             raise DataError(not_text(path, encoding, error)) from None
 
 
-def _ragged(path: Path, rows: Iterator[tuple[int, list[str]]], separator: str, width: int) -> str:
-    """What to say of the first row that has more or fewer cells than the others."""
+@contextmanager
+def _source(path: Path, encoding: str, errors: str, dialect: Dialect) -> Iterator[Any]:
+    """The bytes that arrow reads."""
+    with unpacked(path) as file:
+        source: BinaryIO = file
+        if errors != "strict" or has_zeros(encoding):
+            source = io.BytesIO(file.read().decode(encoding, errors).encode())
+        judge = partial(_require_closed_quotes, path, encoding, errors, dialect)
+        yield QuoteChecked(source, dialect.separator, judge) if dialect.quoted else source
+
+
+def _require_closed_quotes(path: Path, encoding: str, errors: str, dialect: Dialect) -> None:
+    """See that the quotes of a file open and close cells, by the standard library's strict reader.
+
+    Raises:
+        DataError: For one that does not, with the line on which its row begins.
+    """
+    line = dialect.lines
+    try:
+        for begins, _ in _rows(path, encoding, errors, dialect):
+            line = begins
+    except csv.Error as error:
+        what = "a quote that is never closed" if "unexpected end" in str(error) else str(error)
+        raise DataError(
+            f"{path}: the row after line {line} has {what}; double the quotes that are part of a "
+            "text, or use --quotes none"
+        ) from None
+
+
+def _ragged(path: Path, rows: Iterator[tuple[int, list[str]]], dialect: Dialect) -> str:
+    """What to say of the rows that have more or fewer cells than the others: the first ten."""
+    width, found = dialect.width, []
     try:
         for line, row in rows:
-            if len(row) != width:
-                text = separator.join(row).strip()[:60]
-                count = f"{path} line {line} has {len(row)} cells, but the first has {width}"
-                return f"{count}: '{text}'; fix it"
+            if len(row) != width or (dialect.padded and row[-1]):
+                text = dialect.separator.join(row).strip()[:60]
+                found.append(f"line {line} has {len(row)} cells: {text!r}")
+            if len(found) == _MOST_FAULTS:
+                break
     except csv.Error as error:
         return f"{path} is not a CSV table: {error}; fix it"
-    return f"{path} has a row that does not have {width} cells; fix it"
+    if not found:
+        return f"{path} has a row that does not have {width} cells; fix it"
+    return f"{path}: each row should have {width} cells, but {'; '.join(found)}; fix it"
 
 
 def _rows(
-    path: Path, encoding: str, errors: str, separator: str
+    path: Path, encoding: str, errors: str, dialect: Dialect
 ) -> Iterator[tuple[int, list[str]]]:
-    """Rows that hold something, and the line on which each begins; slower than arrow."""
+    """Rows of data, and the line on which each begins; slower than arrow."""
     with opened(path, encoding, errors, newline="") as lines:
-        reader = csv.reader(lines, delimiter=separator)
+        for _ in range(dialect.lines):
+            lines.readline()
+        reader = dialect.rows(lines)
         begins = 1
         for row in reader:
-            if row:
-                yield begins, row
-            begins = reader.line_num + 1
-
-
-def _ends_quoted(path: Path, encoding: str) -> bool:
-    """Whether the last sign of a file is a quote."""
-    with open(path, "rb") as file:
-        file.seek(max(0, path.stat().st_size - 64))
-        return file.read().decode(encoding, "ignore").rstrip().endswith('"')
+            if row or dialect.width == 1:
+                yield dialect.lines + begins, row or [""]
+            begins = reader.line_num + 1  # type: ignore[attr-defined]

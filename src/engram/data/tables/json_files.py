@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from engram.data.settings import TextTableSettings
 from engram.data.tables import table
 from engram.data.tables.table import Block, Table
 from engram.data.text.decoding import decoded, numbered_lines, opened
@@ -14,7 +16,7 @@ from engram.errors import DataError
 _LOOKED_AT = 1000  # rows whose names are the columns
 
 
-def json_lines_table(path: Path, encoding: str, errors: str) -> Table:
+def json_lines_table(path: Path, encoding: str, errors: str, given: TextTableSettings) -> Table:
     """A file with one JSON object a line as a table; see `read_table`."""
     names: list[str] = []
 
@@ -42,12 +44,12 @@ def json_lines_table(path: Path, encoding: str, errors: str) -> Table:
     names += _names(row for _, row, _ in islice(_rows(path, encoding, errors), _LOOKED_AT))
     if not names:
         raise DataError(f"{path} is empty; give a file that contains a table")
-    return Table(path, names, blocks, line)
+    return Table(path, names, blocks, line, given.plain())
 
 
-def json_table(path: Path, encoding: str = "utf-8", errors: str = "strict") -> Table:
+def json_table(path: Path, encoding: str, errors: str, given: TextTableSettings) -> Table:
     """A file with a JSON list of records as a table; see `read_table`."""
-    return records_table(path, read_value(path, encoding, errors))
+    return replace(records_table(path, read_value(path, encoding, errors)), reading=given.plain())
 
 
 def read_value(path: Path, encoding: str, errors: str) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from engram.data.settings import TextTableSettings
 from engram.data.tables import table
 from engram.data.tables.table import Block, Table, source_of
 from engram.errors import DataError
@@ -13,7 +14,7 @@ _MOST_BYTES, _MOST_ROWS, _RATIO = 1 << 30, 1 << 27, 1000
 _TRIED = 64  # rows that tell how large the others are
 
 
-def parquet_table(path: Path, encoding: str = "utf-8", errors: str = "strict") -> Table:
+def parquet_table(path: Path, encoding: str, errors: str, given: TextTableSettings) -> Table:
     """A Parquet file as a table; see `read_table`."""
     import pyarrow
     import pyarrow.parquet as parquet
@@ -60,7 +61,7 @@ def parquet_table(path: Path, encoding: str = "utf-8", errors: str = "strict") -
         raise DataError(f"{path} contains no rows; give a file that has rows")
     groups = [facts.row_group(place) for place in range(facts.num_row_groups)]
     _refuse_bombs(path, facts.num_rows, sum(group.total_byte_size for group in groups))
-    return Table(path, names, blocks)
+    return Table(path, names, blocks, reading=given.plain())
 
 
 def _refuse_bombs(path: Path, rows: int, size: int) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from engram.data.containers import inner_suffix
+from engram.data.settings import TextTableSettings
 from engram.data.tables.csv_files import csv_table
 from engram.data.tables.json_files import json_lines_table, json_table
 from engram.data.tables.parquet_files import parquet_table
@@ -10,11 +12,14 @@ from engram.data.tables.table import Table
 from engram.errors import DataError
 from engram.files import cannot
 
-Reader = Callable[[Path, str, str], Table]
-"""Opens a file, given its encoding and what to do with bytes that are not text in it."""
+Reader = Callable[[Path, str, str, TextTableSettings], Table]
+"""Opens a file, given its encoding, what to do with bytes that are not text, and how it is read."""
+
+_OPEN = TextTableSettings()
 
 READERS: dict[str, Reader] = {
     ".csv": csv_table,
+    ".data": csv_table,
     ".tsv": csv_table,
     ".tab": csv_table,
     ".parquet": parquet_table,
@@ -27,32 +32,40 @@ READERS: dict[str, Reader] = {
 
 def is_table(path: Path) -> bool:
     """Whether a file is a table by its name."""
-    return path.suffix.lower() in READERS
+    return not path.is_dir() and inner_suffix(path) in READERS
 
 
-def read_table(path: Path, *, encoding: str = "utf-8", errors: str = "strict") -> Table:
+def read_table(
+    path: Path,
+    *,
+    encoding: str = "utf-8",
+    errors: str = "strict",
+    given: TextTableSettings = _OPEN,
+) -> Table:
     """Open a table; its first block is read, the others when they are asked for.
 
-    CSV cells are separated by commas, semicolons, tabs or bars, whichever its first line holds most
-    of, and may be quoted. Its first line is a header if it contains no number; else columns are
-    called ``column 1``, … A cell that is empty, or says NA, NaN, null, none or ?, is missing.
+    How a CSV file is cut is found in its first megabyte (see `find_dialect`); how its numbers and
+    dates are written, in its first rows (see `Formats`). A cell that is empty, or says NA, NaN,
+    null, none, - or ?, is missing among numbers. Files that are compressed are read as they are.
 
     Args:
-        path: A file whose suffix is among `READERS`.
-        encoding: Of text files. A byte order mark is dropped.
+        path: A file whose suffix is among `READERS`, also with one of `containers.SUFFIXES`.
+        encoding: Of text files. A byte order mark goes before it, and is dropped.
         errors: What to do with bytes that are not text in it: ``strict``, ``replace``, ``ignore``.
+        given: What is known of how it is read.
 
     Raises:
         DataError: For a file that cannot be read, is empty or damaged, has rows of differing
-            lengths, or two columns of one name; here or when the blocks are read.
+            lengths, two columns of one name, or values that can be read in two ways; here or when
+            the blocks are read.
     """
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        accepted = ", ".join(sorted(READERS))
-        raise DataError(f"{path} does not have the extension of a table; accepted: {accepted}")
     try:
         if path.stat().st_size == 0:
             raise DataError(f"{path} is empty; give a file that contains a table")
-        return reader(path, encoding, errors)
+        reader = READERS.get(inner_suffix(path))
+        if reader is None:
+            accepted = ", ".join(sorted(READERS))
+            raise DataError(f"{path} does not have the extension of a table; accepted: {accepted}")
+        return reader(path, encoding, errors, given)
     except OSError as error:
         raise DataError(cannot("read", path, error)) from error

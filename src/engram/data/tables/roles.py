@@ -178,7 +178,7 @@ class _Found:
     def __post_init__(self) -> None:
         named = set(self.said)
         self.free = [name for name in self.table.columns if name not in named]
-        self.numeric = cells.numeric_columns(self.first)
+        self.numeric = self.table.formats.numeric()
         self.lists = [n for n in self.table.columns if cells.is_list(self.first[n])]
 
     def take(self, name: str | None) -> str | None:

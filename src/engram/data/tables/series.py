@@ -3,7 +3,6 @@
 import numpy as np
 
 from engram.data.arrays.spool import Spool
-from engram.data.tables import cells
 from engram.data.tables.checked import matrix_in, numbered
 from engram.data.tables.table import Table
 from engram.errors import DataError
@@ -21,8 +20,7 @@ def series_of(table: Table) -> tuple[tuple[str, ...], np.ndarray, list[str]]:
     Raises:
         DataError: For no column of numbers, and a cell in one that is none, with its place.
     """
-    first = next(table.blocks())
-    names = tuple(name for name in table.columns if cells.holds_numbers(first[name]))
+    names = tuple(name for name in table.columns if table.formats.looks_numeric(name))
     if not names:
         raise DataError(
             f"{table.path} has no numeric column among {table.shown()}; give a table that has one"

@@ -2,11 +2,13 @@
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from engram.data.tables.formats import Formats
 from engram.data.text.decoding import LONGEST as LONGEST  # bytes of the longest row
 from engram.errors import DataError
 
@@ -27,6 +29,8 @@ class Table:
         blocks: Reads the rows again, block after block.
         line: The line of a text file on which a row begins, both numbered from 0 and 1; None where
             rows have no lines. It reads the file again.
+        reading: How its text was understood, as settings; see `TextTableSettings`.
+        notes: Choices between two readings, one sentence each.
 
     Raises:
         DataError: For two columns of one name.
@@ -36,11 +40,27 @@ class Table:
     columns: list[str]
     blocks: Callable[[], Iterator[Block]]
     line: Callable[[int], int] | None = None
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         name, count = Counter(self.columns).most_common(1)[0]
         if count > 1:
             raise DataError(f"{self.path} has two columns named '{name}'; rename one")
+
+    @cached_property
+    def first(self) -> Block:
+        """Its first rows, by which roles and formats are found.
+
+        Raises:
+            DataError: For a file that is damaged in them.
+        """
+        return next(self.blocks())
+
+    @cached_property
+    def formats(self) -> Formats:
+        """How numbers and dates in its texts are written."""
+        return Formats(self.path, lambda: self.first, self.reading)
 
     def name(self, row: int) -> str:
         """What an example of this row, numbered from 0, is called."""

@@ -57,7 +57,7 @@ def read_tagged(
 
 def _read_lists(path: Path, settings: TagReadingSettings, answered: bool) -> Tagged:
     table = read_table(path, encoding=settings.encoding)
-    first = next(table.blocks())
+    first = table.first
     lists = [name for name in table.columns if cells.is_list(first[name])]
     read = _chosen(table, settings.words, WORDS, lists, "words")
     tags = _chosen(table, settings.tags, TAGS, [n for n in lists if n != read], "tags")

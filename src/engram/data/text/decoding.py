@@ -1,11 +1,14 @@
 """Decoding: the bytes of a file as text, and what is said of files that are not text."""
 
 import codecs
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+from engram.data.containers import is_packed, unpacked
 from engram.errors import DataError
 from engram.files import cannot
 
@@ -14,22 +17,22 @@ LONGEST = 1 << 27  # characters of the longest line that is read as one
 ANY_BYTES = "surrogateescape"  # for errors: each byte that is not text as a surrogate
 _PEEK = 8192
 
+_MARKS = {  # those of UTF-32 begin like those of UTF-16
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
 # What a file is by its first bytes, and what to do with it.
 _SIGNATURES = {
-    b"\x1f\x8b": "is compressed with gzip; unpack it with gunzip",
-    b"BZh91AY&SY": "is compressed with bzip2; unpack it with bunzip2",
-    b"\xfd7zXZ\0": "is compressed with xz; unpack it with unxz",
-    b"\x28\xb5\x2f\xfd": "is compressed with zstd; unpack it with unzstd",
     b"7z\xbc\xaf\x27\x1c": "is a 7z archive; unpack it",
-    b"PK\x03\x04": "is a zip archive or an office document; unpack it, or save it as .csv or .txt",
     b"\xd0\xcf\x11\xe0": "is an office document; save it as .csv or .txt",
     b"%PDF-": "is a PDF document; save its text as .txt",
     b"{\\rtf": "is an RTF document; save it as plain text",
     b"PAR1\x15": "is a Parquet file; name it .parquet",
     b"\x89PNG": "is an image; give a text file",
     b"\xff\xd8\xff": "is an image; give a text file",
-    b"\xff\xfe": "is text in UTF-16; give --encoding utf-16",
-    b"\xfe\xff": "is text in UTF-16; give --encoding utf-16",
 }
 
 
@@ -47,6 +50,28 @@ def foreign(head: bytes, encoding: str) -> str | None:
         if len(head) >= 8 and zeros.count(0) > 0.6 * len(zeros) and b"\0" not in others:
             return f"is text in UTF-16; give --encoding {name}"
     return None
+
+
+def by_mark(head: bytes, encoding: str) -> str:
+    """The encoding that a byte order mark tells, where UTF-8 is said or nothing else."""
+    if not _is_plain(encoding):
+        return encoding
+    return next((name for mark, name in _MARKS.items() if head.startswith(mark)), encoding)
+
+
+def encoding_of(path: Path, encoding: str) -> str:
+    """The encoding of a file by its byte order mark, or the one that was said.
+
+    Raises:
+        DataError: For a damaged container.
+        OSError: For a file that cannot be read.
+    """
+    with unpacked(path) as file:
+        return by_mark(file.peek(_PEEK), encoding)
+
+
+def _is_plain(encoding: str) -> bool:
+    return encoding.lower().replace("_", "-") in ("utf-8", "utf8")
 
 
 def has_zeros(encoding: str) -> bool:
@@ -69,14 +94,15 @@ def opened(
     """
     try:
         _decoder(encoding, errors)
-        with open(path, "rb") as raw:
-            what = foreign(raw.read(_PEEK), encoding)
-        if what is not None:
-            raise DataError(f"{path} {what}")
-        plain = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
-        own = "utf-8-sig" if plain else encoding
-        with open(path, encoding=own, errors=errors, newline=newline) as file:
-            yield file
+        with unpacked(path) as raw:
+            head = raw.peek(_PEEK)[:_PEEK]
+            encoding = by_mark(head, encoding)
+            what = foreign(head, encoding)
+            if what is not None:
+                raise DataError(f"{path} {what}")
+            own = "utf-8-sig" if _is_plain(encoding) else encoding
+            with io.TextIOWrapper(raw, encoding=own, errors=errors, newline=newline) as file:
+                yield file
     except LookupError as error:
         raise DataError(_unknown(error)) from None
     except UnicodeDecodeError as error:
@@ -131,9 +157,12 @@ def decoded(
     began = False
     held = ""  # a carriage return, whose line feed may come in the next part
     try:
-        decoder = _decoder(encoding, errors)
-        with path.open("rb") as file:
-            what = _fault(file.read(_PEEK), encoding)
+        with _bytes_of(path, unpack=named and errors != ANY_BYTES) as file:
+            head = file.peek(_PEEK)[:_PEEK]
+            if errors != ANY_BYTES:
+                encoding = by_mark(head, encoding)
+            decoder = _decoder(encoding, errors)
+            what = _fault(head, encoding)
             plain = not what
             if what and named and errors == ANY_BYTES:
                 what = None
@@ -141,7 +170,6 @@ def decoded(
                 raise DataError(f"{path} {what}")
             if what:
                 return
-            file.seek(0)
             while True:
                 raw = file.read(CHUNK)
                 pending = len(decoder.getstate()[0])
@@ -172,6 +200,17 @@ def decoded(
         raise DataError(
             f"{path} is not text in {encoding}: {error}; give its encoding with --encoding"
         ) from None
+
+
+@contextmanager
+def _bytes_of(path: Path, *, unpack: bool) -> Iterator["BufferedReader[Any]"]:
+    """The bytes of a file as they are, or as a container holds them."""
+    if unpack:
+        with unpacked(path) as file:
+            yield file
+    else:
+        with BufferedReader(open(path, "rb", buffering=0), _PEEK) as file:
+            yield file
 
 
 def lines_of(path: Path, *, encoding: str = "utf-8", errors: str = "strict") -> Iterator[str]:
@@ -214,6 +253,8 @@ def _lines(parts: Iterator[str]) -> Iterator[str]:
 
 def _fault(head: bytes, encoding: str) -> str | None:
     """Why a file that begins with these bytes is not read as text."""
+    if is_packed(head):
+        return "is a compressed file; name it alone, or unpack it"
     if b"\0" in head and not has_zeros(encoding) and foreign(head, encoding) is None:
         return (
             f"contains NUL at byte {head.index(0)}, so it is binary or in another encoding "
