@@ -10,7 +10,7 @@ from engram.errors import ConfigError, did_you_mean
 
 def _names(value: Any) -> Any:
     """Names from ``"a,b"`` or ``["a,b", "c"]``, as a command line brings them."""
-    parts = [value] if isinstance(value, str) else value
+    parts = [value] if isinstance(value, str) else [] if value is None else value
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
         return value
     return [name.strip() for part in parts for name in part.split(",") if name.strip()]

@@ -3,7 +3,7 @@
 They load without torch and without readers of files, for the command line's help.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -52,6 +52,11 @@ class TextTableSettings(Settings):
     dates: Literal["day-first", "month-first"] | None = Field(
         None, description="order of dates such as 03/04/2022; default by content"
     )
+
+    def reading(self) -> dict[str, Any]:
+        """These settings alone, by name, without those that are open."""
+        own = {name: getattr(self, name) for name in TextTableSettings.model_fields}
+        return {name: value for name, value in own.items() if value is not None}
 
     def contradictions(self) -> list[str]:
         """Contradictions between settings, one sentence each."""
@@ -149,8 +154,18 @@ class PanelSettings(TextTableSettings):
         description="columns to forecast, each a series; default by name, or all numeric ones",
         json_schema_extra={"metavar": "COLUMN"},
     )
-    series: str | None = Field(None, description="column that identifies the series of a row")
-    time: str | None = Field(None, description="column that orders the steps of a series")
+    series: Names = Field(
+        [],
+        description="columns that identify the series of a row; default by name, or what makes "
+        "times unique",
+        json_schema_extra={"metavar": "COLUMN"},
+    )
+    time: Names = Field(
+        [],
+        description="columns that order the steps of a series: a date, a date and an hour, or year "
+        "and month; default by their values",
+        json_schema_extra={"metavar": "COLUMN"},
+    )
     past: Names = Field(
         [],
         description="extra numeric inputs that are known up to the present",

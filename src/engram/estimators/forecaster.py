@@ -12,7 +12,8 @@ from engram.data.arrays.sequences import Sequences
 from engram.data.panels.frequency import Frequency
 from engram.data.panels.outlook import Outlook
 from engram.data.panels.panel import Panel, joined
-from engram.data.panels.tables import find_panel_roles, read_panel
+from engram.data.panels.roles import find_panel_roles
+from engram.data.panels.tables import read_panel
 from engram.data.settings import ends_of
 from engram.data.tables.frames import frame_table, is_frame
 from engram.errors import ConfigError, DataError
@@ -78,8 +79,8 @@ class Forecaster(TaskEstimator):
     calendar: bool = True
     missing: str = "refuse"
     target: Sequence[str] = ()
-    series: str | None = None
-    time: str | None = None
+    series: str | Sequence[str] | None = None
+    time: str | Sequence[str] | None = None
     past: Sequence[str] = ()
     known: Sequence[str] = ()
     dropout_input: float = 0.0
@@ -201,7 +202,6 @@ class Forecaster(TaskEstimator):
             roles = dict(outlook.roles) if outlook is not None else {}
             found = find_panel_roles(
                 table,
-                table.first,
                 targets=self.target or roles.get("target", ()),
                 series=self.series or roles.get("series"),
                 time=self.time or roles.get("time"),

@@ -21,7 +21,7 @@ from engram.data.labelled.ts_files import read_ts
 from engram.data.paths import expanded
 from engram.data.settings import ReadingSettings
 from engram.data.tables.reading import is_table, read_table
-from engram.data.tables.roles import Roles, find_roles
+from engram.data.tables.roles import find_roles
 from engram.data.text.texts import Texts
 from engram.errors import DataError
 from engram.files import cannot
@@ -92,10 +92,10 @@ def read_examples(
             if str(path) in MADE and not path.exists():
                 found = MADE[str(path)]()
             elif is_table(path):
-                found, roles, notes = _read_table(path, settings, numbers, answered)
+                found, roles, columns, notes = _read_table(path, settings, numbers, answered)
                 warnings += notes
-                about[roles.about()] = None
-                used = roles.settings()
+                about[columns] = None
+                used = roles
             elif suffix == ".ts":
                 found = read_ts(path, numbers=numbers, answered=answered)
             elif path.is_dir():
@@ -119,7 +119,7 @@ def read_examples(
 
 def _read_table(
     path: Path, settings: ReadingSettings, numbers: bool, answered: bool
-) -> tuple[Examples, Roles, list[str]]:
+) -> tuple[Examples, dict[str, Any], str, list[str]]:
     table = read_table(path, encoding=settings.encoding, given=settings)
     target = settings.target
     if not answered and target not in table.columns:
@@ -139,7 +139,8 @@ def _read_table(
     if not answered and settings.target is not None:
         roles = replace(roles, target=None)  # what is there is no matter, and may be missing
     examples, notes = examples_of(table, roles, numbers=numbers)
-    return examples, roles, [*table.notes, *notes]
+    known = {"encoding": settings.encoding, **table.formats.settings(), **roles.settings()}
+    return examples, known, roles.about(), [*table.notes, *table.formats.notes(), *notes]
 
 
 def _joined(parts: Sequence[Examples]) -> Examples:

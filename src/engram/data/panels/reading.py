@@ -10,7 +10,8 @@ from engram.data.arrays.sequences import Sequences
 from engram.data.builtin.sunspots import sunspots
 from engram.data.panels.frequency import Frequency
 from engram.data.panels.panel import Panel
-from engram.data.panels.tables import find_panel_roles, read_panel
+from engram.data.panels.roles import find_panel_roles
+from engram.data.panels.tables import read_panel
 from engram.data.paths import expanded
 from engram.data.settings import PanelSettings
 from engram.data.tables.reading import read_table
@@ -61,7 +62,6 @@ def read_panels(settings: PanelSettings) -> FoundPanel:
         tables = [read_table(path, encoding=settings.encoding, given=settings) for path in paths]
         found = find_panel_roles(
             tables[0],
-            tables[0].first,
             targets=settings.target,
             series=settings.series,
             time=settings.time,
@@ -70,8 +70,11 @@ def read_panels(settings: PanelSettings) -> FoundPanel:
         )
         panel, notes = read_panel(tables, found)
         notes = left_out + list(tables[0].notes) + notes
-        roles, columns = found.settings(), [found.about()]
-        if found.time is None:
+        notes += tables[0].formats.notes()
+        roles = {"encoding": settings.encoding, **tables[0].formats.settings(), **found.settings()}
+        columns = [found.about()]
+        notes += found.reasons
+        if not found.time:
             notes.append("no time column was found; rows are taken in their order")
     count, where = panel.irregular()
     name = panel.frequency.name

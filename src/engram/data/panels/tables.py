@@ -1,8 +1,6 @@
 """Panels from tables: a column a series, or a row a step of a series that a column names."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -10,124 +8,13 @@ from engram.data.arrays.sequences import Sequences
 from engram.data.arrays.spool import Passing, Spool
 from engram.data.panels.frequency import Frequency
 from engram.data.panels.panel import Panel
+from engram.data.panels.roles import WIDE_TIME, WIDE_VALUE, PanelRoles
 from engram.data.tables import cells
 from engram.data.tables.checked import matrix_in, numbered, texts_in, times_in
-from engram.data.tables.roles import SERIES, TIMES, first_named, repeats, require_columns
+from engram.data.tables.joined import with_keys, with_times
 from engram.data.tables.steps import Steps
-from engram.data.tables.table import Block, Table, listed
+from engram.data.tables.table import Block, Table
 from engram.errors import DataError
-
-TARGETS = ("value", "values", "target", "y", "sales", "demand", "count", "load")
-
-
-@dataclass(frozen=True)
-class PanelRoles:
-    """What each column is for.
-
-    Attributes:
-        targets: What is asked for; several are series of their own.
-        series: Tells which series a row belongs to, or None.
-        time: Orders the steps, or None, where rows stand in order.
-        past: Columns that are known up to now.
-        known: Columns that are known ahead.
-        left_out: The others.
-    """
-
-    targets: tuple[str, ...]
-    series: str | None = None
-    time: str | None = None
-    past: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
-
-    def settings(self) -> dict[str, Any]:
-        """The roles as a person would name them."""
-        return {
-            "target": list(self.targets),
-            "series": self.series,
-            "time": self.time,
-            "past": list(self.past),
-            "known": list(self.known),
-        }
-
-    def about(self) -> str:
-        """The roles in words."""
-        shown = self.targets
-        several = f"{', '.join(shown[:3])}{', …' if len(shown) > 3 else ''}"
-        named = [
-            ("target" if len(shown) == 1 else f"{len(shown)} targets", several),
-            ("series", self.series),
-            ("time", self.time),
-            ("known up to now", ", ".join(self.past)),
-            ("known ahead", ", ".join(self.known)),
-            ("left out", listed(self.left_out)),
-        ]
-        return "columns: " + "; ".join(f"{role} '{name}'" for role, name in named if name)
-
-
-def find_panel_roles(
-    table: Table,
-    first: Block,
-    *,
-    targets: Sequence[str] = (),
-    series: str | None = None,
-    time: str | None = None,
-    past: Sequence[str] = (),
-    known: Sequence[str] = (),
-) -> PanelRoles:
-    """Decide what each column is for.
-
-    What is not said is guessed: the time by its name (`TIMES`), else it is the first column of
-    dates; the series by its name (`SERIES`), else it is a column of texts, where its values repeat.
-    Where there is a column of series, the target is the column called like one of `TARGETS`, else
-    the last one of numbers; where there is none, each column of numbers is a series.
-
-    Args:
-        table: Its columns.
-        first: Its first rows.
-        targets, series, time, past, known: Columns that a person named.
-
-    Raises:
-        DataError: For a column that does not exist or stands in two roles, and where nothing is
-            left to forecast.
-    """
-    columns = table.columns
-    said = [name for name in (*targets, series, time, *past, *known) if name is not None]
-    require_columns(table, said)
-    named_ones = set(said)
-    free = [name for name in columns if name not in named_ones]
-    free = [name for name in free if not _counts_rows(name, first[name])]
-    surely = table.formats.numeric()
-    numeric = [name for name in free if name in surely or table.formats.looks_numeric(name)]
-    if time is None:
-        time = first_named(TIMES, free) or next(
-            (n for n in free if n not in surely and table.formats.is_dated(n)), None
-        )
-        free = [name for name in free if name != time]
-    if series is None:
-        named = first_named(SERIES, free)
-        of_numbers = set(numeric)
-        texts = [name for name in free if name not in of_numbers]
-        guesses = [name for name in (named, *texts) if name is not None]
-        series = next((name for name in guesses if repeats(first[name])), None)
-        free = [name for name in free if name != series]
-    still_free = set(free)
-    numeric = [name for name in numeric if name in still_free]
-    chosen = tuple(targets)
-    if not chosen:
-        named = first_named(TARGETS, numeric)
-        if named is not None:
-            chosen = (named,)
-        else:
-            chosen = tuple(numeric if series is None else numeric[-1:])
-    if not chosen:
-        raise DataError(
-            f"{table.path} has the columns {table.shown()}, but no numeric column to forecast; "
-            "name it with --target"
-        )
-    used = {*said, *chosen, series, time}
-    left = tuple(name for name in columns if name not in used)
-    return PanelRoles(chosen, series, time, tuple(past), tuple(known), left)
 
 
 def read_panel(tables: Sequence[Table], roles: PanelRoles) -> tuple[Panel, list[str]]:
@@ -146,12 +33,13 @@ def read_panel(tables: Sequence[Table], roles: PanelRoles) -> tuple[Panel, list[
     """
     keys: dict[str, int] = {}
     others = (*roles.past, *roles.known)
-    steps = Steps(1 + len(others), timed=roles.time is not None)
+    clock = roles.clock
+    steps = Steps(1 + len(others), timed=clock is not None)
     begins: list[int] = []  # how many steps were read before each table
     dates: bool | None = None
     total = 0
+    tables = [_with_joined(table, roles) for table in tables]
     for table in tables:
-        _require(table, roles)
         begins.append(total)
         for start, block in numbered(table):
             codes = _codes(table, roles, block, start, keys)
@@ -161,8 +49,8 @@ def read_panel(tables: Sequence[Table], roles: PanelRoles) -> tuple[Panel, list[
                 beside = np.broadcast_to(same, (*values.shape[:2], len(others)))
                 values = np.concatenate([values, beside], axis=2)
             times = None
-            if roles.time is not None:
-                own, dates = times_in(table, roles.time, block, start, dates)
+            if clock is not None:
+                own, dates = times_in(table, clock, block, start, dates)
                 times = np.repeat(own, len(roles.targets))
             steps.extend(codes, values.reshape(codes.size, -1), times)
             total += codes.size
@@ -172,7 +60,8 @@ def read_panel(tables: Sequence[Table], roles: PanelRoles) -> tuple[Panel, list[
         place = sum(begin <= row for begin in begins) - 1
         where = tables[place].place((row - begins[place]) // len(roles.targets))
         raise DataError(
-            f"{where}: series '{list(keys)[code]}' has this '{roles.time}' twice; remove one"
+            f"{where}: series '{list(keys)[code]}' has this '{clock}' twice; remove one, or "
+            "name the columns that tell series apart with --series"
         )
     if times is None:
         counted = Spool(np.float64)
@@ -182,21 +71,54 @@ def read_panel(tables: Sequence[Table], roles: PanelRoles) -> tuple[Panel, list[
     notes = []
     if order.unsorted:
         notes.append(
-            f"{order.unsorted:,} series were not in the order of '{roles.time}'; they were sorted"
+            f"{order.unsorted:,} series were not in the order of '{clock}'; they were sorted"
         )
     return _trimmed(sequences, times, list(keys), roles, bool(dates), notes)
 
 
-def _require(table: Table, roles: PanelRoles) -> None:
-    """See that a table has all columns that are used."""
-    used = (*roles.targets, roles.series, roles.time, *roles.past, *roles.known)
+def _with_joined(table: Table, roles: PanelRoles) -> Table:
+    """A table with one column of keys and one of times.
+
+    Raises:
+        DataError: For a table that lacks a column that is used.
+    """
+    if roles.wide:
+        table = _with_rows_of_steps(table, roles)
     known = set(table.columns)
-    for name in used:
-        if name is not None and name not in known:
+    for name in (*roles.targets, *roles.series, *roles.time, *roles.past, *roles.known):
+        if name not in known:
             raise DataError(
                 f"{table.path} has no column '{name}', but the files before it do; give tables "
                 "with the same columns"
             )
+    return with_times(with_keys(table, roles.series), roles.time)
+
+
+def _with_rows_of_steps(table: Table, roles: PanelRoles) -> Table:
+    """A table whose rows are series as one whose rows are steps.
+
+    Raises:
+        DataError: For a table that lacks a column that is used.
+    """
+    for name in (*roles.series, *roles.wide):
+        if name not in table.columns:
+            raise DataError(
+                f"{table.path} has no column '{name}', but the files before it do; give tables "
+                "with the same columns"
+            )
+
+    def blocks() -> Iterator[Block]:
+        for start, block in numbered(table):
+            values = matrix_in(table, roles.wide, block, start)
+            repeated = {
+                name: [text for text in cells.texts(block[name]) for _ in roles.wide]
+                for name in roles.series
+            }
+            dates = list(roles.wide) * len(values)
+            yield {**repeated, WIDE_TIME: dates, WIDE_VALUE: values.reshape(-1).tolist()}
+
+    columns = [*roles.series, WIDE_TIME, WIDE_VALUE]
+    return Table(table.path, columns, blocks, reading={**table.reading, "decimal": None})
 
 
 def _codes(
@@ -204,11 +126,11 @@ def _codes(
 ) -> np.ndarray:
     """The number of the series of each step of a block, row by row, ``(rows · targets,)``."""
     rows = len(next(iter(block.values())))
-    if roles.series is None:
+    if roles.key is None:
         own = [keys.setdefault(target, len(keys)) for target in roles.targets]
         return np.tile(np.array(own, dtype=np.int64), rows)
     codes = np.empty((rows, len(roles.targets)), dtype=np.int64)
-    for row, key in enumerate(texts_in(table, roles.series, block, start)):
+    for row, key in enumerate(texts_in(table, roles.key, block, start)):
         for place, target in enumerate(roles.targets):
             name = key if len(roles.targets) == 1 else f"{key} {target}"
             codes[row, place] = keys.setdefault(name, len(keys))
@@ -276,11 +198,3 @@ def _require_one_frequency(panel: Panel) -> None:
                 f"series '{panel.keys[index]}' has steps of {other}, but others have steps of "
                 f"{panel.frequency.name}; train one model per frequency"
             )
-
-
-def _counts_rows(name: str, column: Any) -> bool:
-    """Whether a column without a name is the index that some programs write."""
-    if name.lower() not in ("column 1", "unnamed: 0"):
-        return False
-    found, bad = cells.numbers(column)
-    return bad is None and bool((np.diff(found) == 1).all()) and found[0] in (0, 1)

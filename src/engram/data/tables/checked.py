@@ -59,7 +59,8 @@ def numbers_in(
 
 def matrix_in(table: Table, names: Sequence[str], block: Block, start: int) -> np.ndarray:
     """Several columns as numbers, ``(n, F)`` float64; see `numbers_in`."""
-    found = cells.matrix([block[name] for name in names])
+    plain = table.formats.are_plain
+    found = cells.matrix([block[name] for name in names]) if plain else None
     if found is not None and not (np.abs(found) > _LARGEST).any():
         return found.T
     return np.stack([numbers_in(table, name, block, start) for name in names], axis=1)

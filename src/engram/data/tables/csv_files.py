@@ -45,7 +45,7 @@ def csv_table(path: Path, encoding: str, errors: str, given: TextTableSettings) 
         if not count:
             raise DataError(f"{path} contains a header but no rows; give a file that has rows")
 
-    reading = {**given.plain(), **dialect.settings()}
+    reading = {**given.reading(), **dialect.settings()}
     return Table(path, names, blocks, line, reading, dialect.notes)
 
 

@@ -109,7 +109,8 @@ _WAYS = (
     _way("quarter", r"Q([1-4])[- /](\d{4})", lambda p: _day(int(p[1]), 3 * int(p[0]) - 2, 1)),
     _way("week", r"(\d{4})-?W(\d{1,2})(?:-?([1-7]))?", _week),
 )
-_ORDERS = ("day-first", "month-first")
+ORDERS = ("day-first", "month-first")
+ORDINARY = "year-month-day"
 
 
 class UnclearDatesError(ValueError):
@@ -151,7 +152,7 @@ def date_format(cells: Iterable[str], order: Order | None = None) -> DateFormat 
         if not fitting:
             fitting = _mostly(found)
             break
-    both = [name for name in fitting if name in _ORDERS]
+    both = [name for name in fitting if name in ORDERS]
     if len(both) == 2 and order is None:
         raise UnclearDatesError(
             f"'{found[0]}' may have the day or the month first, and no value tells; say which "

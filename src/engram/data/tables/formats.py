@@ -8,7 +8,14 @@ import numpy as np
 
 from engram.data.settings import SEPARATORS
 from engram.data.tables import cells
-from engram.data.tables.dates import DateFormat, UnclearDatesError, compact_format, date_format
+from engram.data.tables.dates import (
+    ORDERS,
+    ORDINARY,
+    DateFormat,
+    UnclearDatesError,
+    compact_format,
+    date_format,
+)
 from engram.data.tables.kinds import Kind, kind_of
 from engram.data.tables.numbers import NumberFormat, UnclearNumbersError, number_format
 from engram.errors import DataError
@@ -66,6 +73,25 @@ class Formats:
                 raise DataError(f"{self._path}, column '{name}': {error}") from None
         return self._dates[key]
 
+    def settings(self) -> dict[str, Any]:
+        """What was found of the columns that were read, for files with fewer rows."""
+        found = dict(self._reading)
+        orders = {form.name for form in self._dates.values() if form is not None}
+        decimals = {form.decimal for form in self._numbers.values() if not form.is_plain}
+        if len(orders) == 1 and orders <= set(ORDERS):
+            found["dates"] = orders.pop()
+        if len(decimals) == 1:
+            found["decimal"] = "comma" if decimals.pop() == "," else "point"
+        return found
+
+    def notes(self) -> list[str]:
+        """What is special about the columns that were read, one sentence each."""
+        said = {name: form.about() for name, form in self._numbers.items() if form.about()}
+        for key, form in self._dates.items():
+            if form is not None and form.name != ORDINARY:
+                said[key.split("\0")[0]] = f"dates as {form.name}"
+        return [f"column '{name}' is read with {what}" for name, what in said.items()]
+
     def is_dated(self, name: str) -> bool:
         """Whether a column holds dates, clear or not."""
         try:
@@ -73,12 +99,17 @@ class Formats:
         except UnclearDatesError:
             return True
 
+    @property
+    def are_plain(self) -> bool:
+        """Whether what arrow reads as a number can be no other one."""
+        return self._reading.get("separator") != "semicolon" and not self._reading.get("decimal")
+
     def numeric(self) -> set[str]:
         """The columns that hold numbers and nothing else, some of which may be missing."""
         first = self._first()
 
         def those(names: list[str]) -> Iterator[str]:
-            found = cells.matrix([first[name] for name in names])
+            found = cells.matrix([first[name] for name in names]) if self.are_plain else None
             if found is not None:
                 filled = ~np.isnan(found).all(axis=1)
                 yield from (name for name, there in zip(names, filled, strict=True) if there)

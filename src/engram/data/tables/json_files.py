@@ -44,12 +44,12 @@ def json_lines_table(path: Path, encoding: str, errors: str, given: TextTableSet
     names += _names(row for _, row, _ in islice(_rows(path, encoding, errors), _LOOKED_AT))
     if not names:
         raise DataError(f"{path} is empty; give a file that contains a table")
-    return Table(path, names, blocks, line, given.plain())
+    return Table(path, names, blocks, line, given.reading())
 
 
 def json_table(path: Path, encoding: str, errors: str, given: TextTableSettings) -> Table:
     """A file with a JSON list of records as a table; see `read_table`."""
-    return replace(records_table(path, read_value(path, encoding, errors)), reading=given.plain())
+    return replace(records_table(path, read_value(path, encoding, errors)), reading=given.reading())
 
 
 def read_value(path: Path, encoding: str, errors: str) -> Any:

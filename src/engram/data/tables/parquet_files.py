@@ -6,6 +6,7 @@ from typing import Any
 
 from engram.data.settings import TextTableSettings
 from engram.data.tables import table
+from engram.data.tables.arrow_types import plain_column
 from engram.data.tables.table import Block, Table, source_of
 from engram.errors import DataError
 
@@ -46,7 +47,8 @@ def parquet_table(path: Path, encoding: str, errors: str, given: TextTableSettin
                 batch.validate(full=True)  # texts that are none would be found too late
                 found += batch.num_rows
                 if batch.num_rows:
-                    yield dict(zip(names, batch.columns, strict=True))
+                    columns = map(plain_column, batch.schema, batch.columns)
+                    yield dict(zip(names, columns, strict=True))
         except StopIteration:
             pass
         except faults as error:
@@ -61,7 +63,7 @@ def parquet_table(path: Path, encoding: str, errors: str, given: TextTableSettin
         raise DataError(f"{path} contains no rows; give a file that has rows")
     groups = [facts.row_group(place) for place in range(facts.num_row_groups)]
     _refuse_bombs(path, facts.num_rows, sum(group.total_byte_size for group in groups))
-    return Table(path, names, blocks, reading=given.plain())
+    return Table(path, names, blocks, reading=given.reading())
 
 
 def _refuse_bombs(path: Path, rows: int, size: int) -> None:

@@ -1,10 +1,13 @@
 """Roles: what each column of a table is for, as a person says, or as its name and values tell."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
+
+import numpy as np
 
 from engram.data.tables import cells
 from engram.data.tables.table import Block, Table, listed
@@ -13,6 +16,8 @@ from engram.settings import Settings
 
 TARGETS = ("label", "class", "target", "category", "sentiment", "tag", "y", "output", "score")
 SERIES = ("series", "series_id", "id", "sequence", "sequence_id", "unique_id", "group", "sample")
+_UNNAMED = re.compile(r"column_\d+|unnamed:_\d+|")
+_INDICES = ("index", "__index_level_0__", "level_0", "row", "row_number", "rownum", "no", "nr")
 _LONG = 40  # characters of what is no name any more
 TIMES = (
     *("time", "timestamp", "date", "datetime", "ds", "step", "t", "index", "frame", "tick"),
@@ -24,8 +29,14 @@ S = TypeVar("S", bound=Settings)
 
 
 def with_roles(settings: S, roles: Mapping[str, Any]) -> S:
-    """The settings, with the roles of another reading where they name none themselves."""
-    open_ones = {name: role for name, role in roles.items() if not getattr(settings, name)}
+    """The settings, with what is known of another reading where they say nothing themselves."""
+    fields = type(settings).model_fields
+    said = {
+        name
+        for name in settings.model_fields_set
+        if getattr(settings, name) not in (fields[name].default, [])
+    }
+    open_ones = {name: role for name, role in roles.items() if name in fields and name not in said}
     return settings.model_copy(update=open_ones)
 
 
@@ -302,6 +313,18 @@ def _stand_together(found: Sequence[str | None], known: set[str | None]) -> bool
     """Whether values are whole numbers, and equal ones follow each other."""
     changes = sum(one != two for one, two in pairwise(found))
     return changes < len(known) and all(each and each.isdigit() for each in known)
+
+
+def counts_rows(name: str, column: Any) -> bool:
+    """Whether a column is the index that some programs write, or numbers the rows."""
+    plain = _plain(name)
+    if not (plain in _INDICES or _UNNAMED.fullmatch(plain)):
+        return False
+    found, bad = cells.numbers(column)
+    if bad is not None or not len(found) or not (np.diff(found) >= 1).all():
+        return False
+    gaps = plain.startswith(("__index", "level_"))  # rows were filtered out before it was written
+    return bool((found == found.round()).all() and (gaps or (np.diff(found) == 1).all()))
 
 
 def first_named(known: Sequence[str], columns: Sequence[str]) -> str | None:
