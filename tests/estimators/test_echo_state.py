@@ -167,7 +167,7 @@ def test_save_and_load(fitted, series, tmp_path):
     ]
     with pytest.raises(ConfigError, match=r"a saved model does not contain; call fit\(\) again"):
         loaded.partial_fit(series[:100], series[:100])
-    with pytest.raises(RunError, match="holds no model"):
+    with pytest.raises(RunError, match="contains no model"):
         engram.EchoState.load(tmp_path)
 
 

@@ -42,7 +42,7 @@ def test_save_and_load(fitted, tmp_path):
     texts, _ = _pairs(30)
     assert again.predict(texts).tolist() == fitted.predict(texts).tolist()
     assert again.get_params() == fitted.get_params()
-    with pytest.raises(RunError, match="holds no model"):
+    with pytest.raises(RunError, match="contains no model"):
         engram.Translator.load(tmp_path)
 
 
