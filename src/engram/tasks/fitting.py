@@ -22,6 +22,7 @@ from engram.models.storage import (
 )
 from engram.records import Report, Result
 from engram.settings import Settings
+from engram.tasks.origin import origin_of, require_task_of
 from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import Start, adopt, describe_start, model_folder, read_start
 from engram.training import parallel
@@ -377,9 +378,11 @@ def task_of(folder: Path) -> str:
     """The name of the task of a model folder.
 
     Raises:
-        RunError: If there is no model, or it is damaged.
+        RunError: If there is no model, it is damaged, or it is of no task of this version.
     """
-    return str(load_description(folder)[0].get("task"))
+    name = origin_of(load_description(folder)[0])
+    require_task_of(name, folder, folder)
+    return name
 
 
 def _description(trained: Trained) -> tuple[dict[str, Any], dict[str, Any]]:
