@@ -324,7 +324,7 @@ def _change(path, **changes):
         ("config.json", {"settings": 3}, "damaged: its config.json contains no settings"),
         ("preprocess.json", {"tokenizer": None}, "the stored tokenizer is damaged"),
         ("preprocess.json", {"tokenizer": {"kind": "letters"}}, "stored tokenizer is damaged"),
-        ("preprocess.json", {"tokenizer": {"kind": "bytes"}}, "is of another model"),
+        ("preprocess.json", {"tokenizer": {"kind": "bytes"}}, "belongs to another model"),
     ],
 )
 def test_damaged_model_folder(tmp_path, name, changes, text):
@@ -344,5 +344,5 @@ def test_weights_of_another_folder(tmp_path):
     with pytest.raises(RunError, match="was changed after the weights were saved"):
         fitting.load(TASK, tmp_path / "a")
     without_digests(tmp_path / "a")
-    with pytest.raises(RunError, match="is of another model: it lacks nothing"):
+    with pytest.raises(RunError, match="belongs to another model: missing none"):
         fitting.load(TASK, tmp_path / "a")
