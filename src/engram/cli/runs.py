@@ -68,7 +68,7 @@ def settings_of(run: RunFolder) -> tuple[Task, Any]:
     name = run.task(values)
     require_task_of(name, run.path, run.model)
     task = TASKS[name]
-    return task, task.settings.checked(values, str(run.config))
+    return task, task.settings.checked(values, str(run.config), stored=True)
 
 
 def open_run(given: str | Path) -> RunFolder:

@@ -87,7 +87,7 @@ class SequenceClassifier(ClassifierMixin, HasClasses, ManyToOneEstimator):
         require_as_many(inputs, labels, "sequences", "labels")
         classes, names = classes_of(labels)
         train, valid = split(Examples(inputs, names), settings.valid, settings.seed)
-        data = classify.make_data(settings, (train, valid if len(valid) else None, None))
+        data = classify.make_data(settings, (train, valid, None))
         return self._fit(settings, data, reporter=reporter, run_dir=self.run_dir, classes=classes)
 
     def predict_proba(self, X: Any) -> np.ndarray:

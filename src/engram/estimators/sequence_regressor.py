@@ -85,7 +85,7 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator):
             raise DataError(f"y[{missing[0]}] is nan (NaN); give finite numbers")
         require_as_many(inputs, targets, "sequences", "numbers")
         train, valid = split(Examples(inputs, targets), settings.valid, settings.seed)
-        data = regress.make_data(settings, (train, valid if len(valid) else None, None))
+        data = regress.make_data(settings, (train, valid, None))
         return self._fit(settings, data, reporter=reporter, run_dir=self.run_dir)
 
     def predict(self, X: Any) -> np.ndarray:

@@ -71,7 +71,7 @@ class Translator(WritingEstimator):
         settings = self._settings()
         sources, targets = texts(X, "X"), texts(y, "y")
         require_as_many(sources, targets, "texts", "texts")
-        data = pairs.make_data(settings, pairs.split(settings, Pairs(sources, targets)))
+        data = pairs.make_data(settings, pairs.split_pairs(settings, Pairs(sources, targets)))
         return self._fit(settings, data, reporter=reporter, run_dir=self.run_dir)
 
     def _rows(self, X: Any, asking: AskingSettings | None) -> list[tuple[str, dict[str, Any]]]:

@@ -360,7 +360,7 @@ def load(task: Task, folder: Path) -> Trained:
         )
     if not isinstance(config.get("settings"), dict):
         raise RunError(f"{folder} is damaged: its config.json contains no settings; restore it")
-    settings: Settings = task.settings.checked(config["settings"], str(folder))
+    settings: Settings = task.settings.checked(config["settings"], str(folder), stored=True)
     try:
         preprocess = task.preprocess_from(plain)
         model = build(task, settings, preprocess)

@@ -125,7 +125,7 @@ def test_split_takes_of_every_label_alike_and_leaves_one():
     assert "c" in stays.targets
     assert split(examples, 0.2, seed=3)[1].inputs == taken.inputs
     assert split(examples, 0.2, seed=4)[1].inputs != taken.inputs
-    assert len(split(examples, 0.0, seed=0)[1]) == 0
+    assert split(examples, 0.0, seed=0)[1] is None
 
 
 def test_examples_and_targets_go_together():
