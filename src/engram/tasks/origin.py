@@ -8,7 +8,7 @@ from engram.models.storage import has_weights
 from engram.tasks.registry import OUTLINES
 
 ECHO_STATE = "echo-state"
-"""What runs and models of `engram.EchoState` store in place of a task."""
+"""What runs and models of `engram.EchoState` store instead of a task."""
 
 NOT_TASKS = {ECHO_STATE: "EchoState"}
 """Estimators that fit a model of their own, by the name that their runs and models store."""
