@@ -11,7 +11,7 @@ from engram.data.arrays.scaling import Scaling
 from engram.data.arrays.sequences import Sequences
 from engram.data.builtin.scenes import scenes
 from engram.data.images.captions import Captions, read_captions
-from engram.data.text.tokens import Tokenizer, fit_tokenizer, tokenizer_from_plain
+from engram.data.text.tokens import Tokenizer, cautions, fit_tokenizer, tokenizer_from_plain
 from engram.errors import ConfigError, DataError
 from engram.tasks.held_out import Parts, at_once, split
 from engram.tasks.outlines.caption import (
@@ -181,7 +181,8 @@ def make_data(
         f"{len(texts):,} captions, the first: {texts[0][:60]!r}",
         f"{tokenizer.size:,} different {tokenizer.unit} are written",
     ]
-    return Data(made[0], made[1], made[2], meaning, digest.hexdigest(), lines, list(warnings))
+    told = [*warnings, *cautions(tokenizer, texts, "caption text")]
+    return Data(made[0], made[1], made[2], meaning, digest.hexdigest(), lines, told)
 
 
 def read(settings: CaptionSettings) -> Data:

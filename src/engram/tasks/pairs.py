@@ -9,7 +9,7 @@ from typing import Any
 from engram.data.arrays.sequences import Sequences
 from engram.data.builtin.dates import date_pairs
 from engram.data.labelled.pairs import Pairs, read_pairs
-from engram.data.text.tokens import Tokenizer, fit_tokenizer, tokenizer_from_plain
+from engram.data.text.tokens import Tokenizer, cautions, fit_tokenizer, tokenizer_from_plain
 from engram.errors import DataError
 from engram.tasks.held_out import Parts, at_once, split
 from engram.tasks.outlines.translate import PairSettings, TranslateSettings
@@ -117,7 +117,12 @@ def make_data(
         f"{tokenizers[0].size:,} different {tokenizers[0].unit} are read and "
         f"{tokenizers[1].size:,} written, {mean[0]:.1f} and {mean[1]:.1f} per text",
     ]
-    return Data(made[0], made[1], made[2], vocabularies, digest.hexdigest(), lines, list(warnings))
+    told = [
+        *warnings,
+        *cautions(vocabularies.source, train.sources, "source text"),
+        *cautions(vocabularies.target, train.targets, "target text"),
+    ]
+    return Data(made[0], made[1], made[2], vocabularies, digest.hexdigest(), lines, told)
 
 
 def read(settings: TranslateSettings) -> Data:

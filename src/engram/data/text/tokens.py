@@ -344,8 +344,14 @@ TOKENIZERS: dict[str, type[Tokenizer]] = {
 }
 
 
-def cautions(tokenizer: Tokenizer, texts: Iterable[str]) -> list[str]:
-    """Warnings about a choice of tokens for these texts, one sentence each."""
+def cautions(tokenizer: Tokenizer, texts: Iterable[str], what: str = "text") -> list[str]:
+    """Warnings about a choice of tokens for these texts, one sentence each.
+
+    Args:
+        tokenizer: Fitted on the texts.
+        texts: Their beginning is looked at.
+        what: What the texts are called.
+    """
     if not isinstance(tokenizer, WordTokenizer):
         return []
     seen = spaceless = 0
@@ -357,8 +363,8 @@ def cautions(tokenizer: Tokenizer, texts: Iterable[str]) -> list[str]:
     if spaceless <= 0.3 * seen or not spaceless:
         return []
     return [
-        "much of the text is in a script without spaces between words, such as Chinese or Thai, so "
-        "whole clauses become single words; use --tokens characters or bpe"
+        f"much of the {what} is in a script without spaces between words, such as Chinese or Thai, "
+        "so whole clauses become single words; use --tokens characters or bpe"
     ]
 
 
