@@ -95,6 +95,24 @@ def test_resume_of_an_estimator(network, unfinished, capsys):
     )
 
 
+def test_commands_on_data_that_were_in_memory(tmp_path, capsys):
+    """The run of a task's estimator; only commands that would read its data again refuse it."""
+    run, other = tmp_path / "run", tmp_path / "other.csv"
+    model = engram.SequenceClassifier(hidden=4, epochs=1, run_dir=run)
+    model.fit(["a b", "c d"] * 10, ["yes", "no"] * 10)
+    other.write_text("text,label\na b,yes\nc d,no\n")
+    for command in ("eval", "predict", "diagnose"):
+        assert main([command, str(run), "--data", str(other)]) == 0
+    (run / "records" / "result.json").unlink()
+    capsys.readouterr()
+    for command in ("resume", "diagnose", "anatomy"):
+        assert main([command, str(run)]) == 1
+        assert capsys.readouterr().err == (
+            f"engram: {run} was trained in Python on data in memory, which a run does not contain; "
+            "give files with --data to a command that takes them, or fit again in Python\n"
+        )
+
+
 def test_info_shows_a_task_of_another_version(of_another_version, capsys):
     assert main(["info", str(of_another_version)]) == 0
     assert _facts(capsys.readouterr().out)["trained by"].strip() == "dream"

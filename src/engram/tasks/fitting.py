@@ -22,7 +22,7 @@ from engram.models.storage import (
 )
 from engram.records import Report, Result
 from engram.settings import Settings
-from engram.tasks.origin import origin_of, require_task_of
+from engram.tasks.origin import origin_of, require_data_on_disk, require_task_of
 from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import Start, adopt, describe_start, model_folder, read_start
 from engram.training import parallel
@@ -164,8 +164,9 @@ def read_again(task: Task, settings: Any, run: RunFolder) -> Data:
     The settings themselves, and what is written, name what was typed: equal runs are equal files.
 
     Raises:
-        DataError, RunError: As the task's ``read``.
+        DataError, RunError: As the task's ``read``, or for data that were in memory.
     """
+    require_data_on_disk(settings, run.path)
     own = _own_start(settings, run)
     return task.read(settings if own is None else settings.model_copy(update={"start": own}))
 

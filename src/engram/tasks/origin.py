@@ -13,6 +13,9 @@ ECHO_STATE = "echo-state"
 NOT_TASKS = {ECHO_STATE: "EchoState"}
 """Estimators that fit a model of their own, by the name that their runs and models store."""
 
+IN_MEMORY = "X"
+"""What the settings of an estimator's run name as data: they were given in Python."""
+
 
 def origin_of(config: dict[str, Any]) -> str:
     """The name that a model's ``config.json`` stores; echo state networks once stored none."""
@@ -52,3 +55,17 @@ def require_task_of(name: str, folder: Path, model: Path) -> None:
         f"{folder} was trained by {trainer_of(name)}, which is not a task; use it in Python with "
         f"{trainer_of(name)}.load({str(model)!r})"
     )
+
+
+def require_data_on_disk(settings: Any, run: Path) -> None:
+    """Check that the data of a run can be read again: those of an estimator were in memory.
+
+    Raises:
+        RunError: If not.
+    """
+    data = getattr(settings, "data", None)
+    if isinstance(data, list) and data[:1] == [IN_MEMORY] and not Path(IN_MEMORY).exists():
+        raise RunError(
+            f"{run} was trained in Python on data in memory, which a run does not contain; give "
+            "files with --data to a command that takes them, or fit again in Python"
+        )
