@@ -7,11 +7,9 @@ import pytest
 
 from engram.cli.main import main
 from engram.data.images.captions import Captions
-from engram.data.labelled.examples import Examples
-from engram.data.labelled.examples import split as split_examples
+from engram.data.labelled.examples import Examples, split_examples
 from engram.data.labelled.pairs import Pairs
-from engram.data.tagging.tagged import Lists, Tagged
-from engram.data.tagging.tagged import split as split_tagged
+from engram.data.tagging.tagged import Lists, Tagged, split_tagged
 from engram.errors import ConfigError
 from engram.tasks.held_out import at_once, in_turn, split
 from engram.tasks.outlines.split import SplitSettings

@@ -16,8 +16,7 @@ from engram.data.batching.buckets import Buckets, in_order
 from engram.data.batching.padding import padded
 from engram.data.batching.seeds import seed_of
 from engram.data.labelled.encoding import Encoding, TextEncoding
-from engram.data.labelled.examples import Examples
-from engram.data.labelled.examples import split as split_examples
+from engram.data.labelled.examples import Examples, split_examples
 from engram.data.labelled.reading import Found, read_examples
 from engram.data.settings import (
     BucketSettings,

@@ -19,8 +19,7 @@ from engram.data.labelled.encoding import ValueEncoding, encoding_from_plain, le
 from engram.data.labelled.examples import Examples
 from engram.data.settings import BucketSettings, TagReadingSettings
 from engram.data.tagging.tag_files import read_tagged
-from engram.data.tagging.tagged import Lists, Tagged
-from engram.data.tagging.tagged import split as split_tagged
+from engram.data.tagging.tagged import Lists, Tagged, split_tagged
 from engram.data.tagging.word_features import WordEncoding, sentences_of
 from engram.errors import DataError
 from engram.models.many_to_many import State

@@ -78,7 +78,7 @@ def taken(given: Any, indices: np.ndarray) -> Any:
     return [given[index] for index in indices]
 
 
-def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples | None]:
+def split_examples(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples | None]:
     """Take a share of the examples apart, drawn by the seed: of every label alike, where there are
     labels.
 
