@@ -27,6 +27,17 @@ EmbeddingSize = Annotated[
 EmbeddingDropout = Annotated[
     float, Field(ge=0.0, lt=1.0, description="probability of dropping a token's embedding")
 ]
+TopK = Annotated[
+    int | None, Field(ge=1, description="sample among this number of most likely tokens only")
+]
+TopP = Annotated[
+    float | None,
+    Field(
+        gt=0.0,
+        le=1.0,
+        description="sample among the most likely tokens that together have this probability",
+    ),
+]
 
 
 class RecurrentSettings(Settings):

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from engram.data.settings import FileEncoding, TokenAugmentation
-from engram.models.settings import ModelSettings
+from engram.models.settings import ModelSettings, TopK, TopP
 from engram.settings import Settings
 from engram.tasks.outlines.outline import Outline
 from engram.tasks.outlines.penalty_faults import penalty_faults
@@ -73,13 +73,8 @@ class SamplingSettings(Settings):
 
     length: int = Field(400, ge=1, description="number of tokens to generate")
     temperature: float = Field(0.8, ge=0.0, description="divides the logits; 0 is greedy decoding")
-    top_k: int | None = Field(None, ge=1, description="sample among the N most likely tokens only")
-    top_p: float | None = Field(
-        None,
-        gt=0.0,
-        le=1.0,
-        description="sample among the most likely tokens that together have this probability",
-    )
+    top_k: TopK = None
+    top_p: TopP = None
     seed: int = Field(0, ge=0, lt=1 << 63, description="the same seed gives the same text")
 
 
