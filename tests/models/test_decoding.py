@@ -206,9 +206,9 @@ def test_probabilities():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"temperature": -1.0}, "temperature is -1.0, and takes a number from 0"),
-        ({"top_k": 0}, "top_k is 0, and takes a whole number from 1"),
-        ({"top_p": 1.5}, "top_p is 1.5, and takes a number above 0 and up to 1"),
+        ({"temperature": -1.0}, "temperature is -1.0; it takes a number from 0"),
+        ({"top_k": 0}, "top_k is 0; it takes a whole number from 1"),
+        ({"top_p": 1.5}, "top_p is 1.5; it takes a number above 0 and at most 1"),
     ],
 )
 def test_sampling_out_of_range_is_refused(settings, message):

@@ -75,26 +75,34 @@ def test_weights_that_are_no_safetensors(tmp_path):
 
 def test_missing_weights(tmp_path):
     assert _fault(tmp_path, _model(1)) == (
-        f"{tmp_path} holds no weights yet (model.safetensors is missing); "
-        "let the run go on with 'engram resume' until its first evaluation"
+        f"{tmp_path} contains no weights yet (model.safetensors is missing); "
+        "continue the run with 'engram resume' until its first evaluation"
     )
 
 
 @pytest.mark.parametrize(
     ("stored", "built", "texts"),
     [
-        ({"hidden": 6}, {}, ["lacks embedding.weight (7, 5)", "has embedding.weight (7, 6)"]),
-        ({}, {"layers": 2}, ["lacks layers.bias_hh_l1 (20,)", "has nothing too many"]),
-        ({"layers": 2}, {}, ["lacks nothing, and has layers.bias_hh_l1 (20,)"]),
-        ({"cell": "gru"}, {}, ["lacks layers.bias_hh_l0 (20,)", "has layers.bias_hh_l0 (15,)"]),
-        ({"tied": True}, {}, ["lacks head.weight (7, 5), and has nothing too many"]),
-        ({}, {"tied": True}, ["lacks nothing, and has head.weight (7, 5) too many"]),
+        (
+            {"hidden": 6},
+            {},
+            ["missing: embedding.weight (7, 5)", "unexpected: embedding.weight (7, 6)"],
+        ),
+        ({}, {"layers": 2}, ["missing: layers.bias_hh_l1 (20,)", "unexpected: none"]),
+        ({"layers": 2}, {}, ["missing: none", "unexpected: layers.bias_hh_l1 (20,)"]),
+        (
+            {"cell": "gru"},
+            {},
+            ["missing: layers.bias_hh_l0 (20,)", "unexpected: layers.bias_hh_l0 (15,)"],
+        ),
+        ({"tied": True}, {}, ["missing: head.weight (7, 5)", "unexpected: none"]),
+        ({}, {"tied": True}, ["missing: none", "unexpected: head.weight (7, 5)"]),
     ],
 )
 def test_weights_of_another_model(tmp_path, stored, built, texts):
     save_weights(tmp_path, _model(1, **stored).state_dict())
     fault = _fault(tmp_path, _model(2, **built))
-    assert "is of another model: it lacks" in fault
+    assert "belongs to another model: " in fault
     assert all(text in fault for text in texts)
 
 
@@ -110,7 +118,7 @@ def test_no_model(tmp_path):
     with pytest.raises(RunError) as caught:
         load_description(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path} holds no model (config.json is missing); name a run that trained"
+        f"{tmp_path} contains no model (config.json is missing); name a trained run"
     )
 
 
@@ -118,8 +126,8 @@ def test_no_model(tmp_path):
     ("name", "content", "text"),
     [
         (CONFIG, "{", "config.json is damaged"),
-        (CONFIG, "[]", "config.json is damaged: it holds no names and values"),
-        (PREPROCESS, "3", "preprocess.json is damaged: it holds no names and values"),
+        (CONFIG, "[]", "config.json is damaged: it is not an object of names and values"),
+        (PREPROCESS, "3", "preprocess.json is damaged: it is not an object of names and values"),
         (PREPROCESS, None, "preprocess.json: No such file or directory"),
     ],
 )

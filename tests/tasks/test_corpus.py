@@ -344,5 +344,5 @@ def test_weights_of_another_folder(tmp_path):
     with pytest.raises(RunError, match="was changed after the weights were saved"):
         fitting.load(TASK, tmp_path / "a")
     without_digests(tmp_path / "a")
-    with pytest.raises(RunError, match="belongs to another model: missing none"):
+    with pytest.raises(RunError, match="belongs to another model: missing: none"):
         fitting.load(TASK, tmp_path / "a")

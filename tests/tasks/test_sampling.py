@@ -250,12 +250,12 @@ def test_any_prompt_where_nothing_is_unknown(kind):
     ("options", "text"),
     [
         ({"length": 0}, "length is 0; it must be a whole number of at least 1"),
-        ({"temperature": -0.1}, "temperature is -0.1, and takes a number from 0"),
-        ({"temperature": math.nan}, "temperature is nan, and takes a number from 0"),
-        ({"temperature": math.inf}, "temperature is inf, and takes a number from 0"),
-        ({"top_k": 0}, "top_k is 0, and takes a whole number from 1"),
-        ({"top_p": 0.0}, "top_p is 0.0, and takes a number above 0 and up to 1"),
-        ({"top_p": 1.1}, "top_p is 1.1, and takes a number above 0 and up to 1"),
+        ({"temperature": -0.1}, "temperature is -0.1; it takes a number from 0"),
+        ({"temperature": math.nan}, "temperature is nan; it takes a number from 0"),
+        ({"temperature": math.inf}, "temperature is inf; it takes a number from 0"),
+        ({"top_k": 0}, "top_k is 0; it takes a whole number from 1"),
+        ({"top_p": 0.0}, "top_p is 0.0; it takes a number above 0 and at most 1"),
+        ({"top_p": 1.1}, "top_p is 1.1; it takes a number above 0 and at most 1"),
     ],
     ids=str,
 )

@@ -116,8 +116,9 @@ def load_weights(folder: Path, model: nn.Module) -> None:
         lacking = sorted(expected - found)
         unexpected = sorted(found - expected)
         raise RunError(
-            f"{folder / WEIGHTS} belongs to another model: missing {', '.join(lacking) or 'none'}, "
-            f"unexpected {', '.join(unexpected) or 'none'}; restore it"
+            f"{folder / WEIGHTS} belongs to another model: "
+            f"missing: {', '.join(lacking) or 'none'}, "
+            f"unexpected: {', '.join(unexpected) or 'none'}; restore it"
         )
     model.load_state_dict(weights, strict=False)  # shared weights are stored once
 
