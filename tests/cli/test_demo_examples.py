@@ -27,7 +27,7 @@ def test_dates(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "test part: exact match" in shown
     assert shown.count(" → ") >= 1 + len(demo_dates.LANGUAGES)
-    assert "Where it looked" in shown
+    assert "Attention for each generated character" in shown
 
 
 @pytest.mark.usefixtures("_short")
@@ -36,7 +36,7 @@ def test_scenes(tmp_path, monkeypatch, capsys):
     assert main(["demo", "scenes"]) == 0
     shown = capsys.readouterr().out
     assert "test part: exact match" in shown
-    assert "Where it looked" in shown
+    assert "Attention over the image" in shown
     assert (tmp_path / "runs" / "scenes" / "model" / "model.safetensors").exists()
 
 

@@ -286,10 +286,10 @@ def test_an_empty_folder_is_taken(tmp_path):
 FAULTS = [
     (["--lanes", "4000"], "4000 lanes of 8 steps need 32,001: give more text, or use --lanes 90"),
     (["--tied", "--embedding", "3"], "tied shares weights"),
-    (["--valid", "0.5", "--test", "0.5"], "leave none of the 900 characters to train on"),
+    (["--valid", "0.5", "--test", "0.5"], "leave no data to train on"),
     (["--valid", "0.0001"], "the validation set has 0 tokens and needs at least 2"),
     (["--tokens", "bpe", "--vocabulary", "30"], "byte pairs start from 257 entries"),
-    (["--encoding", "utf-32"], "is not utf-32; give --encoding"),
+    (["--encoding", "utf-32"], "is not text in utf-32"),
     (["--rate", "inf", "--hiden", "2"], "'--hiden' is not a flag"),
 ]
 
@@ -330,9 +330,9 @@ def test_resume_measures_what_is_missing(trained, run, capsys):
     ("name", "content", "text"),
     [
         ("model/model.safetensors", b"short", "model.safetensors is damaged"),
-        ("model/model.safetensors", None, "holds no weights yet"),
+        ("model/model.safetensors", None, "contains no weights yet"),
         ("model/config.json", b"{", "config.json is damaged"),
-        ("model/config.json", None, "holds no model (config.json is missing)"),
+        ("model/config.json", None, "contains no model (config.json is missing)"),
         ("model/preprocess.json", b"{}", "preprocess.json was changed"),
     ],
 )
