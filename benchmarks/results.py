@@ -22,7 +22,7 @@ import yaml
 
 from engram.cli.flags import shipped_configurations
 from engram.tasks import fitting
-from engram.tasks.registry import task_by_name
+from engram.tasks.registry import TASKS
 from engram.tasks.task import Data, Task
 
 _BATCHES = 200  # that are made to time their making
@@ -96,7 +96,7 @@ ROWS = {
 
 def measured(row: Row, folder: Path, seed: int) -> dict[str, float]:
     """Train once with a seed, and measure."""
-    task = task_by_name(row.task)
+    task = TASKS[row.task]
     path = shipped_configurations(row.task)[row.configuration]
     values = yaml.safe_load(path.read_text(encoding="utf-8")) | row.files(folder)
     settings: Any = task.settings.checked(values | {"seed": seed})

@@ -36,23 +36,29 @@ class Settings(BaseModel):
     )
 
     @classmethod
-    def checked(cls, values: Mapping[str, Any], source: str = "settings") -> Self:
+    def checked(
+        cls, values: Mapping[str, Any], source: str = "settings", *, stored: bool = False
+    ) -> Self:
         """Make settings from plain values.
 
         Args:
             values: Field names and values, as read from YAML, flags or keyword arguments.
             source: Where they come from, for the message.
+            stored: Whether a run or a model stores them, whose version may have checked less.
 
         Raises:
             ConfigError: With every fault: unknown names (and the nearest right one), wrong types,
-                values out of range; or else every contradiction.
+                values out of range; or else every contradiction, and for settings that are not
+                stored every ambiguity.
         """
         try:
             made = cls.model_validate(dict(values))
         except ValidationError as error:
             faults = [cls._fault(dict(fault)) for fault in error.errors()]
             raise ConfigError(f"{source}: {'; '.join(faults)}") from None
-        made.require_consistent(source)
+        faults = made.contradictions() + ([] if stored else made.ambiguities())
+        if faults:
+            raise ConfigError(f"{source}: {'; '.join(faults)}")
         return made
 
     def contradictions(self) -> list[str]:
@@ -60,7 +66,11 @@ class Settings(BaseModel):
         "parents'."""
         return []
 
-    def require_consistent(self, source: str = "") -> None:
+    def ambiguities(self) -> list[str]:
+        """What new settings must say more clearly, one sentence each; a subclass adds its own."""
+        return []
+
+    def require_consistent(self) -> None:
         """See that the settings go together.
 
         Raises:
@@ -68,7 +78,7 @@ class Settings(BaseModel):
         """
         faults = self.contradictions()
         if faults:
-            raise ConfigError((f"{source}: " if source else "") + "; ".join(faults))
+            raise ConfigError("; ".join(faults))
 
     @classmethod
     def _fault(cls, fault: dict[str, Any]) -> str:

@@ -286,7 +286,7 @@ def test_an_empty_folder_is_taken(tmp_path):
 FAULTS = [
     (["--lanes", "4000"], "4000 lanes of 8 steps need 32,001: give more text, or use --lanes 90"),
     (["--tied", "--embedding", "3"], "tied shares weights"),
-    (["--valid", "0.5", "--test", "0.5"], "leave none of the 900 characters to train on"),
+    (["--valid", "0.5", "--test", "0.5"], "leave no data to train on"),
     (["--valid", "0.0001"], "the validation set has 0 tokens and needs at least 2"),
     (["--tokens", "bpe", "--vocabulary", "30"], "byte pairs start from 257 entries"),
     (["--encoding", "utf-32"], "is not text in utf-32"),

@@ -110,3 +110,23 @@ def test_signals_ask_to_stop_and_are_put_back(number):
         os.kill(os.getpid(), number)
         assert request.made
     assert signal.getsignal(number) == before
+
+
+def test_handlers_from_outside_python_stay(monkeypatch):
+    """A program that embeds Python may have its own: Python reads it as None, and cannot set it."""
+    read, write = signal.getsignal, signal.signal
+    monkeypatch.setattr(
+        signal, "getsignal", lambda number: None if number == signal.SIGTERM else read(number)
+    )
+
+    def put(number, handler):
+        before = write(number, handler)
+        return None if number == signal.SIGTERM else before
+
+    monkeypatch.setattr(signal, "signal", put)
+    own = read(signal.SIGTERM)
+    with stop_on_signal() as request:
+        assert read(signal.SIGTERM) is own
+        os.kill(os.getpid(), signal.SIGINT)
+        assert request.made
+    assert read(signal.SIGTERM) is own

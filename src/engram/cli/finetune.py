@@ -54,6 +54,8 @@ def finetune(task: Outline, argv: list[str], of: str) -> int:
     source = Path(values.pop("run"))
     start = read_start(str(source))
     base = starting_values(task.name, task.settings, start)
+    # a fraction that the trained model was given does not go beside files
+    base = {name: value for name, value in base.items() if f"{name}_data" not in values}
     base |= {"start": str(Path(start.name).absolute())}
     faults = [*flags.unknown_faults(unknown), *_split_rate(values)]
     if "data" not in values:

@@ -7,17 +7,26 @@ from engram.cli import views
 from engram.cli.runs import open_run, settings_of
 from engram.diagnosis.memory import read_memory
 from engram.records import Evaluated, Logged, Result
+from engram.tasks.origin import trainer_of
+from engram.tasks.registry import TASKS
 from engram.tasks.task import Task
 from engram.training.run_folder import RunFolder
-from engram.training.settings import TrainingSettings, TruncationSettings
+from engram.training.settings import TruncationSettings
 
 
 def show_run(given: str) -> None:
     """Print what there is to say of a run, fact by fact."""
     run = open_run(given)
-    task, settings = settings_of(run)
-    facts = _settings(task, settings) | _progress(run, task, settings)
-    views.show_facts(views.console(), facts | _measures(run) | _memory(run, task))
+    values = run.settings()
+    name = run.task(values)
+    if name in TASKS:
+        task, settings = settings_of(run)
+        facts = _settings(task, settings) | _progress(run, task) | _end(run, settings.threads)
+        facts |= _measures(run) | _memory(run, task)
+    else:
+        facts = {"trained by": trainer_of(name)} | values | _state(run, "")
+        facts |= _end(run, None) | _measures(run)
+    views.show_facts(views.console(), facts | _records(run))
 
 
 def _settings(task: Task, s: Any) -> dict[str, Any]:
@@ -46,14 +55,16 @@ def _measures(run: RunFolder) -> dict[str, Any]:
     }
 
 
-def _progress(run: RunFolder, task: Task, settings: TrainingSettings) -> dict[str, Any]:
+def _state(run: RunFolder, go_on: str) -> dict[str, Any]:
+    return {"state": f"not finished{go_on}" if run.read(Result) is None else "finished"}
+
+
+def _progress(run: RunFolder, task: Task) -> dict[str, Any]:
     metrics = run.read_metrics()
     speeds = sorted(timing.tokens_per_second for timing in run.read_timings())
     trained = [line for line in metrics if isinstance(line, Logged)]
     valid = [line for line in metrics if isinstance(line, Evaluated) and not math.isnan(line.loss)]
-    result = run.read(Result)
-    environment = run.read_environment()
-    facts: dict[str, Any] = {"state": "finished" if result else "not finished: engram resume"}
+    facts = _state(run, ": engram resume")
     if trained:
         last = trained[-1]
         facts["updates"] = f"{last.update:,} (epoch {last.epoch})"
@@ -63,14 +74,26 @@ def _progress(run: RunFolder, task: Task, settings: TrainingSettings) -> dict[st
         facts["best validation"] = f"{best.loss:.4f} {task.loss_unit} at update {best.update:,}"
     if speeds:
         facts["speed"] = f"{speeds[len(speeds) // 2]:,.0f} {task.unit} per second (median)"
+    return facts
+
+
+def _end(run: RunFolder, threads: int | None) -> dict[str, Any]:
+    facts = {}
+    result = run.read(Result)
+    environment = run.read_environment()
     if result:
         facts["parameters"] = f"{result.parameters:,}"
     if environment is not None:
         facts["made with"] = (
             f"engram {environment.engram}, torch {environment.torch}, "
-            f"{settings.threads or environment.threads} threads"
+            f"{threads or environment.threads} threads"
         )
     return facts
+
+
+def _records(run: RunFolder) -> dict[str, Any]:
+    names = sorted(path.stem for path in run.records_folder.glob("*.json"))
+    return {"records": ", ".join(names) or None}
 
 
 def _memory(run: RunFolder, task: Task) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 from engram.cli.flags import Parser, add_settings, settings_from
 from engram.errors import ConfigError, RunError
 from engram.tasks import fitting
-from engram.tasks.registry import TASKS, task_by_name
+from engram.tasks.origin import require_task_of
+from engram.tasks.registry import TASKS
 from engram.tasks.task import Task, Trained
 from engram.training.run_folder import RunFolder
 
@@ -16,15 +17,10 @@ def trained_of(run: RunFolder) -> tuple[Task, Trained]:
     """The task of a run, and its best weights.
 
     Raises:
-        RunError: For a damaged run, or one of a task that this version lacks.
+        RunError: For a damaged run, or one of no task of this version.
     """
-    name = fitting.task_of(run.model)
-    if name not in TASKS:
-        raise RunError(
-            f"{run.path} is a run of task '{name}', which this version of Engram does not have; "
-            "'engram train --help' lists its tasks"
-        )
-    return TASKS[name], fitting.load(TASKS[name], run.model)
+    task = TASKS[fitting.task_of(run.model)]
+    return task, fitting.load(task, run.model)
 
 
 def require(task: Task, run: RunFolder, command: str, can: Callable[[Task], Any]) -> None:
@@ -66,11 +62,13 @@ def settings_of(run: RunFolder) -> tuple[Task, Any]:
     """The task and the settings of a run that may not have a model yet.
 
     Raises:
-        ConfigError, RunError: For a damaged run.
+        ConfigError, RunError: For a damaged run, or one of no task of this version.
     """
     values = run.settings()
-    task = task_by_name(run.task(values))
-    return task, task.settings.checked(values, str(run.config))
+    name = run.task(values)
+    require_task_of(name, run.path, run.model)
+    task = TASKS[name]
+    return task, task.settings.checked(values, str(run.config), stored=True)
 
 
 def open_run(given: str | Path) -> RunFolder:

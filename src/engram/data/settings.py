@@ -3,7 +3,7 @@
 They load without torch and without readers of files, for the command line's help.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,14 @@ from engram.settings import Names, Settings
 
 # Said here, and not made from the tables of readers, which would load them; a test compares.
 TABLES = ".csv, .data, .json, .jsonl, .ndjson, .parquet, .pq, .tab, .tsv"
+
+
+Missing = Literal["refuse", "mask", "impute"]
+Tokens = Literal["characters", "bytes", "words", "bpe"]
+FileEncoding = Annotated[str, Field(description="text encoding of the files")]
+InvalidBytes = Annotated[
+    str, Field(description="how to handle invalid bytes: strict, replace or ignore")
+]
 
 
 class BucketSettings(Settings):
@@ -67,20 +75,9 @@ class TextTableSettings(Settings):
         return faults
 
 
-Missing = Literal["refuse", "mask", "impute"]
+class ValueSettings(Settings):
+    """How values become numbers."""
 
-
-class EncodingSettings(Settings):
-    """How texts and values become numbers."""
-
-    tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
-        "words", description="texts: unit of a token"
-    )
-    vocabulary: int = Field(20_000, ge=2, description="texts: vocabulary size, for words or bpe")
-    lowercase: bool = Field(False, description="texts: convert to lower case")
-    max_steps: int | None = Field(
-        None, ge=1, description="truncate sequences to this number of steps"
-    )
     scaling: bool = Field(
         True,
         description="values: standardise each column (mean 0, standard deviation 1), as in "
@@ -88,8 +85,19 @@ class EncodingSettings(Settings):
     )
     missing: Missing = Field(
         "refuse",
-        description="missing values: refuse raises an error; impute fills on average of the "
+        description="missing values: refuse raises an error; impute fills in the average of the "
         "column; mask also adds a column of 0 and 1 that marks them",
+    )
+
+
+class EncodingSettings(ValueSettings):
+    """How texts and values become numbers."""
+
+    tokens: Tokens = Field("words", description="texts: unit of a token")
+    vocabulary: int = Field(20_000, ge=2, description="texts: vocabulary size, for words or bpe")
+    lowercase: bool = Field(False, description="texts: convert to lower case")
+    max_steps: int | None = Field(
+        None, ge=1, description="truncate sequences to this number of steps"
     )
 
 
@@ -101,7 +109,7 @@ class ReadingSettings(TextTableSettings):
         description=f"files, globs or a folder: {TABLES}, .ts, a folder with one folder per class, "
         ".txt (label text); or the built-in sets digits and reviews",
     )
-    encoding: str = Field("utf-8", description="text encoding of the files")
+    encoding: FileEncoding = "utf-8"
     target: str | None = Field(
         None, description="tables: column to predict; default by its name, or the last"
     )
@@ -129,7 +137,7 @@ class TagReadingSettings(Settings):
         min_length=1,
         description="files and globs: CoNLL columns, CoNLL-U, or .jsonl and .parquet with lists",
     )
-    encoding: str = Field("utf-8", description="text encoding of the files")
+    encoding: FileEncoding = "utf-8"
     words: str | None = Field(
         None,
         description="column of words or values, by name, or by number in CoNLL columns; default by "
@@ -148,7 +156,7 @@ class PanelSettings(TextTableSettings):
         min_length=1,
         description=f"tables ({TABLES}), globs; or sunspots, which statsmodels provides",
     )
-    encoding: str = Field("utf-8", description="text encoding of the files")
+    encoding: FileEncoding = "utf-8"
     target: Names = Field(
         [],
         description="columns to forecast, each a series; default by name, or all numeric ones",
@@ -207,7 +215,7 @@ class OutlookSettings(Settings):
         json_schema_extra={"metavar": "SHARE"},
     )
     calendar: bool = Field(True, description="add the time of year, week and day as inputs")
-    missing: Literal["refuse", "mask", "impute"] = Field(
+    missing: Missing = Field(
         "refuse",
         description="missing values: refuse raises an error, impute takes the last value, mask "
         "also tells the model",

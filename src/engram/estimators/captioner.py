@@ -87,7 +87,7 @@ class Captioner(WritingEstimator):
         written, given = texts(y, "y"), _given(X, settings)
         require_as_many(given, written, "examples", "captions")
         whole = Captions(given, [[text.strip()] for text in written])
-        data = captions.make_data(settings, captions.split(settings, whole))
+        data = captions.make_data(settings, captions.split_captions(settings, whole))
         return self._fit(settings, data, reporter=reporter, run_dir=self.run_dir)
 
     def _rows(self, X: Any, asking: AskingSettings | None) -> list[tuple[str, dict[str, Any]]]:

@@ -30,6 +30,7 @@ from engram.models.storage import (
 )
 from engram.records import Result
 from engram.settings import Settings
+from engram.tasks.origin import ECHO_STATE
 from engram.training.loop import Outcome
 from engram.training.readout import ReadoutFit, check_warm_up, ends_of, outputs_of, padded
 from engram.training.reporting import Plan, Prepared, Reporter
@@ -131,7 +132,7 @@ class EchoState(Estimator):
             if self.run_dir is not None:
                 command = ["engram.EchoState.fit"]
                 run = RunFolder.create(
-                    Path(self.run_dir), {"task": "echo-state"} | self._parameters(), command
+                    Path(self.run_dir), {"task": ECHO_STATE} | self._parameters(), command
                 )
                 until_the_end.enter_context(run.held())
             told.begin(Plan(1, 0, 1, steps))
@@ -302,7 +303,7 @@ class EchoState(Estimator):
         parameters = self._parameters() | {"random_state": self.seed_}
         classes = Classes.of(self.classes_) if self.target == "class" else None
         fitted = Fitted(n_iter=self.n_iter_, classes=classes)
-        config = {KEY: fitted.plain(), "parameters": parameters}
+        config = {"task": ECHO_STATE, KEY: fitted.plain(), "parameters": parameters}
         save_description(Path(path), config, self._sizes.plain())
         save_weights(Path(path), self.module_.state_dict())
 

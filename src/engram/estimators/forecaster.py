@@ -22,6 +22,7 @@ from engram.estimators.stored import Fitted
 from engram.estimators.task_estimator import TaskEstimator
 from engram.models.many_to_many import State
 from engram.tasks import backtest, forecast
+from engram.tasks.origin import IN_MEMORY
 from engram.tasks.task import Task, Trained
 from engram.training.reporting import Reporter
 
@@ -69,7 +70,7 @@ class Forecaster(TaskEstimator):
     """
 
     task: ClassVar[Task] = forecast.TASK
-    fixed: ClassVar[Mapping[str, Any]] = {"data": ["X"], "origins": 0}
+    fixed: ClassVar[Mapping[str, Any]] = {"data": [IN_MEMORY], "origins": 0}
 
     horizon: int = 12
     season: int | None = None

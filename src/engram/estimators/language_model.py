@@ -9,6 +9,7 @@ from engram.estimators.inputs import texts
 from engram.estimators.stored import Fitted
 from engram.estimators.task_estimator import TaskEstimator
 from engram.tasks import language_model
+from engram.tasks.origin import IN_MEMORY
 from engram.tasks.outlines.language_model import LanguageModelSettings
 from engram.tasks.sampling import stream_sample
 from engram.tasks.task import Task, Trained
@@ -124,7 +125,7 @@ class LanguageModel(TaskEstimator):
         begun = Start.of(start)
         values = starting_values(language_model.NAME, LanguageModelSettings, begun) | {
             "start": None,
-            "data": ["X"],
+            "data": [IN_MEMORY],
             "freeze": list(freeze),
             "rates": dict(rates or {}),
             "rate_decay": rate_decay,

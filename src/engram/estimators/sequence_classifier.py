@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import ClassifierMixin
 
-from engram.data.labelled.examples import Examples, split
+from engram.data.labelled.examples import Examples, split_examples
 from engram.estimators.inputs import require_as_many
 from engram.estimators.sequence_estimator import (
     HasClasses,
@@ -86,8 +86,8 @@ class SequenceClassifier(ClassifierMixin, HasClasses, ManyToOneEstimator):
         inputs = sequences_of(X)
         require_as_many(inputs, labels, "sequences", "labels")
         classes, names = classes_of(labels)
-        train, valid = split(Examples(inputs, names), settings.valid, settings.seed)
-        data = classify.make_data(settings, (train, valid if len(valid) else None, None))
+        train, valid = split_examples(Examples(inputs, names), settings.valid, settings.seed)
+        data = classify.make_data(settings, (train, valid, None))
         return self._fit(settings, data, reporter=reporter, run_dir=self.run_dir, classes=classes)
 
     def predict_proba(self, X: Any) -> np.ndarray:

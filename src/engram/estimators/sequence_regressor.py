@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from engram.data.labelled.examples import Examples, split
+from engram.data.labelled.examples import Examples, split_examples
 from engram.errors import DataError
 from engram.estimators.inputs import numbers, require_as_many
 from engram.estimators.sequence_estimator import ManyToOneEstimator, answers_of, sequences_of
@@ -84,8 +84,8 @@ class SequenceRegressor(RegressorMixin, ManyToOneEstimator):
         if len(missing):
             raise DataError(f"y[{missing[0]}] is nan (NaN); give finite numbers")
         require_as_many(inputs, targets, "sequences", "numbers")
-        train, valid = split(Examples(inputs, targets), settings.valid, settings.seed)
-        data = regress.make_data(settings, (train, valid if len(valid) else None, None))
+        train, valid = split_examples(Examples(inputs, targets), settings.valid, settings.seed)
+        data = regress.make_data(settings, (train, valid, None))
         return self._fit(settings, data, reporter=reporter, run_dir=self.run_dir)
 
     def predict(self, X: Any) -> np.ndarray:

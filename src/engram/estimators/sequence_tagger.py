@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from engram.data.arrays.sequences import Sequences
-from engram.data.tagging.tagged import Lists, Tagged, split
+from engram.data.tagging.tagged import Lists, Tagged, split_tagged
 from engram.errors import DataError
 from engram.estimators.inputs import are_texts, in_order, listed, require_as_many, texts
 from engram.estimators.sequence_estimator import (
@@ -92,7 +92,7 @@ class SequenceTagger(HasClasses, SequenceEstimator):
         classes, flat = classes_of(np.concatenate([each for each in tags if len(each)] or tags))
         bounds = np.cumsum([0, *(len(each) for each in tags)])
         names = (flat[start:end] for start, end in pairwise(bounds))
-        train, valid = split(Tagged(inputs, Lists.of(names)), settings.valid, settings.seed)
+        train, valid = split_tagged(Tagged(inputs, Lists.of(names)), settings.valid, settings.seed)
         data = tag.make_data(settings, (train, valid, None))
         return self._fit(settings, data, reporter=reporter, run_dir=self.run_dir, classes=classes)
 

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from engram.errors import ConfigError, DataError, RunError
 from engram.settings import Settings
+from engram.tasks.origin import NOT_TASKS, origin_of
 
 KEY = "estimator"
 """Key of `Fitted` in ``config.json``."""
@@ -20,9 +21,8 @@ ESTIMATORS = {
     "regress": "SequenceRegressor",
     "tag": "SequenceTagger",
     "translate": "Translator",
-    "None": "EchoState",
-}
-"""The estimator of each task; None is the one with a model of its own."""
+} | NOT_TASKS
+"""The estimator of each task, and those with a model of their own."""
 
 
 class Classes(Settings):
@@ -91,20 +91,14 @@ def require_kind(name: str, config: dict[str, Any], folder: Path) -> None:
     Raises:
         RunError: If it contains something else; the message says what.
     """
-    task = config.get("task")
-    found = ESTIMATORS.get(str(task)) if task is not None or _is_echo_state(config) else None
+    origin = origin_of(config)
+    found = ESTIMATORS.get(origin)
     if found is None:
         raise RunError(
-            f"{folder} contains a model of task {task!r}, which no estimator reads; use "
+            f"{folder} contains a model of task '{origin}', which no estimator reads; use "
             "'engram predict' or 'engram sample'"
         )
     if found != name:
         raise RunError(
             f"{folder} contains a model of {found}, not of {name}; load it with engram.{found}.load"
         )
-
-
-def _is_echo_state(config: dict[str, Any]) -> bool:
-    return (
-        KEY in config or "spectral_radius" in config
-    )  # folders from before there were other estimators

@@ -16,6 +16,7 @@ from engram.estimators.base import Estimator
 from engram.estimators.stored import ESTIMATORS, KEY, Fitted, require_kind
 from engram.models.storage import load_description
 from engram.tasks import fitting
+from engram.tasks.origin import IN_MEMORY
 from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import Start
 from engram.training.loop import Outcome
@@ -32,7 +33,7 @@ class TaskEstimator(Estimator):
     """
 
     task: ClassVar[Task]
-    fixed: ClassVar[Mapping[str, Any]] = {"data": ["X"], "test": 0.0}
+    fixed: ClassVar[Mapping[str, Any]] = {"data": [IN_MEMORY], "test": 0.0}
     """Settings of the task that are not parameters."""
 
     cell: str = "lstm"

@@ -8,6 +8,7 @@ from engram.data.labelled.pairs import Pairs
 from engram.estimators.inputs import require_as_many, texts
 from engram.estimators.writing_estimator import WritingEstimator
 from engram.tasks import pairs, translate
+from engram.tasks.origin import IN_MEMORY
 from engram.tasks.task import Task
 from engram.tasks.writing import AskingSettings
 from engram.training.reporting import Reporter
@@ -48,7 +49,7 @@ class Translator(WritingEstimator):
     """
 
     task: ClassVar[Task] = translate.TASK
-    fixed: ClassVar[Mapping[str, Any]] = {"data": ["X", "y"], "test": 0.0}
+    fixed: ClassVar[Mapping[str, Any]] = {"data": [IN_MEMORY, "y"], "test": 0.0}
 
     tokens: str = "characters"
     attend: str = "after"
@@ -71,7 +72,7 @@ class Translator(WritingEstimator):
         settings = self._settings()
         sources, targets = texts(X, "X"), texts(y, "y")
         require_as_many(sources, targets, "texts", "texts")
-        data = pairs.make_data(settings, pairs.split(settings, Pairs(sources, targets)))
+        data = pairs.make_data(settings, pairs.split_pairs(settings, Pairs(sources, targets)))
         return self._fit(settings, data, reporter=reporter, run_dir=self.run_dir)
 
     def _rows(self, X: Any, asking: AskingSettings | None) -> list[tuple[str, dict[str, Any]]]:

@@ -20,6 +20,26 @@ def _known_cell(name: str) -> str:
     return name
 
 
+BothDirections = Annotated[bool, Field(description="read each sequence in both directions")]
+EmbeddingSize = Annotated[
+    int, Field(ge=0, description="embedding size of a token; 0 means --hidden")
+]
+EmbeddingDropout = Annotated[
+    float, Field(ge=0.0, lt=1.0, description="probability of dropping a token's embedding")
+]
+TopK = Annotated[
+    int | None, Field(ge=1, description="sample among this number of most likely tokens only")
+]
+TopP = Annotated[
+    float | None,
+    Field(
+        gt=0.0,
+        le=1.0,
+        description="sample among the most likely tokens that together have this probability",
+    ),
+]
+
+
 class RecurrentSettings(Settings):
     """Settings of the recurrent layers of a model."""
 
@@ -120,20 +140,18 @@ class RecurrentSettings(Settings):
 class ManyToOneSettings(RecurrentSettings):
     """Settings of a model of whole sequences."""
 
-    bidirectional: bool = Field(True, description="read each sequence in both directions")
+    bidirectional: BothDirections = True
     pooling: Literal["last", "mean", "max", "attention"] = Field(
         "last", description="how to reduce the outputs of all steps to one vector"
     )
     dropout_head: float = Field(
         0.0, ge=0.0, lt=1.0, description="dropout probability of the pooled vector"
     )
-    embedding: int = Field(0, ge=0, description="embedding size of a token; 0 means --hidden")
+    embedding: EmbeddingSize = 0
     embedding_scale: float = Field(
         0.1, gt=0.0, description="standard deviation of the embedding's initial values"
     )
-    dropout_embedding: float = Field(
-        0.0, ge=0.0, lt=1.0, description="probability of dropping a token's embedding"
-    )
+    dropout_embedding: EmbeddingDropout = 0.0
     convolution: int = Field(
         0, ge=0, description="features of a convolution over time before the recurrent layers"
     )
@@ -144,13 +162,11 @@ class ManyToOneSettings(RecurrentSettings):
 class ModelSettings(RecurrentSettings):
     """Settings of a token model."""
 
-    embedding: int = Field(0, ge=0, description="embedding size of a token; 0 means --hidden")
+    embedding: EmbeddingSize = 0
     tied: bool = Field(
         False, description="use the embedding as the head's weights too (needs --embedding 0)"
     )
-    dropout_embedding: float = Field(
-        0.0, ge=0.0, lt=1.0, description="probability of dropping a token's embedding"
-    )
+    dropout_embedding: EmbeddingDropout = 0.0
 
     def contradictions(self) -> list[str]:
         """List conflicting settings, one sentence each."""
@@ -166,14 +182,12 @@ class ModelSettings(RecurrentSettings):
 class TaggerSettings(RecurrentSettings):
     """Settings of a model that predicts a tag for each step."""
 
-    bidirectional: bool = Field(True, description="read each sequence in both directions")
+    bidirectional: BothDirections = True
     embedding: int = Field(100, ge=1, description="embedding size of a word")
     embedding_scale: float = Field(
         0.1, gt=0.0, description="standard deviation of the embeddings' initial values"
     )
-    dropout_embedding: float = Field(
-        0.0, ge=0.0, lt=1.0, description="probability of dropping a word's embedding"
-    )
+    dropout_embedding: EmbeddingDropout = 0.0
 
 
 class MultiHorizonSettings(RecurrentSettings):
@@ -187,7 +201,7 @@ class MultiHorizonSettings(RecurrentSettings):
 class DecoderSettings(RecurrentSettings):
     """Settings of the decoder."""
 
-    embedding: int = Field(0, ge=0, description="embedding size of a token; 0 means --hidden")
+    embedding: EmbeddingSize = 0
     attention: Literal["general", "additive", "dot", "scaled", "none"] = Field(
         "general",
         description="how the decoder scores its state against the input; none: it sees only "

@@ -11,8 +11,9 @@ from engram.data.arrays.scaling import Scaling
 from engram.data.arrays.sequences import Sequences
 from engram.data.builtin.scenes import scenes
 from engram.data.images.captions import Captions, read_captions
-from engram.data.text.tokens import Tokenizer, fit_tokenizer, tokenizer_from_plain
+from engram.data.text.tokens import Tokenizer, cautions, fit_tokenizer, tokenizer_from_plain
 from engram.errors import ConfigError, DataError
+from engram.tasks.held_out import Parts, at_once, split
 from engram.tasks.outlines.caption import (
     CaptionPartSettings,
     CaptionSettings,
@@ -180,7 +181,8 @@ def make_data(
         f"{len(texts):,} captions, the first: {texts[0][:60]!r}",
         f"{tokenizer.size:,} different {tokenizer.unit} are written",
     ]
-    return Data(made[0], made[1], made[2], meaning, digest.hexdigest(), lines, list(warnings))
+    told = [*warnings, *cautions(tokenizer, texts, "caption text")]
+    return Data(made[0], made[1], made[2], meaning, digest.hexdigest(), lines, told)
 
 
 def read(settings: CaptionSettings) -> Data:
@@ -203,28 +205,20 @@ def read(settings: CaptionSettings) -> Data:
             f"is {whole.skipped[0]}"
         )
     columns = [f"{' and '.join(whole.columns[:-1])} in, {whole.columns[-1]} out"]
-    return make_data(settings, split(settings, whole), columns, warnings)
+    return make_data(settings, split_captions(settings, whole), columns, warnings)
 
 
-def split(settings: CaptionSettings, whole: Captions) -> list[Captions | None]:
-    """The parts to train, to validate and to test: shares drawn by the seed, or own tables.
+def split_captions(settings: CaptionSettings, whole: Captions) -> Parts[Captions]:
+    """The parts to train, to validate and to test.
 
     Raises:
         DataError: As `read_captions`.
     """
-    order = np.random.default_rng([settings.seed, 1]).permutation(len(whole))
-    held: list[Captions | None] = []
-    for files, share in (
-        (settings.valid_data, settings.valid),
-        (settings.test_data, settings.test),
-    ):
-        count = 0 if files else round(share * len(whole))
-        order, taken = order[count:], np.sort(order[:count])
-        if files:
-            held.append(_read(files[0], settings, _kind_of(settings)))
-        else:
-            held.append(whole.take(taken) if count else None)
-    return [whole.take(np.sort(order)), *held]
+
+    def own(files: Sequence[str]) -> Captions:
+        return _read(files[0], settings, _kind_of(settings))
+
+    return split(settings, settings.seed, whole, own, at_once)
 
 
 def read_judged(judging: CaptionsSettings, meaning: Meaning) -> Captions:

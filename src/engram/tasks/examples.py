@@ -16,7 +16,7 @@ from engram.data.batching.buckets import Buckets, in_order
 from engram.data.batching.padding import padded
 from engram.data.batching.seeds import seed_of
 from engram.data.labelled.encoding import Encoding, TextEncoding
-from engram.data.labelled.examples import Examples, split
+from engram.data.labelled.examples import Examples, split_examples
 from engram.data.labelled.reading import Found, read_examples
 from engram.data.settings import (
     BucketSettings,
@@ -28,6 +28,7 @@ from engram.data.text.tokens import cautions
 from engram.errors import ConfigError
 from engram.models.many_to_one import ManyToOne
 from engram.models.settings import ManyToOneSettings
+from engram.tasks.held_out import Parts, in_turn, split
 from engram.tasks.outlines.examples import PartSettings
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.task import Data
@@ -49,9 +50,7 @@ class Part:
     targets: Tensor | None
 
 
-def read_split(
-    settings: PartSettings, seed: int, numbers: bool
-) -> tuple[tuple[Examples, Examples | None, Examples | None], Found]:
+def read_split(settings: PartSettings, seed: int, numbers: bool) -> tuple[Parts[Examples], Found]:
     """Read training, validation and test part.
 
     Args:
@@ -66,20 +65,14 @@ def read_split(
         DataError: As `read_examples` does.
     """
     found = read_examples(settings.data, settings, numbers=numbers)
-    train = found.examples
-    parts: dict[str, Examples | None] = {"valid": None, "test": None}
-    for part, salt in (("test", 1), ("valid", 2)):
-        files, share = getattr(settings, f"{part}_data"), getattr(settings, part)
-        if files:
-            same = with_roles(settings, found.roles)
-            parts[part] = read_examples(files, same, numbers=numbers).examples
-        elif share:
-            train, taken = split(train, share, seed + salt)
-            parts[part] = taken if len(taken) else None
-    valid, test = parts["valid"], parts["test"]
-    sizes = [0 if part is None else len(part) for part in (train, valid, test)]
+
+    def own(files: Sequence[str]) -> Examples:
+        return read_examples(files, with_roles(settings, found.roles), numbers=numbers).examples
+
+    parts = split(settings, seed, found.examples, own, in_turn(split_examples))
+    sizes = [0 if part is None else len(part) for part in parts]
     shares = f"{sizes[0]:,} to train, {sizes[1]:,} to validate, {sizes[2]:,} to test"
-    return (train, valid, test), replace(found, about=[*found.about, shares])
+    return parts, replace(found, about=[*found.about, shares])
 
 
 def batch_of(part: Part, rows: np.ndarray) -> SequenceBatch:

@@ -22,6 +22,7 @@ from engram.models.storage import (
 )
 from engram.records import Report, Result
 from engram.settings import Settings
+from engram.tasks.origin import origin_of, require_data_on_disk, require_task_of
 from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import Start, adopt, describe_start, model_folder, read_start
 from engram.training import parallel
@@ -163,8 +164,9 @@ def read_again(task: Task, settings: Any, run: RunFolder) -> Data:
     The settings themselves, and what is written, name what was typed: equal runs are equal files.
 
     Raises:
-        DataError, RunError: As the task's ``read``.
+        DataError, RunError: As the task's ``read``, or for data that were in memory.
     """
+    require_data_on_disk(settings, run.path)
     own = _own_start(settings, run)
     return task.read(settings if own is None else settings.model_copy(update={"start": own}))
 
@@ -359,7 +361,7 @@ def load(task: Task, folder: Path) -> Trained:
         )
     if not isinstance(config.get("settings"), dict):
         raise RunError(f"{folder} is damaged: its config.json contains no settings; restore it")
-    settings: Settings = task.settings.checked(config["settings"], str(folder))
+    settings: Settings = task.settings.checked(config["settings"], str(folder), stored=True)
     try:
         preprocess = task.preprocess_from(plain)
         model = build(task, settings, preprocess)
@@ -377,9 +379,11 @@ def task_of(folder: Path) -> str:
     """The name of the task of a model folder.
 
     Raises:
-        RunError: If there is no model, or it is damaged.
+        RunError: If there is no model, it is damaged, or it is of no task of this version.
     """
-    return str(load_description(folder)[0].get("task"))
+    name = origin_of(load_description(folder)[0])
+    require_task_of(name, folder, folder)
+    return name
 
 
 def _description(trained: Trained) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -2,8 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -12,6 +10,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from engram.data.panels.batches import Windows
+from engram.data.panels.checks import constant_series, leaking_columns, require_values
 from engram.data.panels.outlook import Outlook, learn_outlook
 from engram.data.panels.panel import Panel
 from engram.data.panels.reading import MADE, read_panels
@@ -30,64 +30,6 @@ from engram.tasks.task import Data, Task, Trained
 from engram.training.evaluation import mean_loss
 from engram.training.losses import pinball
 from engram.training.source import Objective
-
-_LEAST_BATCHES = 10  # of an epoch; one short series would make a batch of three windows else
-_READ = 1_000_000  # steps in which such columns are looked for
-_ALIKE = 0.9999  # correlation with the target from which a column is taken for it
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Batches of windows at random places of series; see `training.source.Source`.
-
-    An epoch covers all steps once on average, and has `_LEAST_BATCHES` batches or more. What a
-    batch holds follows from seed, epoch and its number.
-    """
-
-    panel: Panel
-    outlook: Outlook
-    scales: np.ndarray
-    window: int
-    batch: int
-    seed: int
-
-    @property
-    def updates(self) -> int:
-        """Batches of an epoch."""
-        return max(_LEAST_BATCHES, -(-int(self._counts.sum()) // self.batch))
-
-    @property
-    def tokens_per_update(self) -> int:
-        """Steps of a batch."""
-        longest = np.minimum(self.panel.lengths, self.window)
-        return round(float(np.average(longest, weights=self._counts)) * self.batch)
-
-    def updates_in(self, epoch: int) -> int:
-        """Batches of this epoch: as many as of any."""
-        return self.updates
-
-    def batches(self, epoch: int, first: int = 0) -> Iterator[WindowBatch]:
-        """The batches of an epoch, from the given one on."""
-        counts = self._counts
-        ends = np.cumsum(counts)
-        draw = np.random.default_rng([self.seed, epoch])
-        rounds = -(-self.updates * self.batch // int(ends[-1]))
-        order = np.concatenate([draw.permutation(int(ends[-1])) for _ in range(rounds)])
-        for number in range(first, self.updates):
-            chosen = order[number * self.batch : (number + 1) * self.batch]
-            series = np.searchsorted(ends, chosen, side="right")
-            lengths = np.minimum(self.panel.lengths[series], self.window)
-            places = (chosen - (ends - counts)[series]) * self.window
-            moved = np.random.default_rng([self.seed, epoch, number]).integers(
-                -self.window // 2, self.window // 2, len(chosen), endpoint=True
-            )
-            starts = np.clip(places + moved, 0, self.panel.lengths[series] - lengths)
-            yield windows(self.panel, self.outlook, self.scales, series, starts, lengths)
-
-    @cached_property
-    def _counts(self) -> np.ndarray:
-        """Windows that cover each series once, ``(n,)``."""
-        return -(-self.panel.lengths // self.window)
 
 
 def read(settings: ForecastSettings) -> Data:
@@ -119,7 +61,7 @@ def make_data(
         DataError: For missing values that are refused, series that are too short, and values that
             the transform does not take.
     """
-    _require_values(panel, settings.missing)
+    require_values(panel, settings.missing)
     notes = list(warnings)
     test, valid = settings.held(settings.origins), settings.held(settings.valid_origins)
     least = test + valid + settings.horizon + 1
@@ -144,7 +86,7 @@ def make_data(
         **{name: getattr(settings, name) for name in OutlookSettings.model_fields}
     )
     outlook = learn_outlook(train, own, roles)
-    notes += [*_constant(train), *_leaks(train)]
+    notes += [*constant_series(train), *leaking_columns(train)]
     parts = [
         Backtest(panel.before(cut), origins, settings.step) if origins else None
         for cut, origins in ((test, settings.valid_origins), (0, settings.origins))
@@ -294,7 +236,7 @@ def predict(trained: Trained, panel: Panel, steps: int | None = None) -> Iterato
             f"{steps} steps were requested, but the model forecasts {horizon}; train one with "
             f"--horizon {steps}"
         )
-    _require_values(panel, outlook.settings.missing)
+    require_values(panel, outlook.settings.missing)
     whole = panel.with_ahead(horizon)
     given = backtest.forecast(trained, whole, whole.lengths[:, None])[:, 0]
     quantiles = outlook.settings.quantiles
@@ -335,7 +277,7 @@ def backtest_of(
         DataError: For series that are too short, and missing values that are refused.
     """
     outlook: Outlook = trained.preprocess
-    _require_values(panel, outlook.settings.missing)
+    require_values(panel, outlook.settings.missing)
     horizon = outlook.settings.horizon
     part = Backtest(panel.before(0), origins, stride_of(stride, horizon))
     least = part.seen(horizon).min(axis=1)
@@ -347,53 +289,6 @@ def backtest_of(
             "fewer origins, or a shorter stride"
         )
     return part
-
-
-def _require_values(panel: Panel, missing: str) -> None:
-    if missing != "refuse":
-        return
-    for index, key in zip(panel.indices(), panel.keys, strict=True):
-        own = panel.sequences[index][: panel.lengths[index]]
-        bad = np.argwhere(np.isnan(own))
-        if len(bad):
-            step, column = bad[0]
-            when = panel.frequency.written(panel.times_of(index)[step : step + 1])[0]
-            name = panel.sequences.columns[column] if column else "the value"
-            raise DataError(
-                f"series '{key}': {name} is missing at {when}, and {len(bad) - 1:,} more values "
-                "after it; fill them in, or choose --missing impute or --missing mask"
-            )
-
-
-def _constant(train: Panel) -> list[str]:
-    still = [
-        key
-        for index, key in zip(train.indices(), train.keys, strict=True)
-        if np.nanmin(train.target(index)) == np.nanmax(train.target(index))
-    ]
-    if not still:
-        return []
-    return [
-        f"{len(still):,} series are constant in the training set, such as '{still[0]}'; their "
-        "errors cannot be scaled"
-    ]
-
-
-def _leaks(train: Panel) -> list[str]:
-    """Columns known ahead that are the target itself."""
-    values = train.sequences.values[:_READ]
-    found = []
-    for place in range(1 + train.past, values.shape[1]):
-        there = np.isfinite(values[:, 0]) & np.isfinite(values[:, place])
-        pair = values[there][:, [0, place]].astype(np.float64)
-        if len(pair) < 10 or (pair.std(axis=0) == 0).any():
-            continue
-        if abs(float(np.corrcoef(pair.T)[0, 1])) > _ALIKE:
-            found.append(
-                f"the column '{train.sequences.columns[place]}' is the target itself, or a copy of "
-                "it; leave it out of --known, unless it is known in advance"
-            )
-    return found
 
 
 def _build(settings: ForecastSettings, outlook: Outlook) -> nn.Module:

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-import numpy as np
-
 from engram.data.arrays.sequences import Sequences
 from engram.data.builtin.dates import date_pairs
-from engram.data.labelled.examples import taken
 from engram.data.labelled.pairs import Pairs, read_pairs
-from engram.data.text.tokens import Tokenizer, fit_tokenizer, tokenizer_from_plain
+from engram.data.text.tokens import Tokenizer, cautions, fit_tokenizer, tokenizer_from_plain
 from engram.errors import DataError
+from engram.tasks.held_out import Parts, at_once, split
 from engram.tasks.outlines.translate import PairSettings, TranslateSettings
 from engram.tasks.task import Data
 from engram.tasks.writing import encoded
@@ -119,7 +117,12 @@ def make_data(
         f"{tokenizers[0].size:,} different {tokenizers[0].unit} are read and "
         f"{tokenizers[1].size:,} written, {mean[0]:.1f} and {mean[1]:.1f} per text",
     ]
-    return Data(made[0], made[1], made[2], vocabularies, digest.hexdigest(), lines, list(warnings))
+    told = [
+        *warnings,
+        *cautions(vocabularies.source, train.sources, "source text"),
+        *cautions(vocabularies.target, train.targets, "target text"),
+    ]
+    return Data(made[0], made[1], made[2], vocabularies, digest.hexdigest(), lines, told)
 
 
 def read(settings: TranslateSettings) -> Data:
@@ -142,25 +145,16 @@ def read(settings: TranslateSettings) -> Data:
             f"{len(whole.skipped):,} lines have an empty side and were left out, the first is "
             f"line {whole.skipped[0]:,}"
         )
-    return make_data(settings, split(settings, whole), [], warnings)
+    return make_data(settings, split_pairs(settings, whole), [], warnings)
 
 
-def split(settings: TranslateSettings, whole: Pairs) -> list[Pairs | None]:
-    """The parts to train, to validate and to test: shares drawn by the seed, or files of their own.
+def split_pairs(settings: TranslateSettings, whole: Pairs) -> Parts[Pairs]:
+    """The parts to train, to validate and to test.
 
     Raises:
         DataError: As `read_pairs`.
     """
-    order = np.random.default_rng([settings.seed, 1]).permutation(len(whole))
-    held: list[Pairs | None] = []
-    for files, share in (
-        (settings.valid_data, settings.valid),
-        (settings.test_data, settings.test),
-    ):
-        count = 0 if files else round(share * len(whole))
-        order, taken = order[count:], order[:count]
-        held.append(_read(files, settings) if files else _chosen(whole, taken))
-    return [_chosen(whole, order), *held]
+    return split(settings, settings.seed, whole, lambda files: _read(files, settings), at_once)
 
 
 def read_judged(judging: PairSettings) -> Pairs:
@@ -187,13 +181,6 @@ def _is_dates(data: Sequence[str]) -> bool:
 def _dates(count: int, part: str, seed: int) -> Pairs:
     sources, targets = zip(*date_pairs(count, part, seed=seed), strict=True)
     return Pairs(list(sources), list(targets))
-
-
-def _chosen(pairs: Pairs, rows: np.ndarray) -> Pairs | None:
-    if not len(rows):
-        return None
-    rows.sort()  # in its place: a corpus has many
-    return Pairs(taken(pairs.sources, rows), taken(pairs.targets, rows))
 
 
 def _longest_and_mean(sequences: Sequences) -> tuple[int, float]:

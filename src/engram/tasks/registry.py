@@ -56,30 +56,12 @@ class _Tasks(Mapping[str, "Task"]):
 TASKS: Mapping[str, "Task"] = _Tasks()
 
 
-def require_task(name: str) -> None:
-    """See that a task of this name is there.
-
-    Raises:
-        ConfigError: If not.
-    """
-    if name not in OUTLINES:
-        raise ConfigError(f"'{name}' is not a task: {did_you_mean(name, OUTLINES)}")
-
-
 def outline_by_name(name: str) -> Outline:
     """The outline of a task, without its code.
 
     Raises:
         ConfigError: For another name.
     """
-    require_task(name)
+    if name not in OUTLINES:
+        raise ConfigError(f"'{name}' is not a task: {did_you_mean(name, OUTLINES)}")
     return OUTLINES[name]
-
-
-def task_by_name(name: str) -> "Task":
-    """The task of a name in `TASKS`.
-
-    Raises:
-        ConfigError: For another name.
-    """
-    return TASKS[outline_by_name(name).name]

@@ -19,13 +19,14 @@ from engram.data.labelled.encoding import ValueEncoding, encoding_from_plain, le
 from engram.data.labelled.examples import Examples
 from engram.data.settings import BucketSettings, TagReadingSettings
 from engram.data.tagging.tag_files import read_tagged
-from engram.data.tagging.tagged import Lists, Tagged, split
+from engram.data.tagging.tagged import Lists, Tagged, split_tagged
 from engram.data.tagging.word_features import WordEncoding, sentences_of
 from engram.errors import DataError
 from engram.models.many_to_many import State
 from engram.models.tagger import Tagger
 from engram.records import Report, ReportTable
 from engram.settings import Settings
+from engram.tasks.held_out import in_turn, split
 from engram.tasks.outlines.tag import OUTLINE, TagSettings
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.spans import are_spans, compare
@@ -186,15 +187,14 @@ def read(settings: TagSettings) -> Data:
         DataError: As `make_data` and `read_tagged`.
     """
     train, notes = read_tagged(settings.data, settings, answered=True)
-    held: dict[str, Tagged | None] = {"valid": None, "test": None}
-    for name, salt in (("test", 1), ("valid", 2)):
-        files, share = getattr(settings, f"{name}_data"), getattr(settings, name)
-        if files:
-            held[name], more = read_tagged(files, settings, answered=True)
-            notes += more
-        elif share:
-            train, held[name] = split(train, share, settings.seed + salt)
-    data = make_data(settings, (train, held["valid"], held["test"]))
+
+    def own(files: Sequence[str]) -> Tagged:
+        part, more = read_tagged(files, settings, answered=True)
+        notes.extend(more)
+        return part
+
+    parts = split(settings, settings.seed, train, own, in_turn(split_tagged))
+    data = make_data(settings, parts)
     return replace(data, warnings=[*data.warnings, *notes])
 
 

@@ -15,6 +15,7 @@ from engram.errors import ConfigError, DataError, RunError
 from engram.models.regions import places
 from engram.models.storage import CONFIG, load_description, read_weights
 from engram.settings import Settings
+from engram.tasks.origin import origin_of, require_task_of
 from engram.tasks.outlines.start import OWN, RATE_SHARE, SHAPE, StartSettings
 from engram.tasks.task import Trained
 from engram.training.groups import tuning_of
@@ -75,7 +76,8 @@ def read_start(given: str) -> Start:
     """
     folder = model_folder(given)
     config, plain = load_description(folder)
-    task = str(config.get("task"))
+    task = origin_of(config)
+    require_task_of(task, folder, folder)
     encoding = _encoding(plain, str(folder), task)
     settings = dict(config.get("settings") or {})
     return Start(str(folder), task, encoding, settings, plain, partial(read_weights, folder))

@@ -14,7 +14,7 @@ from engram.data.arrays.sequences import Sequences
 from engram.data.batching.batch import Batch
 from engram.data.batching.buckets import Buckets, in_order
 from engram.data.batching.padding import padded
-from engram.data.settings import BucketSettings
+from engram.data.settings import BucketSettings, FileEncoding, InvalidBytes
 from engram.data.text.decoding import lines_of
 from engram.data.text.tokens import Tokenizer
 from engram.errors import ConfigError
@@ -147,10 +147,8 @@ class TranslateAsking(AskingSettings):
     text: list[str] = Field(
         [], description="texts themselves", json_schema_extra={"metavar": "TEXT"}
     )
-    encoding: str = Field("utf-8", description="encoding of the files")
-    errors: str = Field(
-        "strict", description="how to handle invalid bytes: strict, replace or ignore"
-    )
+    encoding: FileEncoding = "utf-8"
+    errors: InvalidBytes = "strict"
 
 
 def _predict(trained: Trained, asking: TranslateAsking) -> Iterator[dict[str, Any]]:

@@ -13,8 +13,8 @@ from engram.data.arrays.sequences import Sequences
 from engram.data.batching.lanes import IGNORED
 from engram.data.batching.padding import padded
 from engram.data.text.tokens import END, Tokenizer
-from engram.models.decoding import Hypothesis, beam_search, check_sampling, sample
-from engram.models.settings import DecodingSettings
+from engram.models.decoding import Hypothesis, beam_search, sample
+from engram.models.settings import DecodingSettings, TopK, TopP
 from engram.records import Report, ReportTable
 from engram.settings import Settings
 from engram.tasks.probe import Probe, Single, choose_targets
@@ -39,21 +39,14 @@ class AskingSettings(Settings):
         description="above 0, sample tokens instead of beam search; 1 uses the "
         "model's probabilities",
     )
-    top_k: int | None = Field(
-        None, ge=1, description="sample among this number of most likely tokens only"
-    )
-    top_p: float | None = Field(
-        None,
-        gt=0.0,
-        le=1.0,
-        description="sample among the most likely tokens that together have this probability",
-    )
+    top_k: TopK = None
+    top_p: TopP = None
     seed: int = Field(0, ge=0, lt=1 << 63, description="seed for sampling")
     attention: bool = Field(False, description="output the attention weights of each token")
 
     def contradictions(self) -> list[str]:
         """Contradictions between settings, one sentence each."""
-        faults = super().contradictions() + check_sampling(self.temperature, self.top_k, self.top_p)
+        faults = super().contradictions()
         if self.temperature == 0.0 and (self.top_k is not None or self.top_p is not None):
             faults.append(
                 "top_k and top_p apply to sampling; use them with a --temperature above 0"

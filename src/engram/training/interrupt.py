@@ -38,7 +38,8 @@ class StopRequest:
 def stop_on_signal() -> Iterator[StopRequest]:
     """Turn the first SIGINT, SIGTERM or SIGHUP into a request; a second SIGINT interrupts at once.
 
-    Outside the main thread signals cannot be caught, and the request is never made.
+    Signals that are ignored, or that a handler outside Python catches, stay as they are. Outside
+    the main thread signals cannot be caught, and the request is never made.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -50,10 +51,13 @@ def stop_on_signal() -> Iterator[StopRequest]:
             raise KeyboardInterrupt
         request.make()
 
+    # not those that are ignored, as nohup does, nor those of a handler that is not Python's: such a
+    # handler (None) cannot be restored, and whoever set it in this process wants the signal
+    left = (signal.SIG_IGN, None)
     before = {
         number: signal.signal(number, ask)
         for number in SIGNALS
-        if signal.getsignal(number) != signal.SIG_IGN  # as nohup has it
+        if signal.getsignal(number) not in left
     }
     try:
         yield request

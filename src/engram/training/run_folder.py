@@ -1,13 +1,11 @@
 """The folder that records one training."""
 
-import json
 import os
 import platform
 import shlex
 import shutil
 import sys
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
@@ -22,14 +20,13 @@ from engram.files import (
     TEMPORARY,
     cannot,
     read_json,
-    with_numbers_of_json,
-    with_numbers_of_python,
     write_atomically,
     write_json,
 )
 from engram.records import KINDS, Environment, Metrics, Record, Timing
 from engram.records.metrics import metrics_from, timing_from
 from engram.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from engram.training.json_lines import append_line, check_sum, read_lines, synced_size
 from engram.version import __version__
 from engram.yaml_files import read_yaml
 
@@ -43,7 +40,6 @@ _ASIDE = ".replaced-"
 _FIRST_TASK = "language-model"  # of runs from before there were others
 
 
-L = TypeVar("L")
 R = TypeVar("R", bound=Record)
 
 
@@ -196,7 +192,7 @@ class RunFolder:
         Raises:
             RunError: If it cannot be written.
         """
-        _append(self.metrics, metrics.line())
+        append_line(self.metrics, metrics.line())
 
     def append_timing(self, timing: Timing) -> None:
         """Add a line to timings.jsonl.
@@ -204,7 +200,7 @@ class RunFolder:
         Raises:
             RunError: If it cannot be written.
         """
-        _append(self.timings, timing.line())
+        append_line(self.timings, timing.line())
 
     def read_metrics(self) -> list[Metrics]:
         """All whole lines of metrics.jsonl.
@@ -212,7 +208,7 @@ class RunFolder:
         Raises:
             RunError: For a damaged line, naming it.
         """
-        return _read_lines(self.metrics, metrics_from)
+        return read_lines(self.metrics, metrics_from)
 
     def read_timings(self) -> list[Timing]:
         """All whole lines of timings.jsonl.
@@ -220,7 +216,7 @@ class RunFolder:
         Raises:
             RunError: For a damaged line, naming it.
         """
-        return _read_lines(self.timings, timing_from)
+        return read_lines(self.timings, timing_from)
 
     def read_environment(self) -> Environment | None:
         """What the run was begun with, or None where that was lost.
@@ -237,8 +233,8 @@ class RunFolder:
         Raises:
             RunError: If it cannot be written.
         """
-        size = _synced_size(self.metrics)
-        known = {"metrics_bytes": size, "metrics_sum": _check_sum(self.metrics, size)}
+        size = synced_size(self.metrics)
+        known = {"metrics_bytes": size, "metrics_sum": check_sum(self.metrics, size)}
         facts = checkpoint.facts | known
         made = Checkpoint(checkpoint.tensors, facts)
         save_checkpoint(self.last, made, self.best if best else None)
@@ -266,7 +262,7 @@ class RunFolder:
                 "the lines between are missing, and training continues"
             )
         written = None if checkpoint is None else checkpoint.facts.get("metrics_sum")
-        if there >= known and written not in (None, _check_sum(self.metrics, known)):
+        if there >= known and written not in (None, check_sum(self.metrics, known)):
             told.append(
                 f"{self.metrics} was changed since the last checkpoint; training continues and "
                 "leaves its lines unchanged"
@@ -370,46 +366,3 @@ def environment() -> Environment:
         threads=torch.get_num_threads(),
         executable=Path(sys.executable).name,
     )
-
-
-def _append(path: Path, line: dict[str, Any]) -> None:
-    try:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(with_numbers_of_json(line), allow_nan=False) + "\n")
-    except OSError as error:
-        raise RunError(cannot("write", path, error)) from error
-
-
-def _read_lines(path: Path, make: Callable[[Any, str], L]) -> list[L]:
-    if not path.exists():
-        return []
-    made = []
-    lines = path.read_bytes().split(b"\n")[:-1]  # a part of a line has no newline yet
-    for number, line in enumerate(lines, start=1):
-        source = f"line {number} of {path}"
-        try:
-            value = with_numbers_of_python(json.loads(line))
-        except (ValueError, RecursionError) as error:
-            raise RunError(f"{source} is damaged ({error}); remove it") from None
-        made.append(make(value, source))
-    return made
-
-
-def _check_sum(path: Path, size: int) -> int:
-    """Of the first bytes of a file."""
-    if not size:
-        return 0
-    with open(path, "rb") as file:
-        return zlib.crc32(file.read(size))
-
-
-def _synced_size(path: Path) -> int:
-    """The size of a file once all of it is on the disk; 0 where there is none."""
-    if not path.exists():
-        return 0
-    try:
-        with open(path, "ab") as file:
-            os.fsync(file.fileno())
-            return file.tell()
-    except OSError as error:
-        raise RunError(cannot("write", path, error)) from error

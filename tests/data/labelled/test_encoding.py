@@ -8,7 +8,7 @@ import pytest
 from engram.data.arrays.scaling import Scaling
 from engram.data.arrays.sequences import Sequences
 from engram.data.labelled.encoding import EncodingSettings, encoding_from_plain, learn_encoding
-from engram.data.labelled.examples import Examples, split
+from engram.data.labelled.examples import Examples, split_examples
 from engram.errors import DataError
 
 TEXTS = Examples(["Good film", "bad film , bad"], ["1", "0"])
@@ -119,13 +119,13 @@ def test_scaling_in_stretches_and_back(monkeypatch, seed):
 def test_split_takes_of_every_label_alike_and_leaves_one():
     labels = ["a"] * 50 + ["b"] * 10 + ["c"]
     examples = Examples([str(i) for i in range(61)], labels)
-    stays, taken = split(examples, 0.2, seed=3)
+    stays, taken = split_examples(examples, 0.2, seed=3)
     assert sorted([*stays.inputs, *taken.inputs], key=int) == examples.inputs
     assert (taken.targets.count("a"), taken.targets.count("b")) == (10, 2)
     assert "c" in stays.targets
-    assert split(examples, 0.2, seed=3)[1].inputs == taken.inputs
-    assert split(examples, 0.2, seed=4)[1].inputs != taken.inputs
-    assert len(split(examples, 0.0, seed=0)[1]) == 0
+    assert split_examples(examples, 0.2, seed=3)[1].inputs == taken.inputs
+    assert split_examples(examples, 0.2, seed=4)[1].inputs != taken.inputs
+    assert split_examples(examples, 0.0, seed=0)[1] is None
 
 
 def test_examples_and_targets_go_together():

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engram.data.tagging.tag_files import TagReadingSettings, read_tagged
-from engram.data.tagging.tagged import Lists, Tagged, split
+from engram.data.tagging.tagged import Lists, Tagged, split_tagged
 from engram.data.tagging.word_features import SHAPES, UNKNOWN, WordEncoding, shape_of
 from engram.errors import DataError, EngramError
 
@@ -206,23 +206,23 @@ def _tagged(*sentences):
 
 def test_a_share_is_taken_apart():
     tagged = _tagged(*(f"word {n}" for n in range(20)))
-    stays, taken = split(tagged, 0.25, seed=1)
+    stays, taken = split_tagged(tagged, 0.25, seed=1)
     assert (len(stays), len(taken)) == (15, 5)
     every = [*_lists(stays.inputs), *_lists(taken.inputs)]
     assert sorted(every, key=lambda words: int(words[1])) == _lists(tagged.inputs)
-    assert split(tagged, 0.25, seed=1)[1].digest() == taken.digest()
-    assert split(tagged, 0.25, seed=2)[1].digest() != taken.digest()
-    assert split(tagged, 0.0, seed=0)[1] is None
+    assert split_tagged(tagged, 0.25, seed=1)[1].digest() == taken.digest()
+    assert split_tagged(tagged, 0.25, seed=2)[1].digest() != taken.digest()
+    assert split_tagged(tagged, 0.0, seed=0)[1] is None
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_every_tag_stays(seed):
     tags = [["x"]] * 8 + [["y"]] * 2
     tagged = Tagged(Lists.of([["a"]] * 10), Lists.of(tags))
-    stays, taken = split(tagged, 0.8, seed=seed)
+    stays, taken = split_tagged(tagged, 0.8, seed=seed)
     assert set(stays.tags.texts) == {"x", "y"}
     assert len(taken) >= 7
-    assert split(tagged.take(np.array([0, 9])), 0.5, seed=seed)[1] is None
+    assert split_tagged(tagged.take(np.array([0, 9])), 0.5, seed=seed)[1] is None
 
 
 @pytest.mark.parametrize(

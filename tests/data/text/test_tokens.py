@@ -9,7 +9,6 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from engram.data.text import tokens
 from engram.data.text.decoding import ANY_BYTES
 from engram.data.text.documents import read_text
 from engram.data.text.tokens import (
@@ -20,6 +19,8 @@ from engram.data.text.tokens import (
     ByteTokenizer,
     CharacterTokenizer,
     WordTokenizer,
+    byte_pairs,
+    cautions,
     fit_tokenizer,
     shared_numbers,
     tokenizer_from_plain,
@@ -258,7 +259,7 @@ def test_byte_pairs_of_long_text_without_blanks():
 def test_byte_pairs_of_usual_words_are_those_without_a_limit(monkeypatch):
     text = "the cat sat on the mat, the bat sat on the rat. " * 20
     limited = fit_tokenizer("bpe", [text], 300)
-    monkeypatch.setattr(tokens, "_LONGEST_WORD", 100_000)
+    monkeypatch.setattr(byte_pairs, "_LONGEST_WORD", 100_000)
     assert fit_tokenizer("bpe", [text], 300).encode(text).tolist() == limited.encode(text).tolist()
 
 
@@ -279,8 +280,8 @@ def test_a_prompt_takes_the_blank_that_words_are_known_with():
     ],
 )
 def test_scripts_without_blanks_are_warned_of(text, told):
-    assert len(tokens.cautions(fit_tokenizer("words", [text], 50), [text])) == told
-    assert tokens.cautions(fit_tokenizer("characters", [text], 50), [text]) == []
+    assert len(cautions(fit_tokenizer("words", [text], 50), [text])) == told
+    assert cautions(fit_tokenizer("characters", [text], 50), [text]) == []
 
 
 def test_bytes_of_files_that_are_not_text(tmp_path):

@@ -78,7 +78,7 @@ def taken(given: Any, indices: np.ndarray) -> Any:
     return [given[index] for index in indices]
 
 
-def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
+def split_examples(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples | None]:
     """Take a share of the examples apart, drawn by the seed: of every label alike, where there are
     labels.
 
@@ -88,7 +88,7 @@ def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Exampl
         seed: Of the draw.
 
     Returns:
-        What stays, and what was taken.
+        What stays, and what was taken; None where that is nothing.
     """
     draw = np.random.default_rng([seed, 0x5E1])
     codes = np.zeros(len(examples), dtype=np.int32)
@@ -104,4 +104,5 @@ def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Exampl
         most = max(0, min(len(group) - 1, round(wanted - count)))
         apart[draw.permutation(group)[:most]] = True
         count += most
-    return examples.take(np.flatnonzero(~apart)), examples.take(np.flatnonzero(apart))
+    chosen = examples.take(np.flatnonzero(apart)) if apart.any() else None
+    return examples.take(np.flatnonzero(~apart)), chosen

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
+import numpy as np
+
+from engram.data.labelled.examples import taken
 from engram.data.tables import cells
 from engram.data.tables.checked import numbered, refuse_nul
 from engram.data.tables.csv_files import tab_table
@@ -36,9 +39,9 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.sources)
 
-    def take(self, start: int, stop: int) -> "Pairs":
-        """Some of them, by place."""
-        return Pairs(self.sources[start:stop], self.targets[start:stop])
+    def take(self, rows: np.ndarray) -> "Pairs":
+        """Those rows, in that order."""
+        return Pairs(taken(self.sources, rows), taken(self.targets, rows))
 
 
 def read_pairs(

@@ -119,7 +119,7 @@ class Tagged:
         return digest.hexdigest()
 
 
-def split(tagged: Tagged, share: float, seed: int) -> tuple[Tagged, Tagged | None]:
+def split_tagged(tagged: Tagged, share: float, seed: int) -> tuple[Tagged, Tagged | None]:
     """Take a share of the sequences apart, drawn by the seed; every tag stays at least once.
 
     Returns:

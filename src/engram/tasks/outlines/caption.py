@@ -4,12 +4,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from engram.data.settings import BucketSettings, ImageAugmentation
+from engram.data.settings import BucketSettings, ImageAugmentation, InvalidBytes, Tokens
 from engram.models.settings import CaptionerSettings, DecodingSettings
 from engram.settings import Settings
 from engram.tasks.outlines.outline import Outline
 from engram.tasks.outlines.penalty_faults import penalty_faults
-from engram.tasks.outlines.texts import HeldOutSettings, TeacherSettings, TokenSettings
+from engram.tasks.outlines.split import TextSplitSettings
+from engram.tasks.outlines.texts import TeacherSettings, TokenSettings
 from engram.training.settings import LabelSmoothing, TrainingSettings
 
 Kind = Literal["images", "classes", "numbers"]
@@ -33,12 +34,10 @@ class CaptionsSettings(Settings):
         "refuse", description="what to do with an image that cannot be read"
     )
     encoding: str = Field("utf-8", description="encoding of the table")
-    errors: str = Field(
-        "strict", description="how to handle invalid bytes: strict, replace or ignore"
-    )
+    errors: InvalidBytes = "strict"
 
 
-class CaptionPartSettings(HeldOutSettings, CaptionsSettings):
+class CaptionPartSettings(TextSplitSettings, CaptionsSettings):
     """Which captions are read, and what is held out of them."""
 
     about: Kind = Field(
@@ -48,6 +47,15 @@ class CaptionPartSettings(HeldOutSettings, CaptionsSettings):
     width: int = Field(32, ge=1, description="width to resize images to, in pixels")
     grey: bool = Field(False, description="read images in greyscale")
     made: int = Field(50_000, ge=1, description="number of 'scenes' to train on")
+
+    def ambiguities(self) -> list[str]:
+        """What new settings must say more clearly, one sentence each."""
+        faults = super().ambiguities()
+        for name in ("valid_data", "test_data"):
+            files = getattr(self, name)
+            if len(files) > 1:
+                faults.append(f"{name} names {len(files)} files; caption reads one, as for --data")
+        return faults
 
 
 class CaptionSettings(
@@ -63,9 +71,7 @@ class CaptionSettings(
 ):
     """Everything that can be set for training a captioner."""
 
-    tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
-        "words", description="unit of an output token"
-    )
+    tokens: Tokens = Field("words", description="unit of an output token")
 
     def contradictions(self) -> list[str]:
         """Contradictions between settings, one sentence each."""

@@ -4,41 +4,41 @@ from typing import Literal
 
 from pydantic import Field
 
-from engram.data.settings import TokenAugmentation
-from engram.models.settings import ModelSettings
+from engram.data.settings import FileEncoding, TokenAugmentation
+from engram.models.settings import ModelSettings, TopK, TopP
 from engram.settings import Settings
 from engram.tasks.outlines.outline import Outline
 from engram.tasks.outlines.penalty_faults import penalty_faults
+from engram.tasks.outlines.split import FractionSettings, fraction
 from engram.tasks.outlines.start import StartSettings
+from engram.tasks.outlines.texts import TokenSettings
 from engram.training.settings import LabelSmoothing, TrainingSettings, TruncationSettings
 
 
-class TextSettings(Settings):
-    """Which text is read, and how it becomes tokens."""
+class CorpusSettings(Settings):
+    """Which text is read."""
 
     data: list[str] = Field(
         ["stdlib"],
         min_length=1,
         description="files, folders and globs; 'stdlib' is Python's own library on this machine",
     )
-    encoding: str = Field("utf-8", description="encoding of the files")
+    encoding: FileEncoding = "utf-8"
     errors: Literal["strict", "replace", "ignore"] = Field(
         "strict", description="how to handle invalid bytes: strict, replace or ignore"
     )
     max_characters: int | None = Field(None, ge=1, description="read at most this many characters")
-    tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
-        "characters", description="unit of a token"
-    )
-    vocabulary: int = Field(10_000, ge=2, description="vocabulary size, for words or bpe")
-    valid: float = Field(
-        0.05,
-        ge=0.0,
-        lt=1.0,
-        description="fraction of the text for validation, after the training part",
-    )
-    test: float = Field(
-        0.05, ge=0.0, lt=1.0, description="fraction of the text for the final test, at its end"
-    )
+
+
+class StreamSplitSettings(FractionSettings):
+    """What is held out of the text: its end."""
+
+    valid: float = fraction(0.05, "fraction of the text for validation, after the training part")
+    test: float = fraction(0.05, "fraction of the text for the final test, at its end")
+
+
+class TextSettings(StreamSplitSettings, TokenSettings, CorpusSettings):
+    """Which text is read, how it becomes tokens, and what is held out of it."""
 
 
 class LanguageModelSettings(
@@ -73,13 +73,8 @@ class SamplingSettings(Settings):
 
     length: int = Field(400, ge=1, description="number of tokens to generate")
     temperature: float = Field(0.8, ge=0.0, description="divides the logits; 0 is greedy decoding")
-    top_k: int | None = Field(None, ge=1, description="sample among the N most likely tokens only")
-    top_p: float | None = Field(
-        None,
-        gt=0.0,
-        le=1.0,
-        description="sample among the most likely tokens that together have this probability",
-    )
+    top_k: TopK = None
+    top_p: TopP = None
     seed: int = Field(0, ge=0, lt=1 << 63, description="the same seed gives the same text")
 
 

@@ -2,12 +2,11 @@
 
 from pydantic import Field
 
-from engram.data.settings import BucketSettings, Missing, TagReadingSettings
+from engram.data.settings import BucketSettings, TagReadingSettings, ValueSettings
 from engram.models.settings import TaggerSettings
-from engram.settings import Settings
-from engram.tasks.outlines.examples import SplitSettings
 from engram.tasks.outlines.outline import Outline
 from engram.tasks.outlines.penalty_faults import penalty_faults
+from engram.tasks.outlines.split import SplitSettings
 from engram.training.settings import LabelSmoothing, TrainingSettings
 
 
@@ -15,17 +14,13 @@ class PartSettings(SplitSettings, TagReadingSettings):
     """Which data are read, and what is held out of them."""
 
 
-class InputSettings(Settings):
+class InputSettings(ValueSettings):
     """How words and values become numbers."""
 
     vocabulary: int = Field(50_000, ge=1, description="words: vocabulary size")
     least: int = Field(
         2, ge=1, description="words: least number of occurrences to enter the vocabulary"
     )
-    scaling: bool = Field(
-        True, description="values: standardise each column (mean 0, standard deviation 1)"
-    )
-    missing: Missing = Field("refuse", description="missing values: refuse, impute or mask")
 
 
 class TagSettings(

@@ -2,12 +2,13 @@
 
 from pydantic import Field
 
-from engram.data.settings import BucketSettings
+from engram.data.settings import BucketSettings, FileEncoding, InvalidBytes
 from engram.models.settings import DecodingSettings, EncoderDecoderSettings
 from engram.settings import Settings
 from engram.tasks.outlines.outline import Outline
 from engram.tasks.outlines.penalty_faults import penalty_faults
-from engram.tasks.outlines.texts import HeldOutSettings, TeacherSettings, TokenSettings
+from engram.tasks.outlines.split import TextSplitSettings
+from engram.tasks.outlines.texts import TeacherSettings, TokenSettings
 from engram.training.settings import LabelSmoothing, TrainingSettings
 
 
@@ -24,13 +25,11 @@ class PairSettings(Settings):
         description="one file: source and target column, by number or by name in the first line",
         json_schema_extra={"metavar": "COLUMN"},
     )
-    encoding: str = Field("utf-8", description="encoding of the files")
-    errors: str = Field(
-        "strict", description="how to handle invalid bytes: strict, replace or ignore"
-    )
+    encoding: FileEncoding = "utf-8"
+    errors: InvalidBytes = "strict"
 
 
-class PairPartSettings(HeldOutSettings, PairSettings):
+class PairPartSettings(TextSplitSettings, PairSettings):
     """Which pairs are read, and what is held out of them."""
 
     made: int = Field(50_000, ge=1, description="number of 'dates' to train on")
