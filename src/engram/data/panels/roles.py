@@ -5,9 +5,15 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-
 from engram.data.tables import cells
+from engram.data.tables.evidence import (
+    are_unique,
+    codes_of,
+    is_constant,
+    is_empty,
+    is_whole,
+    repeats,
+)
 from engram.data.tables.joined import joined_name, part_of
 from engram.data.tables.kinds import Kind, kind_of
 from engram.data.tables.roles import SERIES, TIMES, counts_rows, first_named, require_columns
@@ -148,7 +154,7 @@ class _Guess:
         first = table.first
         self.surely = table.formats.numeric()
         free = [name for name in table.columns if name not in said]
-        free = [n for n in free if n in self.surely or not _is_empty(first[n])]
+        free = [n for n in free if n in self.surely or not is_empty(first[n])]
         self.free = [name for name in free if not counts_rows(name, first[name])]
         self.numeric = [n for n in self.free if n in self.surely or table.formats.looks_numeric(n)]
 
@@ -164,7 +170,7 @@ class _Guess:
         day = first_named(TIMES, dated) or next(iter(dated), None)
         if day is not None:
             hour = parts.get("hour") or first_named(("time", "time_of_day", "clock"), self.free)
-            split = hour not in (None, day) and _repeats(self.table.first[day])
+            split = hour not in (None, day) and repeats(self.table.first[day])
             return self._take(day, hour) if split and hour is not None else self._take(day)
         if "year" in parts and "month" in parts:
             return self._take(*parts.values())
@@ -182,17 +188,17 @@ class _Guess:
         first = self.table.first
         if not clock:
             texts = [n for n in candidates if n == named or n not in numbers]
-            key = next((name for name in texts if _repeats(first[name])), None)
+            key = next((name for name in texts if repeats(first[name])), None)
             return (() if key is None else self._take(key)), []
-        times = [_codes(first[name]) for name in clock]
-        if _are_unique(times):  # a name that is the same in all first rows may change after them
+        times = [codes_of(first[name]) for name in clock]
+        if are_unique(times):  # a name that is the same in all first rows may change after them
             texts = [n for n in candidates if n == named or n not in numbers]
-            key = next((name for name in texts if _is_constant(first[name])), None)
+            key = next((name for name in texts if is_constant(first[name])), None)
             return (() if key is None else self._take(key)), []
         suited = [n for n in candidates if n == named or self._may_be_key(n)][:_TRIED]
         for count in (1, 2):
             for some in combinations(suited, count):
-                if _are_unique([*times, *(_codes(first[name]) for name in some)]):
+                if are_unique([*times, *(codes_of(first[name]) for name in some)]):
                     said = " and ".join(f"'{name}'" for name in some)
                     why = f"{said}: series, as times are unique only with it"
                     return self._take(*some), [why]
@@ -226,37 +232,7 @@ class _Guess:
     def _may_be_key(self, name: str) -> bool:
         """Whether a column has few values, and none with a fraction."""
         column = self.table.first[name]
-        codes = _codes(column)
+        codes = codes_of(column)
         if codes.max(initial=0) + 1 > 0.5 * len(codes):
             return False
-        return name not in self.numeric or all(
-            text is None or text.strip().lstrip("-").isdecimal() for text in cells.texts(column)
-        )
-
-
-def _codes(column: Any) -> np.ndarray:
-    """The number of each value among those of a column, ``(n,)`` int64."""
-    places: dict[str | None, int] = {}
-    texts = cells.texts(column)
-    return np.array([places.setdefault(text, len(places)) for text in texts], dtype=np.int64)
-
-
-def _are_unique(columns: Sequence[np.ndarray]) -> bool:
-    whole = columns[0]
-    for other in columns[1:]:
-        whole = whole * (other.max(initial=0) + 1) + other
-        whole = np.unique(whole, return_inverse=True)[1]
-    return len(np.unique(whole)) == len(whole)
-
-
-def _repeats(column: Any) -> bool:
-    codes = _codes(column)
-    return bool(codes.max(initial=-1) + 1 < len(codes))
-
-
-def _is_constant(column: Any) -> bool:
-    return bool(_codes(column).max(initial=0) == 0)
-
-
-def _is_empty(column: Any) -> bool:
-    return all(text is None or kind_of(text) is Kind.EMPTY for text in cells.texts(column))
+        return name not in self.numeric or is_whole(column)

@@ -291,6 +291,8 @@ def _header_of_texts(rows: Sequence[Sequence[str]]) -> tuple[int, str]:
     """Whether the first of rows of texts holds names: not if it looks like those after it."""
     first = rows[0]
     for place, cell in enumerate(first):
+        if not cell.strip():
+            continue
         column = [row[place] for row in rows[1:2000] if place < len(row)]
         if len(set(column)) < len(column) and _among(cell, rows[1:2000], place):
             return 0, "its first line is read as data, not as names; --header-rows 1 reads names"

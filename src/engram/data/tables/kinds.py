@@ -10,7 +10,7 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-", "--", "#n
 _DIGITS = r"(\d+([.,\u00a0\u202f' ]\d+)*[.,]?|[.,]\d+)"
 _MONEY = r"[$€£¥₹]|USD|EUR|GBP|CHF"
 _NUMBER = re.compile(
-    rf"\(?[+\-−]?\s?({_MONEY})?\s?[+\-−]?{_DIGITS}([eE][+-]?\d+)?\s?({_MONEY}|%|‰)?\)?|[+-]?inf",
+    rf"\(?[+\-−]?\s?({_MONEY})?\s?[+\-−]?{_DIGITS}([eE][+-]?\d+)?\s?({_MONEY}|%|‰|;)?\)?|[+-]?inf",
     re.IGNORECASE,
 )
 _MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"

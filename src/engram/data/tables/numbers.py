@@ -13,7 +13,7 @@ Decimal = Literal["point", "comma"]
 
 # what float() accepts beyond this (underscores, "infinity") is text to a person
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf", re.ASCII | re.IGNORECASE)
-_AFFIX = re.compile(r"[$€£¥₹%‰]|USD|EUR|GBP|CHF", re.IGNORECASE)
+_AFFIX = re.compile(r"[$€£¥₹%‰;]|USD|EUR|GBP|CHF", re.IGNORECASE)
 _SPACES = "\u00a0\u202f "
 _GROUPED = re.compile(rf"[+-]?\d{{1,3}}([.,'{_SPACES}])\d{{3}}(\1\d{{3}})*(?!\d)")
 
@@ -25,7 +25,7 @@ class NumberFormat:
     Attributes:
         decimal: The decimal sign.
         thousands: What stands between groups of three digits; empty for nothing.
-        affixed: Whether currency or percent signs stand beside them, which are dropped.
+        affixed: Whether signs stand beside them, as of currencies or percent, which are dropped.
     """
 
     decimal: str = "."
@@ -65,7 +65,7 @@ class NumberFormat:
             sign = "blank" if self.thousands in _SPACES else f"'{self.thousands}'"
             said.append(f"{sign} between thousands")
         if self.affixed:
-            said.append("currency or percent signs dropped")
+            said.append("signs beside them dropped, as of currencies")
         return ", ".join(said)
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from engram.data.tables import cells
+from engram.data.tables.evidence import are_unique, codes_of, is_empty, is_whole, repeats
 from engram.data.tables.table import Block, Table, listed
 from engram.errors import DataError, did_you_mean
 from engram.settings import Settings
@@ -18,9 +19,24 @@ TARGETS = ("label", "class", "target", "category", "sentiment", "tag", "y", "out
 SERIES = ("series", "series_id", "id", "sequence", "sequence_id", "unique_id", "group", "sample")
 _UNNAMED = re.compile(r"column_\d+|unnamed:_\d+|")
 _INDICES = ("index", "__index_level_0__", "level_0", "row", "row_number", "rownum", "no", "nr")
+_FEW = 0.5  # of the rows: values of a label
+_RARE = 0.1  # of the rows: values of a label that has several words
+_SHORT = 10  # rows of a table in which a label need not come twice
 _LONG = 40  # characters of what is no name any more
 TIMES = (
-    *("time", "timestamp", "date", "datetime", "ds", "step", "t", "index", "frame", "tick"),
+    *(
+        "time",
+        "timestamp",
+        "date",
+        "datetime",
+        "ds",
+        "step",
+        "t",
+        "index",
+        "frame",
+        "tick",
+        "cycle",
+    ),
     *("second", "seconds", "minute", "minutes", "hour", "hours", "day", "week", "month", "year"),
 )
 
@@ -187,10 +203,13 @@ class _Found:
     numbers: bool
 
     def __post_init__(self) -> None:
-        named = set(self.said)
-        self.free = [name for name in self.table.columns if name not in named]
+        named, first = set(self.said), self.first
         self.numeric = self.table.formats.numeric()
-        self.lists = [n for n in self.table.columns if cells.is_list(self.first[n])]
+        self.lists = [n for n in self.table.columns if cells.is_list(first[n])]
+        lists = set(self.lists)
+        free = [name for name in self.table.columns if name not in named]
+        free = [n for n in free if n in self.numeric or n in lists or not is_empty(first[n])]
+        self.free = [name for name in free if not counts_rows(name, first[name])]
 
     def take(self, name: str | None) -> str | None:
         """A column that is free no more."""
@@ -199,24 +218,68 @@ class _Found:
 
 
 def _find_target(found: _Found) -> None:
-    """By its name, or the last column; of numbers, where numbers are asked for."""
+    """By its name; a label also by its few values, and a number by its place, the last."""
     if found.target is not None:
         return
-    target = first_named(TARGETS, found.free)
-    if target is None and found.answered:
-        lists = set(found.lists)
-        suited = [
-            name
-            for name in found.free
-            if name not in lists and (name in found.numeric or not found.numbers)
-        ]
-        if len(found.table.columns) < 2 or not suited:
-            raise DataError(
-                f"{found.table.path} has the columns {found.table.shown()}, and none of them is "
-                "clearly the one to predict; name it with --target"
-            )
-        target = suited[-1]
+    lists = set(found.lists)
+    suited = [name for name in found.free if name not in lists]
+    if found.numbers:
+        suited = [name for name in suited if name in found.numeric]
+        target = first_named(TARGETS, suited) or (suited[-1] if found.answered and suited else None)
+    else:
+        target = first_named(TARGETS, [n for n in suited if not _is_measure(found, n)])
+        if target is None and found.answered:
+            target = _by_few_values(found, suited)
+    if found.answered and (len(found.table.columns) < 2 or target is None):
+        raise DataError(
+            f"{found.table.path} has the columns {found.table.shown()}, and none of them is "
+            "clearly the one to predict; name it with --target"
+        )
     found.target = found.take(target)
+
+
+def _by_few_values(found: _Found, suited: Sequence[str]) -> str | None:
+    """The column whose values come often: of words or few texts, then of numbers, by their place.
+
+    Raises:
+        DataError: Where several are alike.
+    """
+    key = _series_by_times(found)
+    labels = [name for name in suited if name != key and not _is_measure(found, name)]
+    counts = {name: int(codes_of(found.first[name]).max(initial=-1)) + 1 for name in labels}
+    if not labels:
+        return None
+    rows = len(codes_of(found.first[found.table.columns[0]]))
+    often = [name for name in labels if 1 < counts[name] <= max(2, _FEW * rows)]
+    often = often or [name for name in labels if counts[name] < rows]
+    texts = [name for name in often if name not in found.numeric]
+    words = [n for n in texts if counts[n] <= _RARE * rows or not _has_blanks(found.first[n])]
+    numbers = [name for name in often if name in found.numeric]
+    at_ends = [name for name in (suited[-1], suited[0]) if name in numbers]
+    at_ends.sort(key=lambda name: not is_whole(found.first[name]))
+    for alike in (words, at_ends[:1] or numbers, texts):
+        if len(alike) == 1:
+            return alike[0]
+        if alike:
+            raise DataError(
+                f"{found.table.path} has several columns that may be the labels: "
+                f"{', '.join(alike)}; name one with --target"
+            )
+    return labels[-1] if rows <= _SHORT else None
+
+
+def _is_measure(found: _Found, name: str) -> bool:
+    """Whether a column holds numbers with fractions, most of which are different."""
+    if name not in found.numeric or is_whole(found.first[name]):
+        return False
+    codes = codes_of(found.first[name])
+    return bool(codes.max(initial=0) + 1 > max(_SHORT, _FEW * len(codes)))
+
+
+def _has_blanks(column: object) -> bool:
+    """Whether cells have several words each, mostly."""
+    found = [text.strip() for text in cells.texts(column) if text is not None]
+    return sum(" " in text for text in found) > 0.5 * len(found)
 
 
 def _find_cell(found: _Found) -> None:
@@ -252,8 +315,11 @@ def _find_time(found: _Found) -> None:
 
 
 def _find_series(found: _Found) -> None:
-    """By its name, if values repeat; or else a column whose values go with one target each."""
+    """What makes times unique; by its name, if values repeat; or what has one target for each."""
     if found.series is not None or found.wide:
+        return
+    found.series = found.take(_series_by_times(found))
+    if found.series is not None:
         return
     named = first_named(SERIES, found.free)
     if named is not None:
@@ -285,6 +351,25 @@ def _find_values(found: _Found) -> None:
             f"{found.table.path} has numeric columns, but none that identifies the series of a "
             "row; name it with --series, or use --wide if each row is a series"
         )
+
+
+def _series_by_times(found: _Found) -> str | None:
+    """The first column of names or whole numbers with which times are unique that are not alone."""
+    time = found.time or first_named(TIMES, found.free)
+    if time is None:
+        return None
+    times = codes_of(found.first[time])
+    if are_unique([times]):
+        return None
+    named = first_named(SERIES, found.free)
+    texts = [name for name in found.free if name not in found.numeric]
+    for name in dict.fromkeys([*filter(None, [named]), *texts, *found.free]):
+        if name == time or (name in found.numeric and not is_whole(found.first[name])):
+            continue
+        codes = codes_of(found.first[name])
+        if codes.max(initial=0) + 1 <= _FEW * len(codes) and are_unique([times, codes]):
+            return name
+    return None
 
 
 def _series_by_target(found: _Found) -> str | None:
@@ -340,9 +425,3 @@ def _plain(name: str) -> str:
 def _mean_length(column: object) -> float:
     found = [len(text) for text in cells.texts(column) if text is not None]
     return sum(found) / max(1, len(found))
-
-
-def repeats(column: object) -> bool:
-    """Whether a value of a column comes twice."""
-    found = cells.texts(column)
-    return len(set(found)) < len(found)
