@@ -1,10 +1,11 @@
-"""``engram data``: preview data, and download public data sets."""
+"""``engram data``: look at data, preview augmentation, and download public data sets."""
 
 import importlib
 
 from engram.errors import ConfigError, did_you_mean
 
 SUBCOMMANDS = {
+    "look": ("engram.cli.data_look", "show how a table is read, without training"),
     "preview": ("engram.cli.preview", "show data before and after augmentation"),
     "fetch": ("engram.cli.data_fetch", "download a public data set by name, or list them"),
 }
