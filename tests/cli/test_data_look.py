@@ -54,7 +54,7 @@ def test_what_columns_are_for_in_a_classification(tmp_path, capsys):
         (
             "day;v\n01.02.2024;1.234\n",
             ["--task", "forecast"],
-            1,
+            2,
             "'1.234' may be 1234 or 1.234; say which",
         ),
         (SALES, ["--task", "forcast"], 2, "did you mean 'forecast'"),
