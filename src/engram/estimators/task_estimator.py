@@ -18,6 +18,7 @@ from engram.models.storage import load_description
 from engram.tasks import fitting
 from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import Start
+from engram.training.device import resolve
 from engram.training.loop import Outcome
 from engram.training.reporting import Reporter
 from engram.training.run_folder import RunFolder
@@ -47,6 +48,7 @@ class TaskEstimator(Estimator):
     clip_norm: float | None = 1.0
     weight_decay: float = 0.0
     patience: int | None = None
+    device: str = "cpu"
 
     @property
     def n_updates_(self) -> int | None:
@@ -147,7 +149,9 @@ class TaskEstimator(Estimator):
             if start is not None:
                 fitting.save(run.start, start)
         held = nullcontext() if run is None else run.held()
-        with torch.random.fork_rng(devices=[]), held:
+        device = resolve(settings.device)
+        others = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices=others), held:
             trained, outcome = fitting.fit(
                 self.task, settings, data, run=run, reporter=reporter, start=begun
             )
