@@ -10,15 +10,17 @@ import torch
 from engram.engine.cpu.codegen.target import host
 
 MATRIX_UNIT = "no matrix unit on this machine"
+CUDA = "no CUDA device"
 _LACKING = {
     MATRIX_UNIT: not host().matrix,
     "no vectors of 512 bits on this machine: code for them is made, not run": (
         host().vector_bits < 512
     ),
     "no second processor: threads take turns": (os.cpu_count() or 1) < 2,
-    "no CUDA device": not torch.cuda.is_available(),
+    CUDA: not torch.cuda.is_available(),
 }
 
+needs_cuda = pytest.mark.skipif(_LACKING[CUDA], reason=CUDA)
 needs_matrix_unit = pytest.mark.skipif(_LACKING[MATRIX_UNIT], reason=MATRIX_UNIT)
 
 

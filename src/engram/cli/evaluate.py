@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from engram.cli.flags import Parser, add_settings, settings_from
+from engram.cli.flags import Parser, add_device, add_settings, settings_from
 from engram.files import write_json
 
 
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
 def evaluate(folder: Path, argv: list[str]) -> int:
     """Run ``engram eval`` for a run of a task."""
     from engram.cli import views
-    from engram.cli.runs import open_run, trained_of
+    from engram.cli.runs import move, open_run, trained_of
 
     run = open_run(folder)
     task, trained = trained_of(run)
@@ -34,11 +34,13 @@ def evaluate(folder: Path, argv: list[str]) -> int:
         description=f"Evaluate the best weights of {run.path} on other data.",
     )
     add_settings(flags, "data", task.judging)
+    add_device(flags)
     flags.add_argument("--json", metavar="FILE", help="also write the results to this file")
     given, unknown = flags.parse_known_args(argv)
     values = vars(given)
-    path = values.pop("json")
+    path, device = values.pop("json"), values.pop("device")
     judging = settings_from(task.judging, values, None, flags.unknown_faults(unknown))
+    move(trained, device)
     report = task.evaluate(trained, task.read_part(trained, judging))
     data = values["data"] if task.reads else f"fresh {getattr(trained.settings, task.names)}"
     views.show_report(views.console(), data if isinstance(data, str) else ", ".join(data), report)

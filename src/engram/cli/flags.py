@@ -15,6 +15,7 @@ from engram.errors import ConfigError, did_you_mean
 from engram.files import cannot
 from engram.settings import Settings
 from engram.tasks.outlines.aliases import own_names, twice
+from engram.training.settings import TrainingSettings
 
 S = TypeVar("S", bound=Settings)
 
@@ -118,6 +119,12 @@ def add_settings(
             group.add_argument(*flags, action="extend", **options)
         else:
             group.add_argument(*flags, metavar=_metavar(field.annotation), **options)
+
+
+def add_device(parser: Parser) -> None:
+    """Add ``--device`` to a command that uses a trained model."""
+    text = TrainingSettings.model_fields["device"].description
+    parser.add_argument("--device", default="cpu", metavar="DEVICE", help=f"{text} (default: cpu)")
 
 
 def default_of(field: FieldInfo) -> str:

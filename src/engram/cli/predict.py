@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from engram.cli.flags import Parser, add_settings, settings_from
+from engram.cli.flags import Parser, add_device, add_settings, settings_from
 from engram.errors import ConfigError, DataError, RunError
 from engram.files import cannot
 
@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
 
 def predict(folder: Path, argv: list[str]) -> int:
     """Run ``engram predict`` for a run of a task."""
-    from engram.cli.runs import open_run, require, trained_of
+    from engram.cli.runs import move, open_run, require, trained_of
 
     run = open_run(folder)
     task, trained = trained_of(run)
@@ -46,13 +46,15 @@ def predict(folder: Path, argv: list[str]) -> int:
         ),
     )
     add_settings(flags, "data", task.asking)
+    add_device(flags)
     flags.add_argument(
         "--out", metavar="FILE", help=".csv or .jsonl file; default prints CSV to the terminal"
     )
     given, unknown = flags.parse_known_args(argv)
     values = vars(given)
-    out = values.pop("out")
+    out, device = values.pop("out"), values.pop("device")
     asking = settings_from(task.asking, values, None, flags.unknown_faults(unknown))
+    move(trained, device)
     if out is None:
         _write_csv(sys.stdout, task.predict(trained, asking))
         return 0
@@ -71,7 +73,7 @@ def predict(folder: Path, argv: list[str]) -> int:
     return 0
 
 
-def _refuse_input(out: Path, data: Iterable[str]) -> None:
+def _refuse_input(out: Path, data: str | Iterable[str]) -> None:
     """See that answers do not replace what they are asked for, under whatever name or link.
 
     Raises:
@@ -81,7 +83,7 @@ def _refuse_input(out: Path, data: Iterable[str]) -> None:
 
     if not out.exists():
         return
-    for given in data:
+    for given in [data] if isinstance(data, str) else data:
         found = Found()
         with suppress(DataError):  # of names of data that are no paths, and what reading tells
             paths = found.expanded(given, "files or globs")

@@ -14,6 +14,12 @@ def main(argv: list[str]) -> int:
         ),
     )
     flags.add_argument("run", metavar="RUN", help="the run folder")
+    flags.add_argument(
+        "--device",
+        metavar="DEVICE",
+        help="continue on another device: cpu, cuda, cuda:N or auto (default: as begun); the "
+        "numbers then differ in their last digits",
+    )
     given = flags.parse(argv)
     from engram.cli import tasks
     from engram.cli.runs import open_run, settings_of
@@ -25,5 +31,5 @@ def main(argv: list[str]) -> int:
         print(f"{run.path} is finished; see it with:\n  engram info {run.path}")
         return 0
     run.require_known_settings()
-    task, settings = settings_of(run)
+    task, settings = settings_of(run, given.device)
     return tasks.go(task, run, settings, tensorboard=(run.path / FOLDER).is_dir())

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engram.cli.flags import Parser, add_settings, settings_from
+from engram.cli.flags import Parser, add_device, add_settings, settings_from
 from engram.errors import ConfigError, RunError
 from engram.tasks import fitting
 from engram.tasks.origin import require_task_of
 from engram.tasks.registry import TASKS
 from engram.tasks.task import Task, Trained
+from engram.training.device import resolve
 from engram.training.run_folder import RunFolder
 
 
@@ -37,34 +38,51 @@ def require(task: Task, run: RunFolder, command: str, can: Callable[[Task], Any]
         )
 
 
+def move(trained: Trained, device: str) -> None:
+    """Move a model to the device that a command names.
+
+    Raises:
+        ConfigError: For a device that this machine does not have.
+    """
+    trained.model.to(resolve(device))
+
+
 def measured_part(
     flags: Parser, run: RunFolder, task: Task, trained: Trained, argv: list[str]
 ) -> tuple[Any, bool]:
     """The data that a command measures on, and whether they are the run's own.
 
     Args:
-        flags: Gets the flags that name other data.
+        flags: Gets the flags that name other data, and the device that the model is moved to.
         run, task, trained: What is measured.
         argv: What was typed after the run.
     """
     add_settings(flags, "data to use instead of the run's own", task.judging)
+    add_device(flags)
     given, unknown = flags.parse_known_args(argv)
-    faults = flags.unknown_faults(unknown)
-    if vars(given):
-        judging = settings_from(task.judging, vars(given), None, faults)
+    faults, values = flags.unknown_faults(unknown), vars(given)
+    move(trained, values.pop("device"))
+    if values:
+        judging = settings_from(task.judging, values, None, faults)
         return task.read_part(trained, judging), False
     if faults:
         raise ConfigError("; ".join(faults))
     return fitting.read_again(task, trained.settings, run).held_out, True
 
 
-def settings_of(run: RunFolder) -> tuple[Task, Any]:
+def settings_of(run: RunFolder, device: str | None = None) -> tuple[Task, Any]:
     """The task and the settings of a run that may not have a model yet.
+
+    Args:
+        run: The run.
+        device: Takes the place of the run's own.
 
     Raises:
         ConfigError, RunError: For a damaged run, or one of no task of this version.
     """
     values = run.settings()
+    if device is not None:
+        values["device"] = device
     name = run.task(values)
     require_task_of(name, run.path, run.model)
     task = TASKS[name]

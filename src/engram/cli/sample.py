@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 
-from engram.cli.flags import Parser, add_settings, settings_from
+from engram.cli.flags import Parser, add_device, add_settings, settings_from
 from engram.tasks.outlines.language_model import SamplingSettings
 
 
@@ -20,20 +20,24 @@ def main(argv: list[str]) -> int:
     flags.add_argument("run", metavar="RUN", help="the run folder")
     flags.add_argument("--prompt", default="", metavar="TEXT", help="text to continue from")
     flags.add_argument("--samples", type=int, default=1, metavar="N", help="number of samples (1)")
+    add_device(flags)
     add_settings(flags, "sampling", SamplingSettings)
     given, unknown = flags.parse_known_args(argv)
     values = vars(given)
-    folder, prompt, samples = (values.pop(name) for name in ("run", "prompt", "samples"))
+    folder, prompt, samples, device = (
+        values.pop(name) for name in ("run", "prompt", "samples", "device")
+    )
     faults = flags.unknown_faults(unknown)
     if samples < 1:
         faults.append(f"samples is {samples}; it must be a whole number of at least 1")
     sampling = settings_from(SamplingSettings, values, None, faults)
-    from engram.cli.runs import open_run, require, trained_of
+    from engram.cli.runs import move, open_run, require, trained_of
 
     run = open_run(folder)
     task, trained = trained_of(run)
     require(task, run, "sample", lambda each: each.sample)
     assert task.sample is not None
+    move(trained, device)
     for number in range(samples):
         pieces = task.sample(
             trained, prompt, sampling.model_copy(update={"seed": sampling.seed + number})

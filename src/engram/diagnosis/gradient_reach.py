@@ -96,8 +96,9 @@ def _places(
     """The execution step that each row's loss depends on directly, and its longest lag."""
     module, layer, _ = name.rsplit(".", 2)
     reverse = layer.endswith("_reverse")
-    lengths = torch.full((rows,), steps) if passed.lengths is None else passed.lengths
-    place = single.places.get(module, torch.zeros_like(lengths) if reverse else lengths - 1)
+    lengths = torch.full((rows,), steps) if passed.lengths is None else passed.lengths.cpu()
+    ends = torch.zeros_like(lengths) if reverse else lengths - 1
+    place = single.places.get(module, ends).cpu()
     if reverse:  # it runs from the last step to the first
         return steps - 1 - place, lengths - 1 - place
     return place, place

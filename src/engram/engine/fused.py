@@ -90,8 +90,9 @@ def _call(
     if weights.input_bias is not None and weights.recurrent_bias is not None:
         flat += [weights.input_bias, weights.recurrent_bias]
     initial = tuple(s.unsqueeze(0) for s in before)
-    # (has_biases, num_layers, dropout, train, bidirectional); train matters only for dropout
-    options = (has_bias, 1, 0.0, False, False)
+    # cuDNN keeps what its backward pass needs only in training; elsewhere that is for dropout alone
+    train = x.device.type == "cuda" and torch.is_grad_enabled()
+    options = (has_bias, 1, 0.0, train, False)  # biases, layers, dropout, train, bidirectional
     if lengths is None:
         hx = initial if len(initial) > 1 else initial[0]
         output, *after = call(x, hx, flat, *options, False)  # type: ignore[operator]

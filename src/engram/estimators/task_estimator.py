@@ -19,6 +19,7 @@ from engram.tasks import fitting
 from engram.tasks.origin import IN_MEMORY
 from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import Start
+from engram.training.device import resolve
 from engram.training.loop import Outcome
 from engram.training.reporting import Reporter
 from engram.training.run_folder import RunFolder
@@ -48,6 +49,7 @@ class TaskEstimator(Estimator):
     clip_norm: float | None = 1.0
     weight_decay: float = 0.0
     patience: int | None = None
+    device: str = "cpu"
 
     @property
     def n_updates_(self) -> int | None:
@@ -148,7 +150,9 @@ class TaskEstimator(Estimator):
             if start is not None:
                 fitting.save(run.start, start)
         held = nullcontext() if run is None else run.held()
-        with torch.random.fork_rng(devices=[]), held:
+        device = resolve(settings.device)
+        others = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices=others), held:
             trained, outcome = fitting.fit(
                 self.task, settings, data, run=run, reporter=reporter, start=begun
             )

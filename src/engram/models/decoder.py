@@ -1,6 +1,7 @@
 """Decoder: generates a sequence of tokens from an initial state, attending to a memory."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
 import torch
@@ -147,7 +148,9 @@ class Decoder(nn.Module):
         for place, tokens in enumerate(inputs):
             if place > 0 and drawn > 0.0:
                 own = _draw(torch.softmax(scores[-1].detach(), dim=1))
-                chance = drawn_by_row(tuple(tokens.shape), 0, torch.rand)
+                chance = drawn_by_row(
+                    tuple(tokens.shape), 0, partial(torch.rand, device=tokens.device)
+                )
                 tokens = torch.where(chance < drawn, own, tokens)
             score, carried, weight = self.step(tokens, carried)
             scores.append(score)
@@ -197,7 +200,7 @@ def _draw(probabilities: Tensor) -> Tensor:
         return torch.multinomial(probabilities, 1).squeeze(1)
     # as torch.multinomial draws one, with a number for each row of the whole batch
     noise = drawn_by_row(
-        tuple(probabilities.shape), 0, lambda shape: torch.empty(shape).exponential_()
+        tuple(probabilities.shape), 0, lambda shape: probabilities.new_empty(shape).exponential_()
     )
     return (probabilities / noise).argmax(dim=1)
 

@@ -103,7 +103,12 @@ def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -
 
 
 def greedy(
-    step: Step, carried: Rows, longest: Sequence[int], *, banned: Sequence[int] = ()
+    step: Step,
+    carried: Rows,
+    longest: Sequence[int],
+    *,
+    banned: Sequence[int] = (),
+    device: torch.device | str = "cpu",
 ) -> list[Hypothesis]:
     """Greedy decoding: generate the most likely token at each step.
 
@@ -112,8 +117,9 @@ def greedy(
         carried: What its first step starts from, for R rows.
         longest: Maximum number of tokens of each row, R of them.
         banned: Tokens that are never generated.
+        device: Of the step function's model.
     """
-    return sample(step, carried, longest, temperature=0.0, banned=banned)
+    return sample(step, carried, longest, temperature=0.0, banned=banned, device=device)
 
 
 @torch.inference_mode()
@@ -127,13 +133,14 @@ def sample(
     top_p: float | None = None,
     seed: int = 0,
     banned: Sequence[int] = (),
+    device: torch.device | str = "cpu",
 ) -> list[Hypothesis]:
     """Sample one token after the other.
 
     Args:
-        step, carried, longest, banned: As in `greedy`.
+        step, carried, longest, banned, device: As in `greedy`.
         temperature, top_k, top_p: As in `probabilities`; temperature 0 is `greedy`.
-        seed: The same seed gives the same draws for the same rows.
+        seed: The same seed gives the same draws for the same rows, on any device.
 
     Raises:
         ConfigError: For settings out of range.
@@ -142,10 +149,10 @@ def sample(
     if faults:
         raise ConfigError("; ".join(faults))
     generator = torch.Generator().manual_seed(seed)
-    limits = torch.tensor(list(longest))
-    tokens = torch.full((len(limits),), END)
+    limits = torch.tensor(list(longest), device=device)
+    tokens = torch.full((len(limits),), END, device=device)
     closed = limits <= 0
-    total = torch.zeros(len(limits), dtype=torch.float64)
+    total = torch.zeros(len(limits), dtype=torch.float64, device=device)
     written: list[Tensor] = []
     looks: list[Tensor] = []
     while not bool(closed.all()):
@@ -155,7 +162,8 @@ def sample(
             tokens = scores.argmax(dim=1)
         else:
             shares = probabilities(scores, temperature=temperature, top_k=top_k, top_p=top_p)
-            tokens = torch.multinomial(shares, 1, generator=generator).squeeze(1)
+            drawn = torch.multinomial(shares.cpu(), 1, generator=generator)
+            tokens = drawn.squeeze(1).to(device)
         gained = torch.log_softmax(scores.double(), dim=1)
         gained = gained.gather(1, tokens.unsqueeze(1)).squeeze(1)
         total += gained.masked_fill(closed, 0.0)
@@ -181,6 +189,7 @@ def beam_search(
     width: int,
     length_penalty: float = 0.0,
     banned: Sequence[int] = (),
+    device: torch.device | str = "cpu",
 ) -> list[list[Hypothesis]]:
     """Beam search over all rows in parallel.
 
@@ -191,7 +200,7 @@ def beam_search(
     `greedy`; one as large as the number of all sequences finds the best of them.
 
     Args:
-        step, carried, longest, banned: As in `greedy`.
+        step, carried, longest, banned, device: As in `greedy`.
         width: K, beam width, hypotheses per row.
         length_penalty: α, see `Hypothesis.score`.
 
@@ -204,12 +213,12 @@ def beam_search(
     """
     if width < 1:
         raise ConfigError(f"width is {width}; it takes a whole number from 1")
-    limits = torch.tensor(list(longest))
+    limits = torch.tensor(list(longest), device=device)
     batch = len(limits)
-    first = torch.arange(batch) * width
-    carried = carried.rows(torch.arange(batch).repeat_interleave(width))
-    tokens = torch.full((batch, width), END)
-    totals = torch.full((batch, width), -torch.inf, dtype=torch.float64)
+    first = torch.arange(batch, device=device) * width
+    carried = carried.rows(torch.arange(batch, device=device).repeat_interleave(width))
+    tokens = torch.full((batch, width), END, device=device)
+    totals = torch.full((batch, width), -torch.inf, dtype=torch.float64, device=device)
     totals[:, 0] = 0.0  # all hypotheses are the same at first
     closed = (limits <= 0).unsqueeze(1).expand(batch, width)
     written: list[Tensor] = []
@@ -244,7 +253,8 @@ def without(scores: Tensor, banned: Sequence[int]) -> Tensor:
     if not banned:
         return scores
     scores = scores.clone()
-    scores[:, list(banned)] = -torch.inf
+    for token in banned:
+        scores[:, token] = -torch.inf
     return scores
 
 
@@ -258,7 +268,7 @@ def _ranked(
 ) -> list[list[Hypothesis]]:
     """Trace each hypothesis back to the start, and rank them."""
     batch, width = totals.shape
-    place = torch.arange(width).expand(batch, width)
+    place = torch.arange(width, device=totals.device).expand(batch, width)
     tokens: list[Tensor] = []
     seen: list[Tensor] = []
     for step in reversed(range(len(written))):

@@ -16,6 +16,7 @@ from engram.models.many_to_many import State
 from engram.models.multi_horizon import MultiHorizon
 from engram.records import Report, ReportTable
 from engram.tasks.task import Trained
+from engram.training.device import device_of
 
 _ROWS = 64  # series side by side
 _CHUNK = 512  # steps at once
@@ -60,11 +61,12 @@ def looks_ahead(
         ``(1, b · O)``; and the answers, ``(b · O, horizon, Q)``.
     """
     model = cast(MultiHorizon, trained.model.eval())
+    device = device_of(model)
     for series in _stretches(np.arange(len(panel))):
         each = np.repeat(series, seen.shape[1])
         starts = seen[series].reshape(-1) - 1
         ones = np.ones_like(starts)
-        batch = windows(panel, trained.preprocess, scales, each, starts, ones)
+        batch = windows(panel, trained.preprocess, scales, each, starts, ones).to(device)
         yield series, batch, model.ahead(hidden[series].flatten(0, 1), batch.known[0])
 
 
@@ -83,7 +85,7 @@ def answer(
     answers = []
     for series, batch, outputs in looks_ahead(trained, panel, scales, seen, hidden):
         scaled = outputs * outlook.spread + batch.reference[0].unsqueeze(-1)
-        ordered = scaled.sort(dim=-1).values.double().numpy()
+        ordered = scaled.sort(dim=-1).values.double().cpu().numpy()
         shaped = ordered.reshape(len(series), seen.shape[1], *ordered.shape[1:])
         answers.append(outlook.undo(shaped, scales[series].T[:, :, None, None, None]))
     return np.concatenate(answers)
@@ -103,6 +105,7 @@ def read(trained: Trained, panel: Panel, scales: np.ndarray, seen: np.ndarray) -
         Outputs of the recurrent layers at the last step before each origin, ``(n, O, H)``.
     """
     model = cast(MultiHorizon, trained.model.eval())
+    device = device_of(model)
     found: Tensor | None = None
     longest = seen.max(axis=1)
     for series in _stretches(np.argsort(-longest, kind="stable")):
@@ -113,7 +116,7 @@ def read(trained: Trained, panel: Panel, scales: np.ndarray, seen: np.ndarray) -
             if state is not None:
                 state = _rows_of(state, len(active))
             inputs = inputs_of(panel, trained.preprocess, scales, active, start, steps)
-            output, state = model.layers(inputs, state)
+            output, state = model.layers(inputs.to(device), state)
             if found is None:
                 found = output.new_zeros(*seen.shape, output.shape[2])
             place, origin = np.nonzero((seen[active] > start) & (seen[active] <= start + steps))
@@ -149,7 +152,7 @@ def read_on(
     for begin in range(start, int(panel.lengths[index]), _CHUNK):
         steps = min(_CHUNK, int(panel.lengths[index]) - begin)
         inputs = inputs_of(panel, trained.preprocess, scales, series, begin, steps)
-        outputs, state = model.layers(inputs, state)
+        outputs, state = model.layers(inputs.to(device_of(model)), state)
         output = outputs[-1, 0]
     return state, output
 

@@ -36,6 +36,7 @@ from engram.tasks.writing import (
     targets_of,
     written,
 )
+from engram.training.device import device_of
 from engram.training.source import Objective
 
 
@@ -87,7 +88,7 @@ def answers(
     for start in range(0, len(given), 256):
         some = given[start : start + 256]
         with torch.inference_mode():
-            begun = model.begin(_as_input(some))
+            begun = model.begin(_as_input(some).to(device_of(model)))
         limits = [meaning.longest] * len(some)
         found += written(model, begun, limits, settings, meaning.tokenizer, asking)
     return found
@@ -241,7 +242,7 @@ def _objective(settings: CaptionSettings, data: Data) -> Objective:
 
 def _probe(trained: Trained, part: Part) -> Probe:
     def begin(model: Any, rows: np.ndarray) -> Any:
-        return model.begin(_as_input(part.given[part.owners[rows]]))
+        return model.begin(_as_input(part.given[part.owners[rows]]).to(device_of(model)))
 
     return probe_of(part.targets, trained.settings.seed, begin)
 

@@ -32,6 +32,7 @@ from engram.tasks.held_out import Parts, in_turn, split
 from engram.tasks.outlines.examples import PartSettings
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.task import Data
+from engram.training.device import device_of
 from engram.training.evaluation import mean_loss
 
 
@@ -193,13 +194,15 @@ def answers(model: nn.Module, part: Part, settings: Any) -> tuple[Tensor, list[T
     """What a model answers, in the order of the examples.
 
     Returns:
-        ``(n, O)``, and for each the attention on its steps, ``(T_i,)``, or None.
+        ``(n, O)``, and for each the attention on its steps, ``(T_i,)``, or None; on the CPU.
     """
     model.eval()
     outputs: dict[int, Tensor] = {}
     attention: dict[int, Tensor | None] = {}
+    device = device_of(model)
     for batch in _in_order(part, settings):
-        given, weights = model(batch.inputs, batch.lengths)
+        given, weights = model(batch.inputs.to(device), batch.lengths.to(device))
+        given, weights = given.cpu(), None if weights is None else weights.cpu()
         for place, row in enumerate(batch.rows.tolist()):
             outputs[row] = given[place]
             length = int(batch.lengths[place])
@@ -223,11 +226,11 @@ def probe_of(part: Part, settings: Any, cost: Callable[[Tensor, Any], Tensor]) -
     longest, chosen = choose_targets(np.where(asked, lengths, 0), settings.seed)
 
     def losses(model: nn.Module, some: slice, context: int | None) -> Single:
-        batch = batch_of(part, chosen[some])
+        batch = batch_of(part, chosen[some]).to(device_of(model))
         inputs, own = batch.inputs, batch.lengths
         if context is not None:
-            steps = torch.arange(context).unsqueeze(1) + (own - context)
-            inputs = inputs[steps, torch.arange(len(own))]
+            steps = torch.arange(context, device=own.device).unsqueeze(1) + (own - context)
+            inputs = inputs[steps, torch.arange(len(own), device=own.device)]
             own = torch.full_like(own, context)
         outputs, _ = model(inputs, own)
         return Single(cost(outputs, batch.targets))

@@ -27,6 +27,7 @@ from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import Start, adopt, describe_start, model_folder, read_start
 from engram.training import parallel
 from engram.training.checkpoint import Checkpoint
+from engram.training.device import resolve
 from engram.training.groups import tuning_of
 from engram.training.loop import Outcome, train
 from engram.training.penalties import Penalties
@@ -35,13 +36,13 @@ from engram.training.run_folder import RunFolder
 from engram.training.source import planned_updates
 
 # Settings that may change while a training goes on: what they name is checked by itself.
-_FREE = ("data", "valid_data", "test_data", "start", "threads")
+_FREE = ("data", "valid_data", "test_data", "start", "threads", "device")
 
 
 def build(task: Task, settings: Any, preprocess: Any) -> nn.Module:
     """Make the untrained model that the settings describe, from their seed."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
+        torch.default_generator.manual_seed(settings.seed)  # of the CPU alone
         return task.build(settings, preprocess)
 
 
@@ -84,6 +85,7 @@ def prepare(
         RunError: As `begin`.
     """
     settings.require_consistent()
+    resolve(settings.device)
     if settings.patience is not None and data.valid is None:
         raise ConfigError(
             f"patience={settings.patience} needs a validation set, but there is none; give a "
@@ -135,6 +137,8 @@ def fit(
             reporter.notice(notice)
         if checkpoint is not None:
             _require_same(run, checkpoint, settings, data)
+    device = _device(settings, checkpoint, reporter)
+    model.to(device)
     trained = Trained(task.name, model, data.preprocess, settings)
     writes = run is not None and parallel.rank() == 0
     if run is not None and writes:
@@ -148,7 +152,7 @@ def fit(
         run=run,
         reporter=reporter,
         checkpoint=checkpoint,
-        facts={"data": data.digest, "settings": settings.plain()},
+        facts={"data": data.digest, "settings": settings.plain(), "device": device.type},
     )
     model.eval()
     if task.finish is not None and not outcome.interrupted:
@@ -156,6 +160,21 @@ def fit(
         if run is not None and writes:
             save_weights(run.model, model.state_dict())
     return trained, outcome
+
+
+def _device(settings: Any, checkpoint: Checkpoint | None, reporter: Reporter) -> torch.device:
+    """Where a training computes; ``auto`` stays on the CPU where it began there."""
+    asked: str = settings.device
+    if checkpoint is None:
+        return resolve(asked)
+    before = checkpoint.facts.get("device", "cpu")  # earlier versions had no other
+    device = resolve("cpu" if asked == "auto" and before == "cpu" else asked)
+    if device.type != before:
+        reporter.notice(
+            f"training began on {before} and continues on {device.type}, so its numbers are not "
+            "bit for bit those of a training that never stopped"
+        )
+    return device
 
 
 def read_again(task: Task, settings: Any, run: RunFolder) -> Data:
@@ -268,10 +287,11 @@ def train_run(
     Raises:
         ConfigError, DataError, RunError, NumericsError: As `fit` and the task's ``read``.
     """
+    device = resolve(settings.device)  # its fault comes before data are read
     named = getattr(settings, "start", None)
     own = _own_start(settings, run) if create is None else None
     with ExitStack() as until_the_end:
-        with parallel.process_group():
+        with parallel.process_group(device):
             first = parallel.rank() == 0
             data = task.read(settings) if create is not None else read_again(task, settings, run)
             if create is not None:

@@ -27,6 +27,7 @@ from engram.tasks.backtest import Backtest
 from engram.tasks.outlines.forecast import OUTLINE, ForecastSettings, stride_of
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.task import Data, Task, Trained
+from engram.training.device import device_of
 from engram.training.evaluation import mean_loss
 from engram.training.losses import pinball
 from engram.training.source import Objective
@@ -108,7 +109,7 @@ def cost_of(outputs: Tensor, targets: Tensor, outlook: Outlook, reduction: str =
         reduction: ``"mean"``, ``"sum"``, or ``"none"``: each, zero where there is no target.
     """
     wanted = targets.unsqueeze(-1).expand_as(outputs)
-    levels = torch.tensor(outlook.settings.quantiles)
+    levels = torch.tensor(outlook.settings.quantiles, device=outputs.device)
     return pinball(outputs, wanted, mask=~wanted.isnan(), reduction=reduction, levels=levels)
 
 
@@ -139,7 +140,7 @@ def widen(trained: Trained, data: Data) -> None:
     model = cast(MultiHorizon, trained.model)
     model.margins.zero_()
     answers = list(_validation(trained, data))
-    margins = torch.zeros(len(quantiles))
+    margins = torch.zeros_like(model.margins)
     for share in outlook.settings.intervals:
         low, high = (quantiles.index(end) for end in ends_of(share))
         beyond = torch.cat(
@@ -189,6 +190,7 @@ def probe(trained: Trained, part: Backtest | Panel) -> Probe:
         sizes = np.full(len(picked), context or longest)
         starts = steps[picked] + 1 - sizes
         batch = windows(panel, outlook, scales, series[picked], starts, sizes)
+        batch = batch.to(device_of(model))
         outputs, _ = model(batch.inputs, batch.known, batch.lengths)
         return Single(cost_of(outputs[-1], batch.targets[-1], outlook, "none").flatten(1).mean(1))
 

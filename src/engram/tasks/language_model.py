@@ -38,6 +38,7 @@ from engram.tasks.sampling import stream_sample
 from engram.tasks.task import Data, Task, Trained
 from engram.tasks.transfer import Start, read_start
 from engram.training import parallel
+from engram.training.device import device_of
 from engram.training.evaluation import stream_loss
 from engram.training.losses import cross_entropy
 from engram.training.source import Objective
@@ -286,7 +287,10 @@ def probe_of(
     def losses(model: Any, some: slice, context: int | None) -> Single:
         ends = chosen[some]
         steps = np.arange(-(context or longest), 0)[:, None] + ends
-        inputs, targets = (torch.from_numpy(ids[each].astype(np.int64)) for each in (steps, ends))
+        device = device_of(model)
+        inputs, targets = (
+            torch.from_numpy(ids[each].astype(np.int64)).to(device) for each in (steps, ends)
+        )
         output, _ = model.layers(model.embedding(inputs))
         scores = model.head(output[-1])  # those of other steps would take memory alone
         return Single(cross_entropy(scores, targets, reduction="none"))

@@ -29,6 +29,7 @@ from engram.records import Report
 from engram.tasks.outlines.polyphonic import OUTLINE, PolyphonicSettings, RollSettings
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.task import Data, Task, Trained
+from engram.training.device import device_of
 from engram.training.evaluation import mean_loss
 from engram.training.losses import binary_cross_entropy
 from engram.training.source import Objective
@@ -111,8 +112,9 @@ def probe(trained: Trained, rolls: Sequences) -> Probe:
     def losses(model: nn.Module, some: slice, context: int | None) -> Single:
         ends = chosen[some]  # counted over all pieces
         read = np.arange(-(context or longest), 0)[:, None] + ends
-        outputs, _ = model(torch.from_numpy(rolls.values[read]))
-        wanted = torch.from_numpy(rolls.values[ends])
+        device = device_of(model)
+        outputs, _ = model(torch.from_numpy(rolls.values[read]).to(device))
+        wanted = torch.from_numpy(rolls.values[ends]).to(device)
         return Single(binary_cross_entropy(outputs[-1:], wanted[None], reduction="none")[0])
 
     return Probe(losses, len(chosen), longest, "steps")
@@ -127,11 +129,12 @@ def evaluate(trained: Trained, rolls: Sequences) -> Report:
     nll = part_loss(trained.model, rolls)
     hits, others = 0, 0
     with torch.inference_mode():
+        device = device_of(trained.model)
         for batch in in_order(
-            rolls.lengths, lambda rows: batch_of(rolls, rows), BucketSettings(batch=64)
+            rolls.lengths, lambda rows: batch_of(rolls, rows).to(device), BucketSettings(batch=64)
         ):
             outputs, _ = trained.model(batch.inputs, batch.lengths)
-            inside = torch.arange(len(outputs)).unsqueeze(1) < batch.lengths
+            inside = torch.arange(len(outputs), device=device).unsqueeze(1) < batch.lengths
             given, wanted = (outputs > 0)[inside], (batch.targets > 0)[inside]
             hits += int((given & wanted).sum())
             others += int((given ^ wanted).sum())
@@ -164,10 +167,10 @@ def _part(given: AskingSettings) -> Sequences:
 @torch.inference_mode()
 def predict(trained: Trained, asking: AskingSettings) -> Iterator[dict[str, Any]]:
     """For each piece, the keys that are most likely to sound next, with their probabilities."""
-    rolls = _part(asking)
+    rolls, device = _part(asking), device_of(trained.model)
     for number, roll in enumerate(rolls, start=1):
-        outputs, _ = trained.model(torch.from_numpy(roll).unsqueeze(1))
-        chances = outputs[-1, 0].sigmoid()
+        outputs, _ = trained.model(torch.from_numpy(roll).unsqueeze(1).to(device))
+        chances = outputs[-1, 0].sigmoid().cpu()
         likely = [key for key in chances.argsort(descending=True).tolist() if chances[key] > 0.05]
         yield {
             "piece": number,

@@ -10,6 +10,7 @@ from engram.errors import ConfigError, DataError
 from engram.models.decoding import check_sampling, probabilities
 from engram.models.evaluating import evaluating
 from engram.tasks.task import Trained
+from engram.training.device import device_of
 
 
 def stream_sample(
@@ -64,15 +65,15 @@ def _pieces(
     seed: int,
 ) -> Iterator[str]:
     model, tokenizer = trained.model, trained.preprocess.tokenizer
-    generator = torch.Generator().manual_seed(seed)
+    generator, device = torch.Generator().manual_seed(seed), device_of(model)
     ids = torch.tensor([END, *tokenizer.encode(prompt).tolist()], dtype=torch.int64)
     pending: list[int] = []  # tokens since a character last ended for certain
     given = 0  # characters of theirs that were given already
     with evaluating(model):  # also where nobody reads to the end
         with torch.inference_mode():
-            scores, state = model(ids.unsqueeze(1))
+            scores, state = model(ids.unsqueeze(1).to(device))
         for position in range(length):
-            last = scores[-1, 0].clone()
+            last = scores[-1, 0].to("cpu", copy=True)
             if tokenizer.unknown is not None:
                 last[tokenizer.unknown] = -torch.inf
             if position == 0 and not prompt:
@@ -89,7 +90,7 @@ def _pieces(
             if certain == text:
                 pending, given = [], 0
             with torch.inference_mode():
-                scores, state = model(torch.tensor([[token]]), state)
+                scores, state = model(torch.tensor([[token]], device=device), state)
     if pending:
         yield tokenizer.decode(pending)[given:]
 

@@ -21,6 +21,7 @@ from engram.tasks.probe import CONTEXTS, ROWS, Probe, Single
 from engram.tasks.problems import PROBLEMS
 from engram.tasks.problems.problem import Draw, Examples, Problem
 from engram.tasks.task import Data, Task, Trained
+from engram.training.device import device_of
 from engram.training.evaluation import mean_loss
 from engram.training.source import Objective
 
@@ -122,9 +123,10 @@ def outputs_of(model: nn.Module, problem: Problem, examples: Examples) -> Tensor
 
 @torch.inference_mode()
 def outputs_for(model: nn.Module, problem: Problem, examples: Examples) -> Tensor:
-    """The same of any number of sequences, some at a time; dropout is off."""
+    """The same of any number of sequences, some at a time, on the CPU; dropout is off."""
+    device = device_of(model)
     with evaluating(model):
-        parts = [outputs_of(model, problem, part) for part in _parts(examples)]
+        parts = [outputs_of(model, problem, part.to(device)).cpu() for part in _parts(examples)]
     return torch.cat(parts, dim=0 if problem.at_end else 1)
 
 
@@ -160,8 +162,9 @@ def probe(trained: Trained, part: Examples) -> Probe:
     rows = min(ROWS, part.inputs.shape[1])
 
     def losses(model: nn.Module, some: slice, context: int | None) -> Single:
-        own = [part.of_rows(slice(row, row + 1)) for row in range(rows)[some]]
-        whole = part.of_rows(slice(*some.indices(rows)))
+        here = part.to(device_of(model))
+        own = [here.of_rows(slice(row, row + 1)) for row in range(rows)[some]]
+        whole = here.of_rows(slice(*some.indices(rows)))
         if context is not None:
             whole = Examples(whole.inputs[-context:], whole.targets, None)
         outputs = outputs_of(model, problem, whole)
@@ -179,8 +182,8 @@ def probe(trained: Trained, part: Examples) -> Probe:
 
 def _last_alone(outputs: Tensor, lengths: Tensor | None) -> Tensor:
     """The same outputs ``(T, B, O)``, with a gradient at each row's last step alone."""
-    last = torch.full((outputs.shape[1],), len(outputs)) if lengths is None else lengths
-    there = torch.arange(len(outputs)).unsqueeze(1) == last - 1
+    last = len(outputs) if lengths is None else lengths
+    there = torch.arange(len(outputs), device=outputs.device).unsqueeze(1) == last - 1
     return torch.where(there.unsqueeze(2), outputs, outputs.detach())
 
 

@@ -31,6 +31,7 @@ from engram.tasks.outlines.tag import OUTLINE, TagSettings
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.spans import are_spans, compare
 from engram.tasks.task import Data, Task, Trained
+from engram.training.device import device_of
 from engram.training.evaluation import mean_loss
 from engram.training.losses import cross_entropy
 from engram.training.source import Objective
@@ -220,9 +221,10 @@ def part_loss(model: nn.Module, part: Part, settings: Any) -> float:
 def answers(trained: Trained, part: Part) -> list[tuple[np.ndarray, np.ndarray]]:
     """The index of each step's most likely tag, and its probability, ``(T_i,)`` each."""
     found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    device = device_of(trained.model)
     for batch in _in_order(part, trained.settings):
-        scores = trained.model(batch.inputs, batch.lengths)
-        chances, best = (each.numpy() for each in scores.softmax(-1).max(-1))
+        scores = trained.model(batch.inputs.to(device), batch.lengths.to(device))
+        chances, best = (each.cpu().numpy() for each in scores.softmax(-1).max(-1))
         for place, row in enumerate(batch.rows.tolist()):
             length = int(batch.lengths[place])
             found[row] = (best[:length, place], chances[:length, place])
@@ -339,11 +341,12 @@ def probe(trained: Trained, part: Part) -> Probe:
         cut = [sequences[int(r)][f:a] for r, f, a in zip(of, first, after, strict=True)]
         offsets = np.concatenate([[0], np.cumsum(after - first)])
         own = Sequences(np.concatenate(cut), offsets, sequences.columns)
-        inputs, lengths = padded(own, range(len(picked)))
-        place = torch.from_numpy(at - first)
-        scores = model(inputs, lengths)[place, torch.arange(len(picked))]
+        device = device_of(model)
+        inputs, lengths = (each.to(device) for each in padded(own, range(len(picked))))
+        place = torch.from_numpy(at - first).to(device)
+        scores = model(inputs, lengths)[place, torch.arange(len(picked), device=device)]
         wanted = torch.from_numpy(targets.values[targets.offsets[of] + at].astype(np.int64))
-        loss = cross_entropy(scores, wanted, reduction="none")
+        loss = cross_entropy(scores, wanted.to(device), reduction="none")
         return Single(loss, {"layers": place})
 
     return Probe(losses, len(chosen), longest, "steps")

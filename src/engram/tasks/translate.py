@@ -38,6 +38,7 @@ from engram.tasks.writing import (
     targets_of,
     written,
 )
+from engram.training.device import device_of
 from engram.training.source import Objective
 
 
@@ -93,12 +94,13 @@ def answers(
     vocabularies, settings = trained.preprocess, trained.settings
     looked = asking is not None and asking.attention  # it is large, where sources are many
     found: dict[int, Hypothesis] = {}
+    device = device_of(model)
     for rows, tokens, lengths in in_order(
         sources.lengths, lambda rows: (rows, *padded(sources, rows)), _batches(settings)
     ):
         limits = [vocabularies.limit(length) for length in lengths.tolist()]
         with torch.inference_mode():
-            begun = model.begin(tokens, lengths)
+            begun = model.begin(tokens.to(device), lengths.to(device))
         hypotheses = written(model, begun, limits, settings, vocabularies.target, asking)
         for row, length, hypothesis in zip(rows, lengths.tolist(), hypotheses, strict=True):
             seen = hypothesis.attention
@@ -210,7 +212,8 @@ def _objective(settings: TranslateSettings, data: Data) -> Objective:
 
 def _probe(trained: Trained, part: Part) -> Probe:
     def begin(model: Any, rows: np.ndarray) -> Any:
-        return model.begin(*padded(part.sources, rows))
+        device = device_of(model)
+        return model.begin(*(each.to(device) for each in padded(part.sources, rows)))
 
     return probe_of(part.targets, trained.settings.seed, begin)
 

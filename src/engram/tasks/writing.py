@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engram.data.arrays.sequences import Sequences
+from engram.data.batching.batch import on_device
 from engram.data.batching.lanes import IGNORED
 from engram.data.batching.padding import padded
 from engram.data.text.tokens import END, Tokenizer
@@ -18,6 +19,7 @@ from engram.models.settings import DecodingSettings, TopK, TopP
 from engram.records import Report, ReportTable
 from engram.settings import Settings
 from engram.tasks.probe import Probe, Single, choose_targets
+from engram.training.device import device_of
 from engram.training.evaluation import mean_loss
 from engram.training.losses import cross_entropy
 
@@ -78,6 +80,10 @@ class Targets:
     def of_rows(self, rows: slice) -> "Targets":
         """The same, of these rows alone."""
         return replace(self, inputs=self.inputs[:, rows], targets=self.targets[:, rows])
+
+    def to(self, device: torch.device | str) -> "Targets":
+        """The same on a device."""
+        return on_device(self, device)
 
     @property
     def terms(self) -> float:
@@ -153,9 +159,11 @@ def probe_of(
         if context is not None:
             read = torch.arange(context).unsqueeze(1) + (at + 1 - context)
             inputs, place = inputs.gather(0, read), torch.full_like(at, context - 1)
-        scores, _ = model.decoder(inputs, begin(model, of))
-        row = torch.arange(len(picked))
-        loss = cross_entropy(scores[place, row], asked.targets[at, row], reduction="none")
+        row, device = torch.arange(len(picked)), device_of(model)
+        wanted = asked.targets[at, row].to(device)
+        scores, _ = model.decoder(inputs.to(device), begin(model, of))
+        place = place.to(device)
+        loss = cross_entropy(scores[place, row.to(device)], wanted, reduction="none")
         return Single(loss, {"decoder.layers": place})
 
     return Probe(losses, len(chosen), longest, "tokens")
@@ -181,7 +189,7 @@ def written(
         asking: What is asked for instead.
     """
     banned = () if tokenizer.unknown is None else (tokenizer.unknown,)
-    asked = asking or AskingSettings()
+    asked, device = asking or AskingSettings(), device_of(model)
     if asked.temperature > 0.0:
         return sample(
             model.step,
@@ -192,11 +200,18 @@ def written(
             top_p=asked.top_p,
             seed=asked.seed,
             banned=banned,
+            device=device,
         )
     width = settings.beam if asked.beam is None else asked.beam
     penalty = settings.length_penalty if asked.length_penalty is None else asked.length_penalty
     found = beam_search(
-        model.step, begun, longest, width=width, length_penalty=penalty, banned=banned
+        model.step,
+        begun,
+        longest,
+        width=width,
+        length_penalty=penalty,
+        banned=banned,
+        device=device,
     )
     return [hypotheses[0] for hypotheses in found]
 

@@ -6,10 +6,12 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from engram.data.batching.batch import Batch
 from engram.data.batching.lanes import IGNORED, Window
 from engram.models.evaluating import evaluating
 from engram.models.many_to_many import State
 from engram.training import parallel
+from engram.training.device import device_of
 from engram.training.losses import cross_entropy
 
 B = TypeVar("B")
@@ -27,17 +29,19 @@ def mean_loss(
 
     Args:
         model: The model.
-        batches: All of them, the same ones in each process.
+        batches: All of them, the same ones in each process; a `Batch` is moved to the model.
         loss: Gives the sum of a batch's terms, and how many there are.
 
     Returns:
         The mean; NaN where there are no terms.
     """
     total, terms = 0.0, 0.0
+    device = device_of(model)
     with evaluating(model):
         for number, batch in enumerate(batches):
             if number % parallel.processes() == parallel.rank():
-                value, count = loss(batch)
+                here = batch.to(device) if isinstance(batch, Batch) else batch
+                value, count = loss(here)
                 total, terms = total + value.item(), terms + count
     total, terms = parallel.total([total, terms])
     return total / terms if terms else float("nan")
@@ -56,8 +60,9 @@ def stream_loss(model: nn.Module, windows: Iterable[Window]) -> float:
     state: State | None = None
     loss, count = 0.0, 0
     shared = False
+    here = (window.to(device_of(model)) for window in windows)
     with evaluating(model):
-        for inputs, targets, reset, part in _own_part(windows):
+        for inputs, targets, reset, part in _own_part(here):
             shared = part
             scores, state = model(inputs, state, reset=reset)
             loss += cross_entropy(scores, targets, reduction="sum").item()

@@ -18,6 +18,7 @@ from engram.training import parallel
 from engram.training.averaging import Averaging
 from engram.training.checkpoint import Checkpoint
 from engram.training.clipping import Clipping, gradient_norm
+from engram.training.device import device_of
 from engram.training.groups import make_groups, only_learning
 from engram.training.interrupt import StopRequest, stop_on_signal
 from engram.training.memory import keep_freed_memory
@@ -131,6 +132,7 @@ class _Training:
         self._model, self._source, self._settings = model, source, settings
         self._objective, self._evaluate = objective, evaluate
         self._run, self._reporter, self._facts = run, reporter, facts
+        self._device = device_of(model)
         self._named = dict(model.named_parameters())
         self._groups = make_groups(model, settings)
         self._parameters = [p for group in self._groups for p in group.parameters]
@@ -197,7 +199,7 @@ class _Training:
         before = time.perf_counter()
         progress, settings, optimizer = self.progress, self._settings, self._optimizer
         self._choose(progress.update)
-        own = parallel.own_part(batch)
+        own = parallel.own_part(batch, self._device)
         with running(own.shard):
             loss, state = self._objective(self._model, own.batch, progress.state)
         optimizer.zero_grad(set_to_none=True)

@@ -17,10 +17,13 @@ from engram.layers.shard import Shard
 
 
 @contextmanager
-def process_group() -> Iterator[None]:
+def process_group(device: torch.device | None = None) -> Iterator[None]:
     """Join the group of processes that torchrun describes, for as long as the block runs.
 
     A group that the process is in already is used, and stays.
+
+    Args:
+        device: Of this process; tensors on a CUDA device go by NCCL, and others by Gloo.
     """
     if dist.is_initialized():
         yield
@@ -29,7 +32,11 @@ def process_group() -> Iterator[None]:
     if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) < 2:
         yield
         return
-    dist.init_process_group("gloo")
+    if device is not None and device.type == "cuda":
+        torch.cuda.set_device(device)
+        dist.init_process_group("cpu:gloo,cuda:nccl", device_id=device)
+    else:
+        dist.init_process_group("gloo")
     try:
         yield
         dist.barrier()  # nobody leaves while another still waits for a message
@@ -93,27 +100,28 @@ class Own:
     rows: float = 1.0
 
 
-def own_part(batch: Any) -> Own:
-    """The rows of a batch that this process runs.
+def own_part(batch: Any, device: torch.device | str = "cpu") -> Own:
+    """The rows of a batch that this process runs, on its device.
 
     Args:
         batch: A `Batch` of all rows, of which each process takes as many as the others, or one
             more; or a `Window`, which holds this process's lanes alone already.
+        device: Where the model is.
     """
     count, own = processes(), rank()
     if count == 1:
-        return Own(batch, None)
+        return Own(batch.to(device), None)
     if not isinstance(batch, Batch):
         lanes = batch.inputs.shape[1]
         shard = Shard(own * lanes, (own + 1) * lanes, count * lanes)
-        return Own(batch, shard, 1.0 / count, 1.0 / count)
+        return Own(batch.to(device), shard, 1.0 / count, 1.0 / count)
     size = batch.size
     start, stop = size * own // count, size * (own + 1) // count
     if start == stop:  # a row that counts for nothing: what is drawn has to be drawn everywhere
-        return Own(batch.of_rows(slice(0, 1)), Shard(0, 1, size), 0.0, 0.0)
+        return Own(batch.of_rows(slice(0, 1)).to(device), Shard(0, 1, size), 0.0, 0.0)
     part = batch.of_rows(slice(start, stop))
     shard = Shard(start, stop, size)
-    return Own(part, shard, part.terms / batch.terms, (stop - start) / size)
+    return Own(part.to(device), shard, part.terms / batch.terms, (stop - start) / size)
 
 
 def sum_gradients(

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from engram.models.many_to_many import State
 from engram.training import parallel
 from engram.training.checkpoint import Checkpoint
+from engram.training.device import device_of
 from engram.training.stopping import EarlyStopping
 
 
@@ -100,6 +101,9 @@ def capture(
     for part, remedy in remedies.items():
         tensors |= {f"{part}.{name}": value for name, value in remedy.state_dict().items()}
     tensors["random"] = torch.get_rng_state().unsqueeze(0)  # the same in every process
+    device = device_of(model)
+    if device.type == "cuda":
+        tensors["random_cuda"] = torch.cuda.get_rng_state(device)
     cursor = {"update": progress.update, "epoch": progress.epoch, "batch": progress.batch}
     kept = {"cursor": cursor, "sums": asdict(progress.sums), "stopping": asdict(progress.stopping)}
     return Checkpoint(tensors, kept | facts)
@@ -113,6 +117,7 @@ def restore(
     remedies: Remedies,
 ) -> None:
     """Restore everything as `capture` found it."""
+    device = device_of(model)
     model.load_state_dict(checkpoint.group("model"), strict=False)
     progress.best_weights = checkpoint.group("best")
     states: dict[int, dict[str, Tensor]] = {}
@@ -124,13 +129,15 @@ def restore(
     carried = checkpoint.group("state")
     if carried:
         rows = parallel.own_rows(carried["0"].shape[1])
-        parts = tuple(carried[str(i)][:, rows] for i in range(len(carried)))
+        parts = tuple(carried[str(i)][:, rows].to(device) for i in range(len(carried)))
         progress.state = parts[0] if len(parts) == 1 else parts
     for part, remedy in remedies.items():
-        remedy.load_state_dict(checkpoint.group(part))
+        remedy.load_state_dict({k: v.to(device) for k, v in checkpoint.group(part).items()})
     random = checkpoint.tensors["random"]
     # a clone, as torch 2.13 reads past the end of a row that is a view
     torch.set_rng_state(random[0].clone())
+    if device.type == "cuda" and "random_cuda" in checkpoint.tensors:
+        torch.cuda.set_rng_state(checkpoint.tensors["random_cuda"], device)
     facts = checkpoint.facts
     progress.update = facts["cursor"]["update"]
     progress.epoch = facts["cursor"]["epoch"]

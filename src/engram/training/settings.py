@@ -1,6 +1,7 @@
 """Settings of the training loop."""
 
 import math
+import re
 from typing import Literal
 
 from pydantic import Field
@@ -8,6 +9,8 @@ from pydantic import Field
 from engram.errors import did_you_mean
 from engram.models.region_names import KINDS, MATRICES, ORDER, ROLES
 from engram.settings import Factors, Names, Settings
+
+DEVICES = r"cpu|auto|cuda(:[0-9]+)?"
 
 
 class TrainingSettings(Settings):
@@ -150,10 +153,20 @@ class TrainingSettings(Settings):
     threads: int | None = Field(
         None, ge=1, description="number of torch threads; default chosen by torch"
     )
+    device: str = Field(
+        "cpu",
+        description="device to compute on: cpu, cuda, cuda:N, or auto, which is a CUDA device if "
+        "there is one",
+    )
 
     def contradictions(self) -> list[str]:
         """Contradictions between settings, one sentence each."""
         faults = super().contradictions() + self.tuning_faults()
+        if not re.fullmatch(DEVICES, self.device):
+            faults.append(
+                f"device is '{self.device}'; it must be cpu, cuda, cuda:N with the number of a "
+                "device, or auto"
+            )
         if self.averaging != "none" and self.averaging_from >= (self.max_updates or math.inf):
             faults.append(
                 f"averaging starts after {self.averaging_from} updates, and max_updates="

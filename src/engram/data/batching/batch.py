@@ -2,11 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
+
+D = TypeVar("D")
+
+
+@runtime_checkable
+class _Movable(Protocol):
+    """A tensor, or what holds some."""
+
+    def to(self, device: torch.device | str, /) -> Any:
+        """The same on a device."""
 
 
 @runtime_checkable
@@ -15,6 +25,16 @@ class _HasRows(Protocol):
 
     def of_rows(self, rows: slice) -> Any:
         """The same, of these rows alone."""
+
+
+def on_device(given: D, device: torch.device | str) -> D:
+    """A dataclass with its tensors, and what holds tensors, on a device; not copied if there."""
+    changes = {
+        field.name: value.to(device)
+        for field in fields(given)  # type: ignore[arg-type]
+        if isinstance(value := getattr(given, field.name), _Movable)
+    }
+    return replace(given, **changes)  # type: ignore[type-var]
 
 
 class Batch:
@@ -52,13 +72,8 @@ class Batch:
         return replace(self, **changes)  # type: ignore[type-var]
 
     def to(self, device: torch.device | str) -> Self:
-        """The batch with its tensors on another device."""
-        changes = {
-            field.name: value.to(device)
-            for field in fields(self)  # type: ignore[arg-type]
-            if isinstance(value := getattr(self, field.name), Tensor | Batch)
-        }
-        return replace(self, **changes)  # type: ignore[type-var]
+        """The batch with its tensors on a device."""
+        return on_device(self, device)
 
 
 @dataclass(frozen=True)

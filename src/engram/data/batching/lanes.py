@@ -13,6 +13,7 @@ from torch import Tensor
 
 from engram.data.arrays.spool import let_go, stretches
 from engram.data.augmentation.tokens import TokenNoise
+from engram.data.batching.batch import on_device
 from engram.data.text.tokens import END, Ids
 from engram.errors import DataError
 
@@ -47,6 +48,10 @@ class Window:
     advance: int
     share: float = 1.0
     count: int = 0
+
+    def to(self, device: torch.device | str) -> "Window":
+        """The window with its tensors on a device."""
+        return on_device(self, device)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ RATE_SHARE = 0.5
 """The default rate, as a share of the first training's: weights that are good already move less."""
 
 
-OWN = ("freeze", "rates", "rate_decay", "unfreeze_every")
+OWN = ("freeze", "rates", "rate_decay", "unfreeze_every", "device")
 """Settings that belong to one training, and go back to their defaults."""
 
 

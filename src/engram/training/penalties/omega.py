@@ -134,7 +134,7 @@ def _masks(passes: Sequence[Pass], layer: str) -> tuple[Tensor | None, Tensor | 
     valid, clear = [], []
     for each in passes:
         steps, batch, _ = each.output.shape
-        none = torch.zeros(steps, batch, dtype=torch.bool)
+        none = each.output.new_zeros(steps, batch, dtype=torch.bool)
         valid.append(~none if each.lengths is None else valid_steps(each.lengths, steps))
         cleared = resets_in_running_order(each.reset, each.lengths, reverse)
         clear.append(none if cleared is None else cleared)
