@@ -80,8 +80,8 @@ class Forecaster(TaskEstimator):
     calendar: bool = True
     missing: str = "refuse"
     target: Sequence[str] = ()
-    series: str | Sequence[str] | None = None
-    time: str | Sequence[str] | None = None
+    series: Sequence[str] = ()
+    time: Sequence[str] = ()
     past: Sequence[str] = ()
     known: Sequence[str] = ()
     dropout_input: float = 0.0

@@ -106,9 +106,9 @@ def find_panel_roles(
     What is not said is found in the first rows. Columns that are empty, or number the rows, have
     no role. The time is a column of dates, or one of numbers with a name of `TIMES`; a year and a
     month, or a date and an hour, are one time. The series is what makes times unique, if they are
-    not so alone: a column, or two; where there is no time, it is one with a name of `SERIES`. Where
-    there is a series, the target is the column called like one of `TARGETS`, else the last one of
-    numbers; where there is none, each column of numbers is a series.
+    not so alone: a column, or two; without a time, it is one with a name of `SERIES`. With a
+    series, the target is the column called like one of `TARGETS`, else the last one of numbers;
+    without one, each column of numbers is a series.
 
     Args:
         table: Its columns and first rows.
