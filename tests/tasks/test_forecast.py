@@ -9,7 +9,7 @@ import torch
 
 from engram.cli.main import main
 from engram.data.arrays.sequences import Sequences
-from engram.data.panels.frequency import Frequency
+from engram.data.panels.calendars.even import Even
 from engram.data.panels.panel import Panel
 from engram.errors import ConfigError, DataError
 from engram.tasks import backtest, fitting, forecast
@@ -29,7 +29,7 @@ def panel_of(*arrays, past=0):
     times = np.concatenate([np.arange(len(each)) for each in made]).astype(np.float64)
     keys = [f"s{place}" for place in range(len(made))]
     none = np.zeros(len(made), dtype=np.int64)
-    return Panel(Sequences.of(made), times, keys, past, Frequency(), none)
+    return Panel(Sequences.of(made), times, keys, past, Even(), none)
 
 
 def waves(count=3, steps=120, seed=0):
@@ -216,7 +216,7 @@ def test_from_the_command_line(tmp_path, capsys, monkeypatch):
     small = ["--horizon", "3", "--hidden", "8", "--epochs", "2", "--intervals", "0.5", "0.9"]
     assert main(["train", "forecast", "--data", "x.csv", "--run-dir", "r", *small]) == 0
     said = capsys.readouterr().out
-    assert "2 series of 120 steps of 1 day from " in said
+    assert "2 series of 120 steps, one per day, from " in said
     assert "by origin" in said
     assert main(["eval", "r", "--data", "x.csv", "--origins", "6", "--json", "e.json"]) == 0
     assert json.loads((tmp_path / "e.json").read_text())["origins"] == 6
@@ -234,7 +234,8 @@ def test_from_the_command_line(tmp_path, capsys, monkeypatch):
         file.write("day,a,b\n" + "".join(f"2023-{month:02}-01,1,2\n" for month in range(1, 13)))
     assert main(["predict", "r", "--data", "y.csv"]) == 2
     assert (
-        "steps of 1 month, but the model was trained on steps of 1 day" in capsys.readouterr().err
+        "has one step per month, but the model was trained on one per day"
+        in capsys.readouterr().err
     )
 
 

@@ -1,6 +1,7 @@
 """Forecasting: forecast the next steps of series, with prediction intervals."""
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,11 +15,10 @@ from torch import Tensor, nn
 
 from engram.data.panels.outlook import Outlook, learn_outlook
 from engram.data.panels.panel import Panel
-from engram.data.panels.reading import MADE, read_panels
+from engram.data.panels.reading import MADE, as_stored, read_panels
 from engram.data.panels.windows import WindowBatch, windows
 from engram.data.settings import OutlookSettings, PanelSettings, ends_of
-from engram.data.tables.roles import with_roles
-from engram.errors import DataError
+from engram.errors import DataError, EngramWarning
 from engram.models.many_to_many import State
 from engram.models.multi_horizon import MultiHorizon
 from engram.records import Report
@@ -299,7 +299,7 @@ def predict(trained: Trained, panel: Panel, steps: int | None = None) -> Iterato
     given = backtest.forecast(trained, whole, whole.lengths[:, None])[:, 0]
     quantiles = outlook.settings.quantiles
     for index, key in enumerate(panel.keys):
-        times = panel.frequency.written(whole.times_of(index)[-horizon:])
+        times = panel.calendar.written(whole.times_of(index)[-horizon:])
         for place, time in enumerate(times[:steps]):
             row: dict[str, Any] = {"series": key, "time": time}
             row |= {"value": float(given[index, place, quantiles.index(0.5)])}
@@ -314,16 +314,14 @@ def _panel(trained: Trained, given: PanelSettings) -> Panel:
     """The series of other files, read as the training's were.
 
     Raises:
-        DataError: For other columns, or another frequency.
+        DataError: For other columns, or another calendar.
     """
     outlook: Outlook = trained.preprocess
-    panel = read_panels(with_roles(given, outlook.roles)).panel
-    if panel.frequency.name != outlook.frequency.name:
-        raise DataError(
-            f"the series have steps of {panel.frequency.name}, but the model was trained on steps "
-            f"of {outlook.frequency.name}; give series with the same steps"
-        )
-    return panel
+    history = getattr(trained.settings, "data", ())
+    found = read_panels(as_stored(given, outlook.roles), outlook.calendar, history)
+    for note in found.warnings:
+        warnings.warn(note, EngramWarning, stacklevel=2)
+    return found.panel
 
 
 def backtest_of(
@@ -357,7 +355,7 @@ def _require_values(panel: Panel, missing: str) -> None:
         bad = np.argwhere(np.isnan(own))
         if len(bad):
             step, column = bad[0]
-            when = panel.frequency.written(panel.times_of(index)[step : step + 1])[0]
+            when = panel.calendar.written(panel.times_of(index)[step : step + 1])[0]
             name = panel.sequences.columns[column] if column else "the value"
             raise DataError(
                 f"series '{key}': {name} is missing at {when}, and {len(bad) - 1:,} more values "
