@@ -33,7 +33,7 @@ def test_what_columns_are_for_in_a_forecast(tmp_path, capsys):
     status, shown = _look(tmp_path, capsys, SALES, "--task", "forecast")
     assert status == 0
     for part in (
-        *("target 'Umsatz'; series 'Laden'; time 'Tag'", "2 series with steps of 1 day"),
+        *("target 'Umsatz'; series 'Laden'; time 'Tag'", "2 series, one step per day"),
         *("A 2024-01-01: 1000.5", "2024-01-28: 1027.5", "times are unique only with it"),
     ):
         assert part in shown, part

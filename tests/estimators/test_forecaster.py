@@ -90,7 +90,9 @@ def test_tables(library):
     assert made.keys_ == ["sold"]
     later = pandas.DataFrame({"day": days[66:68], "sold": [9.0, 8.0], "price": [1.0, 1.0]})
     made.update(later)
-    with pytest.raises(DataError, match="'price' is missing for step 1 of 4"):
+    with pytest.raises(
+        DataError, match="'price' is missing for 4 of the 4 steps after it: 2024-03-09,"
+    ):
         made.predict()
     with pytest.raises(
         DataError, match="continues at 2024-03-07, but was already read up to 2024-03-08"

@@ -3,11 +3,11 @@
 import numpy as np
 
 from engram.data.arrays.sequences import Sequences
-from engram.data.panels.frequency import Frequency
+from engram.data.panels.calendars.even import Even
 from engram.data.panels.panel import Panel
 
 
-def panel_of(*arrays, past=0, times=None, ahead=None, keys=None):
+def panel_of(*arrays, past=0, times=None, ahead=None, keys=None, calendar=None):
     made = [np.asarray(each, dtype=np.float32) for each in arrays]
     made = [each[:, None] if each.ndim == 1 else each for each in made]
     given = times or [np.arange(len(each)) for each in made]
@@ -16,6 +16,6 @@ def panel_of(*arrays, past=0, times=None, ahead=None, keys=None):
         np.concatenate(given).astype(np.float64),
         keys or [f"s{place}" for place in range(len(made))],
         past,
-        Frequency(),
+        calendar or Even(),
         np.array(ahead or [0] * len(made)),
     )

@@ -2,6 +2,8 @@
 
 import csv
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +11,9 @@ import torch
 
 from engram.cli.main import main
 from engram.data.arrays.sequences import Sequences
-from engram.data.panels.frequency import Frequency
+from engram.data.panels.calendars.even import Even
 from engram.data.panels.panel import Panel
-from engram.errors import ConfigError, DataError
+from engram.errors import ConfigError, DataError, EngramWarning
 from engram.tasks import backtest, fitting, forecast
 from engram.tasks.backtest import Backtest
 from engram.tasks.forecast import ForecastSettings
@@ -29,7 +31,7 @@ def panel_of(*arrays, past=0):
     times = np.concatenate([np.arange(len(each)) for each in made]).astype(np.float64)
     keys = [f"s{place}" for place in range(len(made))]
     none = np.zeros(len(made), dtype=np.int64)
-    return Panel(Sequences.of(made), times, keys, past, Frequency(), none)
+    return Panel(Sequences.of(made), times, keys, past, Even(), none)
 
 
 def waves(count=3, steps=120, seed=0):
@@ -216,7 +218,7 @@ def test_from_the_command_line(tmp_path, capsys, monkeypatch):
     small = ["--horizon", "3", "--hidden", "8", "--epochs", "2", "--intervals", "0.5", "0.9"]
     assert main(["train", "forecast", "--data", "x.csv", "--run-dir", "r", *small]) == 0
     said = capsys.readouterr().out
-    assert "2 series of 120 steps of 1 day from " in said
+    assert "2 series of 120 steps, one per day, from " in said
     assert "by origin" in said
     assert main(["eval", "r", "--data", "x.csv", "--origins", "6", "--json", "e.json"]) == 0
     assert json.loads((tmp_path / "e.json").read_text())["origins"] == 6
@@ -234,8 +236,110 @@ def test_from_the_command_line(tmp_path, capsys, monkeypatch):
         file.write("day,a,b\n" + "".join(f"2023-{month:02}-01,1,2\n" for month in range(1, 13)))
     assert main(["predict", "r", "--data", "y.csv"]) == 2
     assert (
-        "steps of 1 month, but the model was trained on steps of 1 day" in capsys.readouterr().err
+        "has one step per month, but the model was trained on one per day"
+        in capsys.readouterr().err
     )
+
+
+def write(path, header, rows):
+    lines = [header, *(",".join(map(str, row)) for row in rows)]
+    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read_rows(path):
+    with open(path, encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def weekdays(first, last):
+    days = np.arange(np.datetime64(first), np.datetime64(last))
+    return days[np.is_busday(days)]
+
+
+@pytest.mark.slow
+def test_a_weekly_pattern_on_working_days(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    days = weekdays("2022-01-03", "2023-04-22")
+    draw = np.random.default_rng(0)
+    pattern = 10 * (1 + (days.astype(int) + 3) % 7) + draw.normal(0, 0.5, len(days))
+    write("x.csv", "date,visits", zip(days, pattern.round(2), strict=True))
+    small = ["--horizon", "6", "--hidden", "16", "--epochs", "12", "--rate", "1e-2"]
+    assert main(["train", "forecast", "--data", "x.csv", "--run-dir", "r", *small]) == 0
+    said = capsys.readouterr().out
+    assert f"1 series of {len(days)} steps, one per working day, from " in said
+    assert "a season is 5 steps" in said
+    assert main(["predict", "r", "--data", "x.csv", "--out", "n.csv"]) == 0
+    found = read_rows("n.csv")
+    assert [row["time"] for row in found] == [
+        "2023-04-24", "2023-04-25", "2023-04-26", "2023-04-27", "2023-04-28", "2023-05-01"
+    ]  # fmt: skip
+    values = [float(row["value"]) for row in found]
+    np.testing.assert_allclose(values, [10, 20, 30, 40, 50, 10], atol=4)
+
+
+def test_what_is_known_ahead_is_joined_by_date_at_prediction(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    days = weekdays("2022-01-03", "2022-06-25")
+    promo = np.random.default_rng(1).integers(0, 2, len(days))
+    rows = [(day, 20 + 50 * on, on) for day, on in zip(days, promo, strict=True)]
+    past, ahead = rows[:-5], [(day, "", on) for day, _, on in rows[-5:]]
+    columns = "date,visits,promo"
+    write("past.csv", columns, past)
+    small = ["--horizon", "4", "--hidden", "8", "--epochs", "1", "--known", "promo"]
+    assert main(["train", "forecast", "--data", "past.csv", "--run-dir", "r", *small]) == 0
+
+    def predicted(*data):
+        assert main(["predict", "r", "--data", *data, "--out", "n.csv"]) == 0
+        return read_rows("n.csv")
+
+    write("whole.csv", columns, past + ahead)
+    whole = predicted("whole.csv")
+    assert [row["time"] for row in whole] == [str(day) for day, *_ in ahead[:4]]
+    write("mixed.csv", columns, ahead[::-1] + past)
+    with pytest.warns(EngramWarning, match="they were sorted"):
+        assert predicted("mixed.csv") == whole
+    write("ahead.csv", "promo,date", [(on, day) for day, _, on in ahead])
+    assert predicted("past.csv", "ahead.csv") == whole
+    with pytest.warns(EngramWarning, match="the history is read from the training data"):
+        assert predicted("ahead.csv") == whole
+    write("other.csv", columns, past + [(day, "", 1 - on) for day, _, on in ahead])
+    assert predicted("other.csv") != whole
+    capsys.readouterr()
+    write("late.csv", columns, past + ahead[2:])
+    assert main(["predict", "r", "--data", "late.csv"]) == 2
+    missing = f"'promo' is missing for 2 of the 4 steps after it: {ahead[0][0]}, {ahead[1][0]};"
+    assert missing in capsys.readouterr().err
+    weekend = ahead[0][0] - 1
+    write("odd.csv", columns, [*past, (weekend, "", 1), *ahead])
+    assert main(["predict", "r", "--data", "odd.csv"]) == 2
+    assert f"has rows to come for {weekend}" in capsys.readouterr().err
+
+
+def test_prediction_reads_files_as_training_did(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    there = {n: 30 + 10 * (n % 3) for n in range(200) if n % 11}
+    write("x.csv", "step,value", there.items())
+    write("y.csv", "step,value", [(n, there.get(n, "")) for n in range(1, 200)])
+    small = ["--horizon", "3", "--hidden", "8", "--epochs", "1", "--missing", "impute"]
+    told = [*small, "--gaps", "fill"]
+    assert main(["train", "forecast", "--data", "x.csv", "--run-dir", "r", *told]) == 0
+    for name in "xy":
+        assert main(["predict", "r", "--data", f"{name}.csv", "--out", f"{name}.next.csv"]) == 0
+        assert main(["eval", "r", "--data", f"{name}.csv", "--json", f"{name}.json"]) == 0
+    assert read_rows("x.next.csv") == read_rows("y.next.csv")
+    assert Path("x.json").read_text() == Path("y.json").read_text()
+    with pytest.warns(EngramWarning, match="steps do not follow one per unit"):
+        assert main(["predict", "r", "--data", "x.csv", "--gaps", "keep", "--out", "z.csv"]) == 0
+    assert read_rows("z.csv") != read_rows("x.next.csv")
+
+
+def test_a_model_that_stored_a_frequency_predicts_the_same(trained):
+    model, data = trained
+    stored = model.preprocess.plain()
+    stored["frequency"] = {**stored.pop("calendar"), "ends": False}
+    older = replace(model, preprocess=forecast.TASK.preprocess_from(stored))
+    panel = data.test.panel
+    assert list(forecast.predict(older, panel)) == list(forecast.predict(model, panel))
 
 
 def test_the_set_that_comes_with_a_library():

@@ -111,16 +111,16 @@ def _show_panel(out: Console, table: Table, settings: PanelSettings, ends: int) 
     )
     panel, notes = read_panel([table], roles)
     print(printable(roles.about()))
-    frequency, count = panel.frequency, min(len(panel), ends)
-    season = f"a season is {frequency.season} steps"
-    print(f"{len(panel):,} series with steps of {frequency.name}; {season}")
+    calendar, count = panel.calendar, min(len(panel), ends)
+    season = f"a season is {calendar.season} steps"
+    print(f"{len(panel):,} series, one step per {calendar.name}; {season}")
     head = ["series", *(f"step {n + 1}" for n in range(ends)), "last step"]
     show_table(out, head, [_steps(panel, n, ends) for n in range(count)])
     return [*roles.reasons, *notes]
 
 
 def _steps(panel: Panel, index: int, ends: int) -> list[str]:
-    own, times = panel.target(index), panel.frequency.written(panel.times_of(index))
+    own, times = panel.target(index), panel.calendar.written(panel.times_of(index))
     known = [f"{time}: {value:.10g}" for time, value in zip(times, own, strict=False)]
     first = known[:ends] + [""] * (ends - len(known))
     return [panel.keys[index], *first, known[-1]]

@@ -4,11 +4,12 @@ import importlib
 import io
 import os
 import sys
+import warnings
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 import engram
-from engram.errors import ConfigError, EngramError, did_you_mean
+from engram.errors import ConfigError, EngramError, EngramWarning, did_you_mean
 from engram.files import cannot
 
 COMMANDS = {
@@ -120,5 +121,19 @@ def _run(arguments: list[str]) -> int:
     name, *rest = arguments
     if name not in COMMANDS:
         raise ConfigError(f"'{name}' is not a command: {did_you_mean(name, COMMANDS)}")
-    status: int = importlib.import_module(COMMANDS[name][0]).main(rest)
+    written = warnings.formatwarning
+    warnings.formatwarning = _written
+    try:
+        status: int = importlib.import_module(COMMANDS[name][0]).main(rest)
+    finally:
+        warnings.formatwarning = written
     return status
+
+
+def _written(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: Any = None
+) -> str:
+    """A warning as it is printed: one of ours without the line of source that gave it."""
+    if issubclass(category, EngramWarning):
+        return f"warning: {message}\n"
+    return f"{category.__name__}: {message}\n"

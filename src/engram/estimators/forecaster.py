@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from engram.data.arrays.sequences import Sequences
-from engram.data.panels.frequency import Frequency
+from engram.data.panels.calendars.even import Even
 from engram.data.panels.outlook import Outlook
 from engram.data.panels.panel import Panel, joined
 from engram.data.panels.roles import find_panel_roles
@@ -53,7 +53,7 @@ class Forecaster(TaskEstimator):
 
     Attributes:
         module_: The torch module, in evaluation mode; see `MultiHorizon`.
-        preprocess_: Scales and frequency; see `Outlook`.
+        preprocess_: Scales and calendar; see `Outlook`.
         settings_: All training settings.
         keys_: The name of each series.
         seed_: The seed that was drawn.
@@ -294,4 +294,4 @@ def _panel(series: list[np.ndarray], before: Sequence[int] | np.ndarray) -> Pane
     keys = [f"series {place:0{width}}" for place in range(len(series))]
     ahead = np.zeros(len(series), dtype=np.int64)
     laid = np.concatenate(times).astype(np.float64)
-    return Panel(sequences, laid, keys, 0, Frequency(), ahead)
+    return Panel(sequences, laid, keys, 0, Even(), ahead)

@@ -230,7 +230,7 @@ def _tables(
     names = [_called("MASE", name) for name in errors]
     last = panel.times_of(0)[seen[0] - 1]
     origins = (
-        outlook.frequency.written(last)
+        outlook.calendar.written(last)
         if len(panel) == 1
         else [f"{steps} before the end" for steps in (panel.lengths[0] - seen[0])]
     )

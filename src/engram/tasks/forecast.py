@@ -1,6 +1,7 @@
 """Forecasting: forecast the next steps of series, with prediction intervals."""
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, cast
@@ -14,11 +15,10 @@ from engram.data.panels.batches import Windows
 from engram.data.panels.checks import constant_series, leaking_columns, require_values
 from engram.data.panels.outlook import Outlook, learn_outlook
 from engram.data.panels.panel import Panel
-from engram.data.panels.reading import MADE, read_panels
+from engram.data.panels.reading import MADE, as_stored, read_panels
 from engram.data.panels.windows import WindowBatch, windows
 from engram.data.settings import OutlookSettings, PanelSettings, ends_of
-from engram.data.tables.roles import with_roles
-from engram.errors import DataError
+from engram.errors import DataError, EngramWarning
 from engram.models.many_to_many import State
 from engram.models.multi_horizon import MultiHorizon
 from engram.records import Report
@@ -243,7 +243,7 @@ def predict(trained: Trained, panel: Panel, steps: int | None = None) -> Iterato
     given = backtest.forecast(trained, whole, whole.lengths[:, None])[:, 0]
     quantiles = outlook.settings.quantiles
     for index, key in enumerate(panel.keys):
-        times = panel.frequency.written(whole.times_of(index)[-horizon:])
+        times = panel.calendar.written(whole.times_of(index)[-horizon:])
         for place, time in enumerate(times[:steps]):
             row: dict[str, Any] = {"series": key, "time": time}
             row |= {"value": float(given[index, place, quantiles.index(0.5)])}
@@ -258,16 +258,14 @@ def _panel(trained: Trained, given: PanelSettings) -> Panel:
     """The series of other files, read as the training's were.
 
     Raises:
-        DataError: For other columns, or another frequency.
+        DataError: For other columns, or another calendar.
     """
     outlook: Outlook = trained.preprocess
-    panel = read_panels(with_roles(given, outlook.roles)).panel
-    if panel.frequency.name != outlook.frequency.name:
-        raise DataError(
-            f"the series have steps of {panel.frequency.name}, but the model was trained on steps "
-            f"of {outlook.frequency.name}; give series with the same steps"
-        )
-    return panel
+    history = getattr(trained.settings, "data", ())
+    found = read_panels(as_stored(given, outlook.roles), outlook.calendar, history)
+    for note in found.warnings:
+        warnings.warn(note, EngramWarning, stacklevel=2)
+    return found.panel
 
 
 def backtest_of(

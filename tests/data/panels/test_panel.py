@@ -25,9 +25,43 @@ def test_what_has_to_be_known_ahead_is_asked_for():
     panel = panel_of(given, ahead=[1])
     assert panel.with_ahead(1).sequences[0][2, 1] == 30
     with pytest.raises(
-        DataError, match="'s0' ends with 1, but 'value 2' is missing for step 2 of 2"
+        DataError,
+        match="'s0' ends with 1, but 'value 2' is missing for 1 of the 2 steps",
     ):
         panel.with_ahead(2)
+
+
+def test_what_is_known_ahead_belongs_to_its_time():
+    nan = np.nan
+    rows = [[1, 10], [2, 20], [nan, 50], [nan, 30]]
+    panel = panel_of(rows, times=[np.array([0, 1, 4, 2])], ahead=[2])
+    late = panel_of(rows, times=[np.array([0, 1, 2, 4])], ahead=[2])
+    np.testing.assert_array_equal(late.with_ahead(1).sequences[0][:, 1], [10, 20, 50])
+    with pytest.raises(DataError, match=r"missing for 1 of the 3 steps after it: 3; add"):
+        late.with_ahead(3)
+    with pytest.raises(DataError, match=r"has rows to come for 2; remove them"):
+        panel.with_ahead(3)  # a panel is in the order of time, which reading sees to
+    between = panel_of(rows, times=[np.array([0, 1, 2.5, 3])], ahead=[2])
+    with pytest.raises(
+        DataError, match=r"one step per unit up to 1, then 2, but has rows to come for 2\.5"
+    ):
+        between.with_ahead(2)
+
+
+def test_many_missing_times_are_cut():
+    panel = panel_of([[1, 10], [2, 20]])
+    with pytest.raises(DataError, match=r"for 9 of the 9 steps after it: 2, 3, 4, 5, …, 10;"):
+        panel.with_ahead(9)
+
+
+def test_rows_to_come_are_filled_too():
+    rows = [[1, 10], [2, 20], [np.nan, 50]]
+    filled = panel_of(rows, times=[np.array([0, 2, 5])], ahead=[1]).filled()
+    assert filled.lengths.tolist() == [3]
+    assert filled.times.tolist() == [0, 1, 2, 3, 4, 5]
+    with pytest.raises(DataError, match=r"for 2 of the 3 steps after it: 3, 4"):
+        filled.with_ahead(3)
+    assert panel_of(rows, times=[np.array([0, 1, 5])], ahead=[1]).irregular() == (0, "")
 
 
 def test_steps_that_were_left_out_are_filled_in():
@@ -37,7 +71,7 @@ def test_steps_that_were_left_out_are_filled_in():
     np.testing.assert_array_equal(filled.sequences[0][:, 0], [1, 2, np.nan, np.nan, 5])
     assert filled.times.tolist() == [0, 1, 2, 3, 4]
     assert filled.irregular() == (0, "")
-    with pytest.raises(DataError, match=r"a step at 1\.5, which does not fit a frequency of 1"):
+    with pytest.raises(DataError, match=r"a step at 1\.5, which does not fit one per unit"):
         panel_of([1, 2, 3], times=[np.array([0, 1.5, 3])]).filled()
 
 

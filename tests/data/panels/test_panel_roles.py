@@ -110,18 +110,18 @@ def test_forms(tmp_path, form):
     # what was found is read the same when it is said
     again = _read(tmp_path, content, target=target, series=series, time=roles[2])
     assert again.panel.digest() == found.panel.digest()
-    assert all(step == 1 for step in found.panel.frequency.steps(found.panel.times_of(0)))
+    assert all(step == 1 for step in found.panel.calendar.steps(found.panel.times_of(0)))
 
 
 def test_joined_times_and_keys(tmp_path):
     panel = _read(tmp_path, FORMS["date and hour"][0]).panel
-    assert panel.frequency.name == "1 hour"
-    assert panel.frequency.written(panel.times[[0, 25]]) == [
+    assert panel.calendar.name == "hour"
+    assert panel.calendar.written(panel.times[[0, 25]]) == [
         "2024-01-01 00:00:00",
         "2024-01-02 01:00:00",
     ]
     panel = _read(tmp_path, FORMS["year and month"][0]).panel
-    assert panel.frequency.name == "1 month"
+    assert panel.calendar.name == "1 month"
     panel = _read(tmp_path, FORMS["shops and items"][0]).panel
     assert panel.keys == ["A, 1", "A, 2", "B, 1", "B, 2"]
 
@@ -131,7 +131,7 @@ def test_rows_that_are_series(tmp_path):
     found = _read(tmp_path, content)
     assert found.panel.keys == ["a", "b"]
     assert found.panel.target(0).tolist() == [1, 2, 3]
-    assert found.panel.frequency.name == "1 day"
+    assert found.panel.calendar.name == "1 day"
     assert "each row is a series" in "; ".join(found.warnings)
 
 
@@ -152,7 +152,7 @@ def test_what_was_found_is_used_for_the_next_file(tmp_path):
         read_panels(asked)
     panel = read_panels(with_roles(asked, found.roles)).panel
     assert panel.target(0).tolist() == [1234, 5678]
-    assert panel.frequency.written(panel.times) == ["2024-02-01", "2024-02-02"]
+    assert panel.calendar.written(panel.times) == ["2024-02-01", "2024-02-02"]
     told = PanelSettings(data=asked.data, dates="month-first", decimal="point")
     assert with_roles(told, found.roles).dates == "month-first"
     assert with_roles(told, found.roles).decimal == "point"
@@ -211,5 +211,5 @@ def test_periods_of_pandas_are_dates(tmp_path, freq, number, wanted):
     )
     (tmp_path / "a.parquet").write_bytes(_written(table))
     panel = read_panels(PanelSettings(data=[str(tmp_path / "a.parquet")])).panel
-    assert panel.frequency.written(panel.times)[0] == wanted
-    assert all(step == 1 for step in panel.frequency.steps(panel.times))
+    assert panel.calendar.written(panel.times)[0] == wanted
+    assert all(step == 1 for step in panel.calendar.steps(panel.times))

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engram.data.panels.reading import PanelSettings, read_panels
+from engram.data.panels.reading import as_stored, read_panels
+from engram.data.settings import PanelSettings
 from engram.errors import DataError, EngramError
 
 LONG = (
@@ -28,7 +29,7 @@ def test_a_long_table(tmp_path):
     assert panel.target(0).tolist() == [1, 2]
     assert panel.ahead.tolist() == [1, 0]
     assert panel.sequences[0][:, 1].tolist() == [10, 20, 30]
-    assert panel.frequency.name == "1 day"
+    assert panel.calendar.name == "day"
     assert (
         found.about[-1] == "columns: target 'sales'; series 'id'; time 'day'; known ahead 'price'"
     )
@@ -39,7 +40,7 @@ def test_a_wide_table(tmp_path):
     found = read(tmp_path, WIDE)
     assert found.panel.keys == ["north", "south"]
     np.testing.assert_array_equal(found.panel.target(1), [10, np.nan, 30])
-    assert found.panel.frequency.name == "1 month"
+    assert found.panel.calendar.name == "month"
     assert found.about[-1] == "columns: 2 targets 'north, south'; time 'month'"
 
 
@@ -85,11 +86,79 @@ def test_marks_and_ends_of_lines(tmp_path, mark, end):
 def test_gaps_are_told_and_filled(tmp_path):
     text = "day,v\n" + "".join(f"2024-01-{day:02},{day}\n" for day in range(1, 20) if day != 7)
     found = read(tmp_path, text)
-    assert "1 of 17 steps are not of 1 day, the first before 2024-01-08" in found.warnings[0]
+    assert (
+        "1 of 17 steps do not follow one per day, the first before 2024-01-08" in found.warnings[0]
+    )
     assert found.panel.lengths[0] == 18
     filled = read(tmp_path, text, gaps="fill")
     assert filled.panel.lengths[0] == 19
     assert np.isnan(filled.panel.target(0)[6])
+
+
+WORKING = [str(day) for day in np.arange(np.datetime64("2024-01-01"), np.datetime64("2024-02-24"))
+           if np.is_busday(day)]  # fmt: skip
+
+
+def test_weekends_are_no_gaps(tmp_path):
+    rows = [f"{day},{n}\n" for n, day in enumerate(WORKING)]
+    found = read(tmp_path, "day,v\n" + "".join(rows))
+    assert found.about[0].startswith("1 series of 40 steps, one per working day, from ")
+    assert not found.warnings
+    holiday = "day,v\n" + "".join(rows[:11] + rows[12:])
+    found = read(tmp_path, holiday)
+    assert "1 of 38 steps do not follow one per working day" in found.warnings[0]
+    filled = read(tmp_path, holiday, gaps="fill").panel
+    assert filled.calendar.written(filled.times) == WORKING
+    assert np.flatnonzero(np.isnan(filled.target(0))).tolist() == [11]
+
+
+def test_a_series_of_another_calendar_is_named(tmp_path):
+    rows = [f"{key},{day},1\n" for key in "ab" for day in WORKING]
+    days = np.arange(np.datetime64("2024-01-01"), np.datetime64("2024-02-24"))
+    text = "id,day,v\n" + "".join(rows + [f"c,{day},1\n" for day in days])
+    with pytest.raises(
+        DataError, match="'c' has one step per day, but others have one per working"
+    ):
+        read(tmp_path, text)
+
+
+FUTURE = {"target": ["sales"], "known": ["price"], "time": "day", "series": "id"}
+
+
+def test_a_table_of_rows_to_come(tmp_path):
+    (tmp_path / "ahead.csv").write_text(
+        "day,price,id\n2024-01-04,41,a\n2024-01-04,42,b\n2024-01-03,32,b\n"
+    )
+    (tmp_path / "past.csv").write_text(LONG)
+    for order in (["past.csv", "ahead.csv"], ["ahead.csv", "past.csv"]):
+        given = PanelSettings(data=[str(tmp_path / name) for name in order], **FUTURE)
+        panel = read_panels(given).panel
+        assert panel.lengths.tolist() == [2, 2]
+        ahead = panel.with_ahead(2)
+        assert [own[2:, 1].tolist() for own in ahead.sequences] == [[30, 41], [32, 42]]
+    alone = PanelSettings(data=[str(tmp_path / "ahead.csv")], **FUTURE)
+    with pytest.raises(
+        DataError, match=r"no column 'sales', so all of its rows are yet to come; g"
+    ):
+        read_panels(alone)
+    found = read_panels(alone, history=[str(tmp_path / "past.csv")])
+    assert found.panel.ahead.tolist() == [2, 2]
+    assert "the history is read from the training data" in found.warnings[0]
+    with pytest.raises(DataError, match="yet to come"):
+        read_panels(alone, history=[str(tmp_path / "past.csv"), str(tmp_path / "gone.csv")])
+
+
+def test_what_was_stored_is_used_where_nothing_was_given():
+    stored = {"gaps": "fill", "target": ["v"], "time": "day", "an older one": 1}
+    kept = as_stored(PanelSettings(data=["x"], time="hour"), stored)
+    assert (kept.gaps, kept.target, kept.time, kept.data) == ("fill", ["v"], "hour", ["x"])
+    assert as_stored(PanelSettings(data=["x"], gaps="keep"), stored).gaps == "keep"
+
+
+def test_all_that_decides_how_a_file_is_read_is_stored(tmp_path):
+    roles = read(tmp_path, LONG, known=["price"], gaps="fill").roles
+    assert set(roles) == set(PanelSettings.model_fields) - {"data"}
+    assert (roles["gaps"], roles["target"], roles["known"]) == ("fill", ["sales"], ["price"])
 
 
 def test_an_index_without_a_name_is_no_series(tmp_path):
@@ -100,7 +169,7 @@ def test_an_index_without_a_name_is_no_series(tmp_path):
 
 def test_days_before_months_with_points(tmp_path):
     found = read(tmp_path, "Tag;v\n30.01.2024;1\n31.01.2024;2\n1.2.2024;3\n")
-    assert found.panel.frequency.written(found.panel.times) == [
+    assert found.panel.calendar.written(found.panel.times) == [
         "2024-01-30",
         "2024-01-31",
         "2024-02-01",
@@ -127,7 +196,7 @@ BAD = {
         "id,day,v\n" + "".join(f"a,2024-01-0{n},{n}\nb,2024-0{n}-01,{n}\n" for n in range(1, 7))
         + "".join(f"c,2024-01-0{n},{n}\n" for n in range(1, 7)),
         {},
-        "series 'b' has steps of 1 month, but others have steps of 1 day",
+        "series 'b' has one step per month, but others have one per day; train one",
     ),
     "ragged": ("day,v\n2024-01-01,1\n2024-01-02\n", {}, "line 3|expected|columns"),
     "empty": ("", {}, "is empty"),

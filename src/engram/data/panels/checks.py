@@ -26,7 +26,7 @@ def require_values(panel: Panel, missing: str) -> None:
         bad = np.argwhere(np.isnan(own))
         if len(bad):
             step, column = bad[0]
-            when = panel.frequency.written(panel.times_of(index)[step : step + 1])[0]
+            when = panel.calendar.written(panel.times_of(index)[step : step + 1])[0]
             name = panel.sequences.columns[column] if column else "the value"
             raise DataError(
                 f"series '{key}': {name} is missing at {when}, and {len(bad) - 1:,} more values "

@@ -14,7 +14,8 @@ from typing import Any, Self
 import numpy as np
 
 from engram.data.arrays.scaling import Scaling
-from engram.data.panels.frequency import Frequency
+from engram.data.panels.calendars.calendar import Calendar
+from engram.data.panels.calendars.finding import calendar_from_plain
 from engram.data.panels.panel import Panel
 from engram.data.settings import OutlookSettings, Transform
 from engram.errors import DataError
@@ -28,18 +29,18 @@ class Outlook:
         settings: As they were given.
         columns: The target, columns known up to now, and columns known ahead.
         past: How many are known up to now.
-        frequency: Of the steps.
+        calendar: When steps are.
         season: Steps after which things repeat.
         scales: Mean and deviation of each training series, transformed, by its name.
         spread: How far values are from their reference; in scaled units.
         covariates: Scaling of the columns other than the target.
-        roles: What columns of tables were for, as settings.
+        roles: How tables were read, and what their columns were for, as settings.
     """
 
     settings: OutlookSettings
     columns: tuple[str, ...]
     past: int
-    frequency: Frequency
+    calendar: Calendar
     season: int
     scales: Mapping[str, tuple[float, float]]
     spread: float
@@ -49,7 +50,7 @@ class Outlook:
     @property
     def cycles(self) -> list[str]:
         """Cycles of the calendar that the model sees."""
-        return self.frequency.cycles if self.settings.calendar else []
+        return self.calendar.cycles if self.settings.calendar else []
 
     @property
     def known(self) -> int:
@@ -95,7 +96,7 @@ class Outlook:
             "settings": self.settings.plain(),
             "columns": list(self.columns),
             "past": self.past,
-            "frequency": self.frequency.plain(),
+            "calendar": self.calendar.plain(),
             "season": self.season,
             "scales": {key: list(scale) for key, scale in self.scales.items()},
             "spread": self.spread,
@@ -115,7 +116,7 @@ class Outlook:
                 OutlookSettings.checked(value["settings"]),
                 tuple(value["columns"]),
                 int(value["past"]),
-                Frequency.from_plain(value["frequency"]),
+                calendar_from_plain(value["calendar" if "calendar" in value else "frequency"]),
                 int(value["season"]),
                 {key: (float(mean), float(dev)) for key, (mean, dev) in value["scales"].items()},
                 float(value["spread"]),
@@ -139,7 +140,7 @@ def learn_outlook(panel: Panel, settings: OutlookSettings, roles: Mapping[str, A
     Raises:
         DataError: For values that the transform does not take.
     """
-    season = settings.season or panel.frequency.season
+    season = settings.season or panel.calendar.season
     scales = {}
     squares, count = 0.0, 0
     for index, key in zip(panel.indices(), panel.keys, strict=True):
@@ -153,7 +154,7 @@ def learn_outlook(panel: Panel, settings: OutlookSettings, roles: Mapping[str, A
         settings,
         panel.sequences.columns,
         panel.past,
-        panel.frequency,
+        panel.calendar,
         season,
         scales,
         spread if spread > 1e-6 else 1.0,

@@ -10,8 +10,10 @@ import numpy as np
 
 from engram.data.arrays.sequences import Sequences
 from engram.data.arrays.spool import Passing, Spool, let_go, stretches
-from engram.data.panels.frequency import UNEVEN, Frequency
+from engram.data.panels.calendars.calendar import UNEVEN, Calendar
 from engram.errors import DataError
+
+_SHOWN = 6  # times in a sentence
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Panel:
         times: Of each step, ``(N,)`` float64; dates are seconds since 1970.
         keys: What each series is called.
         past: P, how many columns are known up to now.
-        frequency: How far apart steps are.
+        calendar: When steps are.
         ahead: How many of the last steps of each series are yet to come, ``(n,)`` int64.
     """
 
@@ -32,7 +34,7 @@ class Panel:
     times: np.ndarray
     keys: list[str]
     past: int
-    frequency: Frequency
+    calendar: Calendar
     ahead: np.ndarray
 
     def __len__(self) -> int:
@@ -84,29 +86,36 @@ class Panel:
     def with_ahead(self, steps: int) -> Self:
         """The same with exactly this number of steps to come in each series.
 
+        What is known of them belongs to its date, wherever its row stands.
+
         Raises:
-            DataError: If columns that have to be known ahead are not.
+            DataError: If columns that have to be known ahead are not, with the dates that lack
+                them, and for a date that is no step of the calendar.
         """
         columns = self.sequences.columns[1 + self.past :]
 
         def values(index: int, own: np.ndarray) -> np.ndarray:
             length = int(self.lengths[index])
             made = np.full((length + steps, own.shape[1]), np.nan, dtype=np.float32)
-            given = own[: length + steps]
-            made[: len(given)] = given
-            missing = np.argwhere(np.isnan(made[length:, 1 + self.past :]))
-            if len(missing):
-                step, column = missing[0]
+            made[:length] = own[:length]
+            places = self._ahead_places(index) if len(columns) else np.empty(0, dtype=np.int64)
+            soon = places < steps
+            made[length + places[soon]] = own[length:][soon]
+            lacking = np.isnan(made[length:, 1 + self.past :])
+            if lacking.any():
+                column = int(np.flatnonzero(lacking.any(axis=0))[0])
+                last = self.times_of(index)[length - 1]
+                when = self.calendar.after(last, steps)[lacking[:, column]]
                 raise DataError(
-                    f"'{self.keys[index]}' ends with {self._time(index)}, but '{columns[column]}' "
-                    f"is missing for step {step + 1} of {steps} after it; "
-                    "add rows that have it"
+                    f"series '{self.keys[index]}' ends with {self._time(index)}, but "
+                    f"'{columns[column]}' is missing for {len(when)} of the {steps} steps after "
+                    f"it: {shown(self.calendar.written(when))}; add rows that have it"
                 )
             return made
 
         def times(index: int, own: np.ndarray) -> np.ndarray:
             length = int(self.lengths[index])
-            return np.concatenate([own[:length], self.frequency.after(own[length - 1], steps)])
+            return np.concatenate([own[:length], self.calendar.after(own[length - 1], steps)])
 
         return self._changed(values, times, np.full(len(self), steps, dtype=np.int64))
 
@@ -114,22 +123,20 @@ class Panel:
         """The same with the steps that were left out, whose values are missing.
 
         Raises:
-            DataError: For steps that do not stand on the frequency.
+            DataError: For steps that do not stand on the calendar.
         """
-        places = []
+        places, ahead = [], self.ahead.copy()
         for index in self.indices():
-            steps = np.concatenate([[0.0], np.cumsum(self.frequency.steps(self.times_of(index)))])
-            place = np.round(steps).astype(np.int64)
-            bad = np.flatnonzero(
-                (np.abs(steps - place) > UNEVEN) | (np.diff(place, prepend=-1) < 1)
-            )
-            if len(bad):
-                when = self.frequency.written(self.times_of(index)[bad[:1]])[0]
+            own = self.times_of(index)
+            place, wrong = self._places(own)
+            if wrong.any():
+                when = self.calendar.written(own[wrong][:1])[0]
                 raise DataError(
-                    f"series '{self.keys[index]}' has a step at {when}, which does not fit a "
-                    f"frequency of {self.frequency.name}; fix it, or leave gaps as they are"
+                    f"series '{self.keys[index]}' has a step at {when}, which does not fit one "
+                    f"per {self.calendar.name}; fix it, or leave gaps as they are"
                 )
             places.append(place)
+            ahead[index] = place[-1] - place[int(self.lengths[index]) - 1]
 
         def values(index: int, own: np.ndarray) -> np.ndarray:
             made = np.full((places[index][-1] + 1, own.shape[1]), np.nan, dtype=np.float32)
@@ -137,19 +144,20 @@ class Panel:
             return made
 
         def times(index: int, own: np.ndarray) -> np.ndarray:
-            made = np.concatenate([own[:1], self.frequency.after(own[0], int(places[index][-1]))])
+            made = np.concatenate([own[:1], self.calendar.after(own[0], int(places[index][-1]))])
             made[places[index]] = own
             return made
 
-        return self._changed(values, times, self.ahead)
+        return self._changed(values, times, ahead)
 
     def irregular(self) -> tuple[int, str]:
-        """How many steps are not as long as the frequency says, and where the first is."""
+        """How many steps that have been are not one of the calendar, and where the first is."""
         count, where = 0, ""
         for index in self.indices():
-            bad = np.flatnonzero(np.abs(self.frequency.steps(self.times_of(index)) - 1) > UNEVEN)
+            own = self.times_of(index)[: self.lengths[index]]
+            bad = np.flatnonzero(np.abs(self.calendar.steps(own) - 1) > UNEVEN)
             if len(bad) and not count:
-                when = self.frequency.written(self.times_of(index)[bad[0] + 1 : bad[0] + 2])[0]
+                when = self.calendar.written(own[bad[0] + 1 : bad[0] + 2])[0]
                 where = f"before {when} in series '{self.keys[index]}'"
             count += len(bad)
         return count, where
@@ -177,9 +185,32 @@ class Panel:
                 let_go(array)
         return digest.hexdigest()
 
+    def _ahead_places(self, index: int) -> np.ndarray:
+        """How many steps after the first one to come each row to come lies, int64."""
+        length = int(self.lengths[index])
+        own = self.times_of(index)[length - 1 :]
+        places, wrong = self._places(own)
+        if wrong.any():
+            when = self.calendar.written(own[wrong])
+            following = self.calendar.written(self.calendar.after(own[0], 1))[0]
+            raise DataError(
+                f"series '{self.keys[index]}' has one step per {self.calendar.name} up to "
+                f"{self._time(index)}, then {following}, but has rows to come for {shown(when)}; "
+                "remove them, or give them the dates of steps"
+            )
+        return places[1:] - 1
+
+    def _places(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How many steps each time lies after the first, int64, and which ones lie on none."""
+        steps = self.calendar.steps(times)
+        whole = np.round(steps)
+        wrong = (np.abs(steps - whole) > UNEVEN) | (whole < 1)
+        places = np.concatenate([[0], np.cumsum(whole)]).astype(np.int64)
+        return places, np.concatenate([[False], wrong])
+
     def _time(self, index: int) -> str:
         last = int(self.lengths[index]) - 1
-        return self.frequency.written(self.times_of(index)[last : last + 1])[0]
+        return self.calendar.written(self.times_of(index)[last : last + 1])[0]
 
     def _changed(
         self,
@@ -219,7 +250,7 @@ def joined(panel: Panel, later: Panel) -> Panel:
             own, when = own[:length], when[:length]
             then = later.times_of(place)
             if len(when) and then[0] <= when[-1]:
-                first, last = (panel.frequency.written(t)[0] for t in (then[:1], when[-1:]))
+                first, last = (panel.calendar.written(t)[0] for t in (then[:1], when[-1:]))
                 raise DataError(
                     f"series '{key}' continues at {first}, but was already read up to {last}; give "
                     "only later steps"
@@ -230,6 +261,13 @@ def joined(panel: Panel, later: Panel) -> Panel:
         times.append(when)
     sequences = Sequences.of(values, panel.sequences.columns)
     return replace(panel, sequences=sequences, times=_together(times), ahead=ahead)
+
+
+def shown(times: Sequence[str]) -> str:
+    """Some times in a sentence: all where they are few, else the first ones and the last."""
+    if len(times) <= _SHOWN:
+        return ", ".join(times)
+    return f"{', '.join(times[: _SHOWN - 2])}, …, {times[-1]}"
 
 
 def _together(parts: Iterable[np.ndarray]) -> np.ndarray:

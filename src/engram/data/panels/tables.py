@@ -6,7 +6,9 @@ import numpy as np
 
 from engram.data.arrays.sequences import Sequences
 from engram.data.arrays.spool import Passing, Spool
-from engram.data.panels.frequency import Frequency
+from engram.data.panels.calendars.calendar import Calendar
+from engram.data.panels.calendars.finding import find_calendar
+from engram.data.panels.following import require_calendar
 from engram.data.panels.panel import Panel
 from engram.data.panels.roles import WIDE_TIME, WIDE_VALUE, PanelRoles
 from engram.data.tables import cells
@@ -17,19 +19,24 @@ from engram.data.tables.table import Block, Table
 from engram.errors import DataError
 
 
-def read_panel(tables: Sequence[Table], roles: PanelRoles) -> tuple[Panel, list[str]]:
+def read_panel(
+    tables: Sequence[Table], roles: PanelRoles, calendar: Calendar | None = None
+) -> tuple[Panel, list[str]]:
     """Read all series of tables, block by block; a later table may go on with a series.
+
+    A table without the targets has rows to come: what is known ahead, by series and time.
 
     Args:
         tables: The files.
         roles: What their columns are for.
+        calendar: That the series have to follow; None finds the one that most of them follow.
 
     Returns:
         The series, and warnings about them, one sentence each.
 
     Raises:
         DataError: For a cell that does not hold what its column is for, with its place, times that
-            come twice in a series, and series of differing frequencies.
+            come twice in a series, and series that follow another calendar.
     """
     keys: dict[str, int] = {}
     others = (*roles.past, *roles.known)
@@ -43,9 +50,9 @@ def read_panel(tables: Sequence[Table], roles: PanelRoles) -> tuple[Panel, list[
         begins.append(total)
         for start, block in numbered(table):
             codes = _codes(table, roles, block, start, keys)
-            values = matrix_in(table, roles.targets, block, start)[:, :, None]
+            values = _matrix(table, roles.targets, block, start)[:, :, None]
             if others:
-                same = matrix_in(table, others, block, start)[:, None]
+                same = _matrix(table, others, block, start)[:, None]
                 beside = np.broadcast_to(same, (*values.shape[:2], len(others)))
                 values = np.concatenate([values, beside], axis=2)
             times = None
@@ -73,19 +80,28 @@ def read_panel(tables: Sequence[Table], roles: PanelRoles) -> tuple[Panel, list[
         notes.append(
             f"{order.unsorted:,} series were not in the order of '{clock}'; they were sorted"
         )
-    return _trimmed(sequences, times, list(keys), roles, bool(dates), notes)
+    parts, whole, names, ahead, empty = _trimmed(sequences, times, list(keys), roles)
+    if empty:
+        notes.append(f"{len(empty):,} series without a value are left out, such as '{empty[0]}'")
+    found = calendar or find_calendar(whole, parts.offsets, dates=bool(dates))
+    panel = Panel(parts, whole, names, len(roles.past), found, ahead)
+    require_calendar(panel, dates=bool(dates), trained=calendar is not None)
+    return panel, notes
 
 
 def _with_joined(table: Table, roles: PanelRoles) -> Table:
     """A table with one column of keys and one of times.
 
     Raises:
-        DataError: For a table that lacks a column that is used.
+        DataError: For a table that lacks a column that is used, or that rows to come have.
     """
     if roles.wide:
         table = _with_rows_of_steps(table, roles)
     known = set(table.columns)
-    for name in (*roles.targets, *roles.series, *roles.time, *roles.past, *roles.known):
+    used = (*roles.targets, *roles.series, *roles.time, *roles.past, *roles.known)
+    if is_ahead(table, roles.targets, roles.known):
+        used = (*roles.series, *roles.time, *roles.known)
+    for name in used:
         if name not in known:
             raise DataError(
                 f"{table.path} has no column '{name}', but the files before it do; give tables "
@@ -121,6 +137,23 @@ def _with_rows_of_steps(table: Table, roles: PanelRoles) -> Table:
     return Table(table.path, columns, blocks, reading={**table.reading, "decimal": None})
 
 
+def is_ahead(table: Table, targets: Sequence[str], known: Sequence[str]) -> bool:
+    """Whether all rows of a table are yet to come: it has what is known ahead, and no target."""
+    columns = set(table.columns)
+    return bool(known) and columns.issuperset(known) and columns.isdisjoint(targets)
+
+
+def _matrix(table: Table, names: Sequence[str], block: Block, start: int) -> np.ndarray:
+    """As `matrix_in`; columns that a table of rows to come lacks are missing."""
+    there = [name for name in names if name in block]
+    if len(there) == len(names):
+        return matrix_in(table, names, block, start)
+    found = np.full((len(next(iter(block.values()))), len(names)), np.nan)
+    if there:
+        found[:, [names.index(name) for name in there]] = matrix_in(table, there, block, start)
+    return found
+
+
 def _codes(
     table: Table, roles: PanelRoles, block: Block, start: int, keys: dict[str, int]
 ) -> np.ndarray:
@@ -142,10 +175,13 @@ def _trimmed(
     times: np.ndarray,
     keys: list[str],
     roles: PanelRoles,
-    dates: bool,
-    notes: list[str],
-) -> tuple[Panel, list[str]]:
-    """Steps before the first value are no steps, and those after the last one are yet to come."""
+) -> tuple[Sequences, np.ndarray, list[str], np.ndarray, list[str]]:
+    """Steps before the first value are no steps, and those after the last one are yet to come.
+
+    Returns:
+        What is left, its times, the names of its series, how many steps of each are yet to come,
+        and the names of those without a value.
+    """
     ahead: list[int] = []
     parts: list[np.ndarray] = []
     kept: list[slice] = []
@@ -159,8 +195,8 @@ def _trimmed(
             empty.append(key)
             continue
         begin, end = int(there[0]), int(there[-1]) + 1
-        known = ~np.isnan(own[end:, 1 + len(roles.past) :])
-        coming = int(np.logical_and.accumulate(known.any(axis=1)).sum()) if roles.known else 0
+        known = np.flatnonzero(~np.isnan(own[end:, 1 + len(roles.past) :]).all(axis=1))
+        coming = int(known[-1]) + 1 if len(known) else 0
         offset = int(sequences.offsets[index])
         kept.append(slice(offset + begin, offset + end + coming))
         parts.append(own[begin : end + coming])
@@ -170,31 +206,11 @@ def _trimmed(
             f"no series has a value in {', '.join(map(repr, roles.targets[:3]))}; name the column "
             "with --target"
         )
-    if empty:
-        notes.append(f"{len(empty):,} series without a value are left out, such as '{empty[0]}'")
     made = Sequences.of(parts, sequences.columns)
     laid = Spool(np.float64)
     for part in kept:
         laid.extend(times[part])
         timed.over(times[part].nbytes)
-    whole = laid.finish()
-    frequency = Frequency.of(whole, made.offsets, dates=dates)
     left_out = set(empty)
     names = [key for key in keys if key not in left_out]
-    panel = Panel(made, whole, names, len(roles.past), frequency, np.array(ahead, dtype=np.int64))
-    _require_one_frequency(panel)
-    return panel, notes
-
-
-def _require_one_frequency(panel: Panel) -> None:
-    for index in panel.indices():
-        steps = panel.frequency.steps(panel.times_of(index))
-        if len(steps) and not 0.5 < np.median(steps) < 2.0:
-            own = panel.times_of(index)
-            offsets = np.array([0, len(own)])
-            dates = panel.frequency.unit != "number"
-            other = Frequency.of(own, offsets, dates=dates).name
-            raise DataError(
-                f"series '{panel.keys[index]}' has steps of {other}, but others have steps of "
-                f"{panel.frequency.name}; train one model per frequency"
-            )
+    return made, laid.finish(), names, np.array(ahead, dtype=np.int64), empty

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from engram.data.arrays.spool import let_go
 from engram.data.batching.batch import Batch
-from engram.data.panels.frequency import phases
+from engram.data.panels.calendars.calendar import phases
 from engram.data.panels.outlook import Outlook, transformed
 from engram.data.panels.panel import Panel
 
@@ -162,7 +162,7 @@ class _Block:
         columns = rows[..., 1:]
         if columns.shape[2]:
             columns = np.nan_to_num(outlook.covariates.apply(columns))
-        waves = phases(times, outlook.cycles)
+        waves = phases(outlook.calendar, times, outlook.cycles)
         own = scaled(rows[..., 0])
         return cls(
             own,

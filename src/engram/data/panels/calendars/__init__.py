@@ -1,0 +1,1 @@
+"""Calendars: when the steps of series are."""
