@@ -121,7 +121,7 @@ def test_joined_times_and_keys(tmp_path):
         "2024-01-02 01:00:00",
     ]
     panel = _read(tmp_path, FORMS["year and month"][0]).panel
-    assert panel.calendar.name == "1 month"
+    assert panel.calendar.name == "month"
     panel = _read(tmp_path, FORMS["shops and items"][0]).panel
     assert panel.keys == ["A, 1", "A, 2", "B, 1", "B, 2"]
 
@@ -131,7 +131,7 @@ def test_rows_that_are_series(tmp_path):
     found = _read(tmp_path, content)
     assert found.panel.keys == ["a", "b"]
     assert found.panel.target(0).tolist() == [1, 2, 3]
-    assert found.panel.calendar.name == "1 day"
+    assert found.panel.calendar.name == "day"
     assert "each row is a series" in "; ".join(found.warnings)
 
 

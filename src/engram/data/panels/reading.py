@@ -108,7 +108,8 @@ def as_stored(settings: PanelSettings, stored: Mapping[str, Any]) -> PanelSettin
     """The settings, with those of another reading where they were not given themselves."""
     given = settings.model_fields_set
     known = {name: value for name, value in stored.items() if name in PanelSettings.model_fields}
-    return settings.model_copy(update={n: v for n, v in known.items() if n not in given})
+    open_ones = {name: value for name, value in known.items() if name not in given}
+    return type(settings).checked(settings.plain() | open_ones, stored=True)
 
 
 def _stored(settings: PanelSettings) -> dict[str, Any]:
