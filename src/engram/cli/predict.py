@@ -3,13 +3,14 @@
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from engram.cli.flags import Parser, add_settings, settings_from
-from engram.errors import ConfigError, DataError, RunError
+from engram.errors import ConfigError, DataError, EngramWarning, RunError
 from engram.files import cannot
 
 
@@ -54,13 +55,13 @@ def predict(folder: Path, argv: list[str]) -> int:
     out = values.pop("out")
     asking = settings_from(task.asking, values, None, flags.unknown_faults(unknown))
     if out is None:
-        _write_csv(sys.stdout, task.predict(trained, asking))
+        _write_csv(sys.stdout, _rows(task.predict, trained, asking))
         return 0
     path = Path(out)
     if path.suffix not in (".csv", ".jsonl"):
         raise ConfigError(f"--out {path} ends in neither .csv nor .jsonl; use one of these")
     _refuse_input(path, getattr(asking, "data", []))
-    rows = task.predict(trained, asking)
+    rows = _rows(task.predict, trained, asking)
     try:
         # a name that is not UTF-8, or half a surrogate pair, is written as its escape
         with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
@@ -69,6 +70,18 @@ def predict(folder: Path, argv: list[str]) -> int:
         raise RunError(cannot("write", path, error)) from error
     print(f"{count:,} predictions in {path}")
     return 0
+
+
+def _rows(
+    predict: Callable[..., Iterator[dict[str, Any]]], trained: Any, asking: Any
+) -> Iterator[dict[str, Any]]:
+    """The predictions; what reading the data told goes to standard error."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", EngramWarning)
+        rows = predict(trained, asking)
+    for each in told:
+        print(f"warning: {each.message}", file=sys.stderr, flush=True)
+    return rows
 
 
 def _refuse_input(out: Path, data: Iterable[str]) -> None:

@@ -1,8 +1,9 @@
 """What tasks with one answer for each text or series share: settings, parts, batches, answers."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -10,28 +11,40 @@ from torch import Tensor, nn
 
 from engram.data.arrays.sequences import Sequences
 from engram.data.augmentation.series import augment_series
+from engram.data.augmentation.sounds import SoundChanges
 from engram.data.augmentation.tokens import TokenNoise
 from engram.data.batching.batch import SequenceBatch
 from engram.data.batching.buckets import Buckets, in_order
 from engram.data.batching.padding import padded
 from engram.data.batching.seeds import seed_of
-from engram.data.labelled.encoding import Encoding, TextEncoding
+from engram.data.labelled.encoding import Encoding, TextEncoding, ValueEncoding, medium_of
 from engram.data.labelled.examples import Examples, split
 from engram.data.labelled.reading import Found, read_examples
 from engram.data.settings import (
     BucketSettings,
     SeriesAugmentation,
+    SoundAugmentation,
+    SoundSettings,
     TokenAugmentation,
 )
 from engram.data.tables.roles import with_roles
 from engram.data.text.tokens import cautions
-from engram.errors import ConfigError
+from engram.errors import ConfigError, EngramWarning
 from engram.models.many_to_one import ManyToOne
 from engram.models.settings import ManyToOneSettings
-from engram.tasks.outlines.examples import PartSettings
+from engram.settings import Settings
+from engram.tasks.outlines.examples import ExampleSettings
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.task import Data
+from engram.tasks.transfer import known_encoding
 from engram.training.evaluation import mean_loss
+
+S = TypeVar("S", bound=Settings)
+
+
+def slice_of(settings: Any, kind: type[S]) -> S:
+    """The settings of one kind, among all of a task."""
+    return kind(**{name: getattr(settings, name) for name in kind.model_fields})
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,7 @@ class Part:
 
 
 def read_split(
-    settings: PartSettings, seed: int, numbers: bool
+    settings: ExampleSettings, seed: int, numbers: bool
 ) -> tuple[tuple[Examples, Examples | None, Examples | None], Found]:
     """Read training, validation and test part.
 
@@ -65,14 +78,18 @@ def read_split(
     Raises:
         DataError: As `read_examples` does.
     """
-    found = read_examples(settings.data, settings, numbers=numbers)
+    start = known_encoding(settings)
+    own = slice_of(settings, SoundSettings)
+    medium = own if start is None else medium_of(start) or own
+    found = read_examples(settings.data, settings, numbers=numbers, medium=medium)
     train = found.examples
     parts: dict[str, Examples | None] = {"valid": None, "test": None}
     for part, salt in (("test", 1), ("valid", 2)):
         files, share = getattr(settings, f"{part}_data"), getattr(settings, part)
         if files:
             same = with_roles(settings, found.roles)
-            parts[part] = read_examples(files, same, numbers=numbers).examples
+            other = read_examples(files, same, numbers=numbers, medium=train.medium or medium)
+            parts[part] = other.examples
         elif share:
             train, taken = split(train, share, seed + salt)
             parts[part] = taken if len(taken) else None
@@ -80,6 +97,12 @@ def read_split(
     sizes = [0 if part is None else len(part) for part in (train, valid, test)]
     shares = f"{sizes[0]:,} to train, {sizes[1]:,} to validate, {sizes[2]:,} to test"
     return (train, valid, test), replace(found, about=[*found.about, shares])
+
+
+def tell(notes: Sequence[str]) -> None:
+    """Warn of what reading found, where no training tells it."""
+    for note in notes:
+        warnings.warn(note, EngramWarning, stacklevel=2)
 
 
 def batch_of(part: Part, rows: np.ndarray) -> SequenceBatch:
@@ -139,26 +162,27 @@ def source(settings: Any, data: Data) -> Buckets:
         ConfigError: For changes of texts where there are values, and such that cannot be.
     """
     part: Part = data.train
-    own = BucketSettings(batch=settings.batch, batch_steps=settings.batch_steps)
-    names = SeriesAugmentation.model_fields
-    changes = SeriesAugmentation(**{name: getattr(settings, name) for name in names})
+    own = slice_of(settings, BucketSettings)
+    changes = slice_of(settings, SeriesAugmentation)
     width = len(part.sequences.columns)
     changing = width > 0 and changes != SeriesAugmentation()
     noise = _noise(settings, data.preprocess.encoding, part)
+    alter = _sound_changes(settings, data.preprocess.encoding)
 
     def make(rows: np.ndarray, epoch: int) -> SequenceBatch:
         batch = batch_of(part, rows)
         if noise is not None:
             inputs = noise.apply(batch.inputs, seed_of(epoch, *rows.tolist()))
             return replace(batch, inputs=inputs)
-        return _changed(batch, width, changes, [settings.seed, epoch]) if changing else batch
+        if changing:
+            batch = _changed(batch, width, changes, [settings.seed, epoch])
+        return batch if alter is None else alter(batch, seed_of(settings.seed, epoch, 1))
 
     return Buckets(part.sequences.lengths, make, own, settings.seed)
 
 
 def _noise(settings: Any, encoding: Encoding, part: Part) -> TokenNoise | None:
-    names = TokenAugmentation.model_fields
-    changes = TokenAugmentation(**{name: getattr(settings, name) for name in names})
+    changes = slice_of(settings, TokenAugmentation)
     if isinstance(encoding, TextEncoding):
         return TokenNoise.make(changes, encoding.tokenizer, part.sequences.values, settings.seed)
     if changes != TokenAugmentation():
@@ -167,6 +191,29 @@ def _noise(settings: Any, encoding: Encoding, part: Part) -> TokenNoise | None:
             "leave them out"
         )
     return None
+
+
+def _sound_changes(
+    settings: Any, encoding: Encoding
+) -> Callable[[SequenceBatch, int], SequenceBatch] | None:
+    """What changes the sounds of a batch at random; None where nothing is asked for."""
+    changes, medium = slice_of(settings, SoundAugmentation), medium_of(encoding)
+    if changes == SoundAugmentation():
+        return None
+    if not isinstance(encoding, ValueEncoding) or not isinstance(medium, SoundSettings):
+        given = ", ".join(
+            name for name, value in changes if value != getattr(SoundAugmentation(), name)
+        )
+        raise ConfigError(f"{given} apply to sounds, but the model reads none; leave them out")
+    augment = SoundChanges.make(changes, medium, encoding.scale)
+
+    def alter(batch: SequenceBatch, seed: int) -> SequenceBatch:
+        generator = torch.Generator().manual_seed(seed_of(seed, *batch.rows.tolist()))
+        width = len(encoding.columns)
+        sounds = augment.apply(batch.inputs[..., :width], batch.lengths, generator)
+        return replace(batch, inputs=torch.cat([sounds, batch.inputs[..., width:]], dim=2))
+
+    return alter
 
 
 def _changed(
