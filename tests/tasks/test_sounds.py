@@ -20,9 +20,9 @@ from engram.training.run_folder import RunFolder
 SMALL = ["--hidden", "8", "--mels", "12", "--epochs", "1"]
 
 
-def _read(path, answered=True, numbers=False, medium=None, **options):
+def _read(path, answered=True, numbers=False, media=(), **options):
     chosen = ReadingSettings(data=[str(each) for each in np.atleast_1d(path)], **options)
-    return read_examples(chosen.data, chosen, numbers=numbers, answered=answered, medium=medium)
+    return read_examples(chosen.data, chosen, numbers=numbers, answered=answered, media=media)
 
 
 def _tone(path, hertz, rate=8000, seconds=0.2, channels=1):
@@ -75,7 +75,7 @@ def test_names_have_labels_where_they_are_asked_for(tmp_path):
     with pytest.raises(DataError, match="3 parts in its name, so --label-part 4 is not there"):
         _read(folder, label_part=4)
     assert _read(folder, answered=False).examples.targets is None
-    with pytest.raises(DataError, match="label_part=1 is for files of sound"):
+    with pytest.raises(DataError, match="label_part=1 is for sounds and images"):
         _read("reviews", label_part=1)
 
 
@@ -122,10 +122,10 @@ def test_files_that_a_table_names_and_that_are_damaged_are_told_by_row(folder):
 
 def test_kinds_are_not_mixed(folder):
     (folder / "low" / "b.txt").write_text("words")
-    with pytest.raises(DataError, match=r"is a sound, but .*b.txt is not"):
+    with pytest.raises(DataError, match=r"is a sound or image, but .*b.txt is not"):
         _read(folder)
     (folder / "low" / "b.txt").unlink()
-    with pytest.raises(DataError, match="some files are sounds and others are not"):
+    with pytest.raises(DataError, match="some files are sounds or images and others are not"):
         _read([folder, "digits"])
 
 
@@ -136,7 +136,7 @@ def test_the_first_rate_is_that_of_all(folder):
     found = _read([folder, others])
     assert found.examples.medium.sample_rate == 8000
     assert "3 of 3 sounds have another sample rate than 8,000 Hz" in found.warnings[0]
-    found = _read([folder, others], medium=SoundSettings(sample_rate=16_000, mels=5))
+    found = _read([folder, others], media=[SoundSettings(sample_rate=16_000, mels=5)])
     assert found.examples.medium == SoundSettings(sample_rate=16_000, mels=5)
 
 
@@ -191,7 +191,7 @@ def test_made_sounds():
         assert np.abs(signal).max() <= 1.0
         assert 0.25 * RATE <= len(signal) <= 0.8 * RATE
     with pytest.raises(ConfigError, match="are made at 8,000"):
-        _read("sounds", medium=SoundSettings(sample_rate=16_000))
+        _read("sounds", media=[SoundSettings(sample_rate=16_000)])
 
 
 @pytest.mark.slow

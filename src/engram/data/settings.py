@@ -12,6 +12,7 @@ from engram.settings import Names, Settings
 # Said here, and not made from the tables of readers, which would load them; a test compares.
 TABLES = ".csv, .json, .jsonl, .ndjson, .parquet, .pq, .tab, .tsv"
 SOUNDS = ".flac, .mp3, .ogg, .wav"
+IMAGES = ".bmp, .gif, .jpeg, .jpg, .pgm, .png, .ppm, .tif, .tiff, .webp"
 
 
 class BucketSettings(Settings):
@@ -58,8 +59,8 @@ class ReadingSettings(Settings):
     data: list[str] = Field(
         min_length=1,
         description=f"files, globs or a folder: {TABLES}, .ts, a folder with one folder per class, "
-        f".txt (label text), sounds ({SOUNDS}) or tables that name them; or the built-in sets "
-        "digits, reviews and sounds",
+        f".txt (label text), sounds ({SOUNDS}), images ({IMAGES}) or tables that name them; or the "
+        "built-in sets digits, reviews and sounds",
     )
     encoding: str = Field("utf-8", description="text encoding of the files")
     target: str | None = Field(
@@ -83,8 +84,8 @@ class ReadingSettings(Settings):
     label_part: int | None = Field(
         None,
         ge=1,
-        description="sounds that lie together, without a folder per class: which part of a file's "
-        "name is its label, from 1; parts are separated by _, - or spaces",
+        description="sounds and images without a folder per class: which part of a file's name is "
+        "its label, from 1; parts are separated by _, - or spaces",
     )
 
 
@@ -119,6 +120,26 @@ class SoundSettings(Settings):
                 "between two frames would not be read; shorten the hop"
             )
         return faults
+
+
+class ImageSettings(Settings):
+    """How an image becomes the steps of a series; stored with the model."""
+
+    height: int | None = Field(
+        None,
+        ge=1,
+        description="images: height in pixels; default that of the most, at most 64 on the longer "
+        "side",
+    )
+    width: int | None = Field(None, ge=1, description="images: width in pixels; default as height")
+    grey: bool = Field(
+        False, description="images: read in greyscale; images that are all grey are in any case"
+    )
+    patch: int = Field(
+        0,
+        ge=0,
+        description="images: steps are square patches of this height and width; 0 for rows",
+    )
 
 
 class TagReadingSettings(Settings):

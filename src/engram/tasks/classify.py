@@ -15,7 +15,7 @@ from engram.data.labelled.encoding import (
     Encoding,
     encoding_from_plain,
     learn_encoding,
-    medium_of,
+    media_of,
 )
 from engram.data.labelled.examples import Examples
 from engram.data.labelled.reading import MADE, read_examples
@@ -230,7 +230,7 @@ def _predict(trained: Trained, asking: ReadingSettings) -> Iterator[dict[str, An
         numbers=False,
         answered=False,
         labels=trained.preprocess.classes,
-        medium=medium_of(trained.preprocess.encoding),
+        media=media_of(trained.preprocess.encoding),
     )
     tell(found.warnings)
     return predict(trained, found.examples)
@@ -238,8 +238,8 @@ def _predict(trained: Trained, asking: ReadingSettings) -> Iterator[dict[str, An
 
 def _read_part(trained: Trained, judging: ReadingSettings) -> Part:
     labels: Labels = trained.preprocess
-    reading, medium = with_roles(judging, labels.roles), medium_of(labels.encoding)
-    examples = read_examples(judging.data, reading, numbers=False, medium=medium).examples
+    reading, media = with_roles(judging, labels.roles), media_of(labels.encoding)
+    examples = read_examples(judging.data, reading, numbers=False, media=media).examples
     _check_known(examples, labels.classes, "evaluate")
     return labels.part(examples)
 

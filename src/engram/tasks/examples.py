@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from engram.data.arrays.sequences import Sequences
+from engram.data.augmentation.image_rows import ImageChanges
 from engram.data.augmentation.series import augment_series
 from engram.data.augmentation.sounds import SoundChanges
 from engram.data.augmentation.tokens import TokenNoise
@@ -17,11 +18,13 @@ from engram.data.batching.batch import SequenceBatch
 from engram.data.batching.buckets import Buckets, in_order
 from engram.data.batching.padding import padded
 from engram.data.batching.seeds import seed_of
-from engram.data.labelled.encoding import Encoding, TextEncoding, ValueEncoding, medium_of
-from engram.data.labelled.examples import Examples, split
+from engram.data.labelled.encoding import Encoding, TextEncoding, ValueEncoding, media_of
+from engram.data.labelled.examples import Examples, Medium, split
 from engram.data.labelled.reading import Found, read_examples
 from engram.data.settings import (
     BucketSettings,
+    ImageAugmentation,
+    ImageSettings,
     SeriesAugmentation,
     SoundAugmentation,
     SoundSettings,
@@ -79,16 +82,18 @@ def read_split(
         DataError: As `read_examples` does.
     """
     start = known_encoding(settings)
-    own = slice_of(settings, SoundSettings)
-    medium = own if start is None else medium_of(start) or own
-    found = read_examples(settings.data, settings, numbers=numbers, medium=medium)
+    media: list[Medium] = [slice_of(settings, SoundSettings), slice_of(settings, ImageSettings)]
+    if start is not None:
+        media = media_of(start) or media
+    found = read_examples(settings.data, settings, numbers=numbers, media=media)
     train = found.examples
     parts: dict[str, Examples | None] = {"valid": None, "test": None}
     for part, salt in (("test", 1), ("valid", 2)):
         files, share = getattr(settings, f"{part}_data"), getattr(settings, part)
         if files:
             same = with_roles(settings, found.roles)
-            other = read_examples(files, same, numbers=numbers, medium=train.medium or medium)
+            known = media if train.medium is None else [train.medium]
+            other = read_examples(files, same, numbers=numbers, media=known)
             parts[part] = other.examples
         elif share:
             train, taken = split(train, share, seed + salt)
@@ -167,7 +172,7 @@ def source(settings: Any, data: Data) -> Buckets:
     width = len(part.sequences.columns)
     changing = width > 0 and changes != SeriesAugmentation()
     noise = _noise(settings, data.preprocess.encoding, part)
-    alter = _sound_changes(settings, data.preprocess.encoding)
+    alter = _media_changes(settings, data.preprocess.encoding)
 
     def make(rows: np.ndarray, epoch: int) -> SequenceBatch:
         batch = batch_of(part, rows)
@@ -193,25 +198,33 @@ def _noise(settings: Any, encoding: Encoding, part: Part) -> TokenNoise | None:
     return None
 
 
-def _sound_changes(
+def _media_changes(
     settings: Any, encoding: Encoding
 ) -> Callable[[SequenceBatch, int], SequenceBatch] | None:
-    """What changes the sounds of a batch at random; None where nothing is asked for."""
-    changes, medium = slice_of(settings, SoundAugmentation), medium_of(encoding)
-    if changes == SoundAugmentation():
+    """What changes the sounds or images of a batch at random; None where nothing is asked for."""
+    medium = next(iter(media_of(encoding)), None)
+    changes: SoundChanges | ImageChanges | None = None
+    sounds, images = slice_of(settings, SoundAugmentation), slice_of(settings, ImageAugmentation)
+    for asked, kind, what in ((sounds, SoundSettings, "sounds"), (images, ImageSettings, "images")):
+        given = [name for name, value in asked if value != getattr(type(asked)(), name)]
+        if given and not isinstance(medium, kind):
+            raise ConfigError(
+                f"{', '.join(given)} apply to {what}, but the model reads none; leave them out"
+            )
+    if not isinstance(encoding, ValueEncoding):
         return None
-    if not isinstance(encoding, ValueEncoding) or not isinstance(medium, SoundSettings):
-        given = ", ".join(
-            name for name, value in changes if value != getattr(SoundAugmentation(), name)
-        )
-        raise ConfigError(f"{given} apply to sounds, but the model reads none; leave them out")
-    augment = SoundChanges.make(changes, medium, encoding.scale)
+    if isinstance(medium, SoundSettings) and sounds != SoundAugmentation():
+        changes = SoundChanges.make(sounds, medium, encoding.scale)
+    elif isinstance(medium, ImageSettings) and images != ImageAugmentation():
+        changes = ImageChanges(images, medium, encoding.scale)
+    if changes is None:
+        return None
+    apply, width = changes.apply, len(encoding.columns)
 
     def alter(batch: SequenceBatch, seed: int) -> SequenceBatch:
         generator = torch.Generator().manual_seed(seed_of(seed, *batch.rows.tolist()))
-        width = len(encoding.columns)
-        sounds = augment.apply(batch.inputs[..., :width], batch.lengths, generator)
-        return replace(batch, inputs=torch.cat([sounds, batch.inputs[..., width:]], dim=2))
+        values = apply(batch.inputs[..., :width], batch.lengths, generator)
+        return replace(batch, inputs=torch.cat([values, batch.inputs[..., width:]], dim=2))
 
     return alter
 

@@ -15,7 +15,7 @@ from engram.data.labelled.encoding import (
     Encoding,
     encoding_from_plain,
     learn_encoding,
-    medium_of,
+    media_of,
 )
 from engram.data.labelled.examples import Examples
 from engram.data.labelled.reading import read_examples
@@ -170,16 +170,16 @@ def predict(trained: Trained, examples: Examples) -> Iterator[dict[str, Any]]:
 
 def _predict(trained: Trained, asking: ReadingSettings) -> Iterator[dict[str, Any]]:
     reading = with_roles(asking, trained.preprocess.roles)
-    medium = medium_of(trained.preprocess.encoding)
-    found = read_examples(asking.data, reading, numbers=True, answered=False, medium=medium)
+    media = media_of(trained.preprocess.encoding)
+    found = read_examples(asking.data, reading, numbers=True, answered=False, media=media)
     tell(found.warnings)
     return predict(trained, found.examples)
 
 
 def _read_part(trained: Trained, judging: ReadingSettings) -> Part:
     reading = with_roles(judging, trained.preprocess.roles)
-    medium = medium_of(trained.preprocess.encoding)
-    examples = read_examples(judging.data, reading, numbers=True, medium=medium).examples
+    media = media_of(trained.preprocess.encoding)
+    examples = read_examples(judging.data, reading, numbers=True, media=media).examples
     part: Part = trained.preprocess.part(examples)
     return part
 

@@ -1,6 +1,6 @@
-"""A folder for each class: files of text, of columns of numbers, or of sound."""
+"""A folder for each class: files of text, of columns of numbers, of sound, or images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from engram.data.arrays.sequences import Sequences
 from engram.data.labelled.examples import Examples, Medium
-from engram.data.labelled.media import is_medium, labels_of, read_media
+from engram.data.labelled.media import kind_of, labels_of, read_media
 from engram.data.paths import Found
 from engram.data.tables.reading import is_table, read_table
 from engram.data.tables.series import series_of
@@ -22,19 +22,19 @@ def read_class_folders(
     folder: Path,
     *,
     encoding: str,
-    medium: Medium | None = None,
+    media: Sequence[Medium] = (),
     part: int | None = None,
     answered: bool = True,
 ) -> tuple[Examples, list[str]]:
     """Read ``folder/<label>/<file>``: a file is one example, a table one series.
 
-    Hidden files and folders are left out. Sounds may also lie in the folder itself.
+    Hidden files and folders are left out. Sounds and images may also lie in the folder itself.
 
     Args:
         folder: The folder.
         encoding: Of texts and tables.
-        medium: What a step of a sound is; see `read_media`.
-        part: Of the names of sounds, where these have their labels; see `labels_of`.
+        media: What a step of a sound or image is; see `read_media`.
+        part: Of the names of sounds and images that has the label; see `labels_of`.
         answered: Whether there have to be labels.
 
     Returns:
@@ -47,10 +47,10 @@ def read_class_folders(
     classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     found = Found()
     if not classes:
-        flat = [path for path in found.below(folder) if is_medium(path)]
+        flat = [path for path in found.below(folder) if kind_of(path)]
         if not flat:
             raise DataError(f"{folder} contains no folders; make one per class, named by its label")
-        examples, notes = read_media(flat, labels_of(flat, part) if answered else None, medium)
+        examples, notes = read_media(flat, labels_of(flat, part) if answered else None, media)
         return examples, [*found.notes(), *notes]
     paths: list[Path] = []
     labels: list[str] = []
@@ -60,13 +60,16 @@ def read_class_folders(
             raise DataError(f"{each} is empty; put the files of class '{each.name}' there")
         paths += files
         labels += [each.name] * len(files)
-    if any(media := [is_medium(path) for path in paths]):
-        if not all(media):
-            one, other = paths[media.index(True)], paths[media.index(False)]
-            raise DataError(f"{one} is a sound, but {other} is not; give files of one kind")
+    if any(kinds := [kind_of(path) for path in paths]):
+        if None in kinds:
+            other = paths[kinds.index(None)]
+            one = next(path for path, kind in zip(paths, kinds, strict=True) if kind)
+            raise DataError(
+                f"{one} is a sound or image, but {other} is not; give files of one kind"
+            )
         if part is not None:
             labels = labels_of(paths, part)
-        examples, notes = read_media(paths, labels, medium)
+        examples, notes = read_media(paths, labels, media)
         return examples, [*found.notes(), *notes]
     tables = [is_table(path) for path in paths]
     names = [str(path) for path in paths]

@@ -10,8 +10,8 @@ from engram.data.arrays.scaling import Scaling
 from engram.data.arrays.sequences import Sequences
 from engram.data.arrays.spool import Spool, let_go, stretches
 from engram.data.labelled.examples import Examples, Medium
-from engram.data.settings import EncodingSettings, Missing, SoundSettings
-from engram.data.sound.sounds import about
+from engram.data.labelled.media import NAMES, about
+from engram.data.settings import EncodingSettings, Missing
 from engram.data.text.tokens import Ids, Tokenizer, fit_tokenizer, tokenizer_from_plain
 from engram.errors import ConfigError, DataError
 
@@ -128,7 +128,7 @@ class ValueEncoding:
 
     def plain(self) -> dict[str, Any]:
         """As values that JSON holds."""
-        medium = {} if self.medium is None else {"sound": self.medium.plain()}
+        medium = {} if self.medium is None else {NAMES[type(self.medium)]: self.medium.plain()}
         return {
             "columns": list(self.columns),
             "scaling": self.scale.plain(),
@@ -195,17 +195,18 @@ def encoding_from_plain(value: Any) -> Encoding:
             return TextEncoding(tokenizer, bool(value["lowercase"]), value["max_steps"])
         columns, scale = tuple(value["columns"]), Scaling.from_plain(value["scaling"])
         if len(scale.mean) == len(columns) and value["missing"] in get_args(Missing):
-            sound = value.get("sound")
-            medium = None if sound is None else SoundSettings.checked(sound)
+            media = [kind.checked(value[name]) for kind, name in NAMES.items() if name in value]
+            medium = media[0] if media else None
             return ValueEncoding(columns, scale, value["missing"], value["max_steps"], medium)
     except (KeyError, TypeError, ConfigError):
         pass
     raise DataError("the encoding of inputs is damaged; restore the model folder")
 
 
-def medium_of(encoding: Encoding) -> Medium | None:
-    """What the values of an encoding are made of; None for texts and numbers."""
-    return encoding.medium if isinstance(encoding, ValueEncoding) else None
+def media_of(encoding: Encoding) -> list[Medium]:
+    """What the values of an encoding are made of; nothing for texts and numbers."""
+    medium = encoding.medium if isinstance(encoding, ValueEncoding) else None
+    return [] if medium is None else [medium]
 
 
 def _said(medium: Medium | None) -> str:

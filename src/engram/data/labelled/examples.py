@@ -10,12 +10,12 @@ import numpy as np
 from engram.data.arrays.places import Places
 from engram.data.arrays.sequences import Sequences
 from engram.data.arrays.spool import let_go, stretches
-from engram.data.settings import SoundSettings
+from engram.data.settings import ImageSettings, SoundSettings
 from engram.data.text.texts import Texts
 from engram.errors import DataError
 
 Targets = list[str] | np.ndarray
-Medium = SoundSettings  # what values were made of, where it was not numbers, and how
+Medium = SoundSettings | ImageSettings  # what values were made of, and how
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,19 @@ from engram.data.labelled.class_folders import read_class_folders
 from engram.data.labelled.examples import Examples, Medium
 from engram.data.labelled.leaks import leaks
 from engram.data.labelled.lines import read_labelled_lines
-from engram.data.labelled.media import is_medium, labels_of, media_column, named_in, read_media
+from engram.data.labelled.media import (
+    NAMES,
+    kind_of,
+    labels_of,
+    media_column,
+    named_in,
+    read_media,
+)
+from engram.data.labelled.media import about as describe
 from engram.data.labelled.tables import examples_of
 from engram.data.labelled.ts_files import read_ts
 from engram.data.paths import expanded
 from engram.data.settings import ReadingSettings, SoundSettings
-from engram.data.sound.sounds import about as describe
 from engram.data.sound.sounds import columns, features
 from engram.data.tables.reading import is_table, read_table
 from engram.data.tables.roles import Roles, find_roles
@@ -39,7 +46,8 @@ def _digits() -> Examples:
     return Examples(Sequences.of(list(images), columns), labels, names)
 
 
-def _sounds(medium: Medium) -> Examples:
+def _sounds(media: Sequence[Medium]) -> Examples:
+    medium = next((each for each in media if isinstance(each, SoundSettings)), SoundSettings())
     signals, labels = sounds()
     if medium.sample_rate not in (None, RATE):
         raise ConfigError(
@@ -58,7 +66,7 @@ def _reviews() -> Examples:
 
 
 # Examples that are made on this machine, by the name that is given instead of a path.
-MADE: dict[str, Callable[[Medium], Examples]] = {
+MADE: dict[str, Callable[[Sequence[Medium]], Examples]] = {
     "digits": lambda _: _digits(),
     "reviews": lambda _: _reviews(),
     "sounds": _sounds,
@@ -89,7 +97,7 @@ def read_examples(
     numbers: bool,
     answered: bool = True,
     labels: Collection[str] = (),
-    medium: Medium | None = None,
+    media: Sequence[Medium] = (),
 ) -> Found:
     """Read examples from files, globs and folders of one kind.
 
@@ -100,7 +108,7 @@ def read_examples(
         answered: Whether there have to be targets; where not, those of columns that are named are
             read where they exist.
         labels: Of a classifier; lines that do not all begin with one are texts without labels.
-        medium: What a step of a sound is; see `read_media`.
+        media: What a step of a sound or image is; see `read_media`.
 
     Raises:
         DataError: For what does not exist, or cannot be read as examples.
@@ -109,19 +117,19 @@ def read_examples(
     about: dict[str, None] = {}
     used: dict[str, Any] = {}
     files, warnings = expanded(paths, "files, globs or a folder", MADE)
-    single = [path for path in files if is_medium(path) and not path.is_dir()]
+    single = [path for path in files if kind_of(path) and not path.is_dir()]
     later = set(single[1:])  # read with the first of them
     for path in (path for path in files if path not in later):
         suffix = path.suffix.lower()
         try:
             if str(path) in MADE and not path.exists():
-                found = MADE[str(path)](medium or SoundSettings())
+                found = MADE[str(path)](media)
             elif single and path == single[0]:
                 given = labels_of(single, settings.label_part) if answered else None
-                found, notes = read_media(single, given, medium)
+                found, notes = read_media(single, given, media)
                 warnings += notes
             elif is_table(path):
-                found, roles, notes = _read_table(path, settings, numbers, answered, medium)
+                found, roles, notes = _read_table(path, settings, numbers, answered, media)
                 warnings += notes
                 about[roles.about()] = None
                 used = roles.settings()
@@ -131,7 +139,7 @@ def read_examples(
                 found, notes = read_class_folders(
                     path,
                     encoding=settings.encoding,
-                    medium=medium,
+                    media=media,
                     part=settings.label_part,
                     answered=answered,
                 )
@@ -148,22 +156,24 @@ def read_examples(
         if settings.label_part is not None and answered:
             if found.medium is None:
                 raise DataError(
-                    f"label_part={settings.label_part} is for files of sound, but {path} contains "
-                    "none; leave it out"
+                    f"label_part={settings.label_part} is for sounds and images, but {path} "
+                    "contains none; leave it out"
                 )
             used = {"label_part": settings.label_part}
         parts.append(found)
-        medium = found.medium or medium  # the rate of the first sounds is that of all
+        if found.medium is not None:
+            media = [found.medium]  # the rate of the first sounds is that of all
     examples = _joined(parts)
     kind = "series" if isinstance(examples.inputs, Sequences) else "texts"
     if examples.medium is not None:
-        kind, about[describe(examples.medium)] = "sounds", None
+        kind = f"{NAMES[type(examples.medium)]}s"
+        about[describe(examples.medium)] = None
     lines = [f"{len(examples):,} {kind} from {', '.join(paths)}", *about]
     return Found(examples, lines, [*warnings, *(leaks(examples) if answered else [])], used)
 
 
 def _read_table(
-    path: Path, settings: ReadingSettings, numbers: bool, answered: bool, medium: Medium | None
+    path: Path, settings: ReadingSettings, numbers: bool, answered: bool, media: Sequence[Medium]
 ) -> tuple[Examples, Roles, list[str]]:
     table = read_table(path, encoding=settings.encoding)
     target, text = settings.target, settings.text
@@ -188,7 +198,7 @@ def _read_table(
         roles = replace(roles, target=None)  # what is there is no matter, and may be missing
     examples, notes = examples_of(table, roles, numbers=numbers)
     if files is not None and roles.text == files:
-        examples, notes = named_in(table, examples, medium)
+        examples, notes = named_in(table, examples, media)
     return examples, roles, notes
 
 
@@ -199,7 +209,9 @@ def _joined(parts: Sequence[Examples]) -> Examples:
     if len(series) not in (0, len(parts)):
         raise DataError("some files contain texts and others series; give files of one kind")
     if len({part.medium for part in parts}) > 1:
-        raise DataError("some files are sounds and others are not; give files of one kind")
+        raise DataError(
+            "some files are sounds or images and others are not; give files of one kind"
+        )
     if len({each.columns for each in series}) > 1:
         raise DataError("the files have different columns; give files with the same columns")
     targets = [part.targets for part in parts if part.targets is not None]

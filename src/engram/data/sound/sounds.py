@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from engram.data.arrays.sequences import Sequences
+from engram.data.paths import together
 from engram.data.settings import SoundSettings
 from engram.data.sound.log_mel import log_mel
 from engram.data.sound.sound_files import MOST_SAMPLES, Sound, rate_of, read_sound
 from engram.errors import DataError
-
-_MOST_FAULTS = 10
 
 
 def read_sounds(
@@ -60,7 +59,7 @@ def read_sounds(
                 silent.append(path)
             yield features(signal, settings)
         if faults:
-            raise DataError(_together(faults, len(paths)))
+            raise DataError(together(faults, f"{len(paths):,} sounds"))
 
     series = Sequences.of(steps(), columns(settings))
     told = (
@@ -125,11 +124,3 @@ def _usual_rate(paths: Sequence[Path]) -> int:
     """The rate of the most files, and of several such the highest; any where none can be read."""
     rates = Counter(rate for path in paths if (rate := rate_of(path)) is not None)
     return max(rates, key=lambda rate: (rates[rate], rate), default=8000)
-
-
-def _together(faults: Sequence[str], count: int) -> str:
-    if len(faults) == 1:
-        return faults[0]
-    more = f"; and {len(faults) - _MOST_FAULTS:,} more" if len(faults) > _MOST_FAULTS else ""
-    shown = "; ".join(faults[:_MOST_FAULTS])
-    return f"{len(faults):,} of {count:,} sounds cannot be read: {shown}{more}"
