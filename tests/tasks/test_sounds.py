@@ -79,6 +79,24 @@ def test_names_have_labels_where_they_are_asked_for(tmp_path):
         _read("reviews", label_part=1)
 
 
+def test_what_is_beside_the_folders_is_told(folder):
+    beside = _tone(folder / "more.wav", 300)
+    found = _read(folder)
+    assert len(found.examples) == 20
+    assert found.warnings == [
+        f"1 files are in no folder of a class and were left out, such as {beside}"
+    ]
+
+
+def test_what_is_converted_in_the_test_part_is_told(folder, tmp_path):
+    other = _tone(tmp_path / "test" / "low" / "a.wav", 300, rate=16_000)
+    settings = ClassifySettings(data=[str(folder)], test_data=[str(tmp_path / "test")])
+    data = classify.TASK.read(settings)
+    assert data.warnings == [
+        f"1 of 1 sounds have another sample rate than 8,000 Hz and were resampled, such as {other}"
+    ]
+
+
 def test_a_label_part_wins_over_folders(folder):
     found = _read(folder, label_part=1)
     assert found.examples.targets == [f"b{n}" for n in range(10)] + [f"a{n}" for n in range(10)]
@@ -92,7 +110,9 @@ def test_a_table_names_files_relative_to_itself(folder, extra):
         writer.writerow(["file", *extra, "label"])
         writer.writerow(["low/a3.wav", *extra.values(), "l"])
         writer.writerow(["high/b2.flac", *extra.values(), "h"])
-    found = _read(table)
+    found = _read(table, label_part=2)
+    assert found.warnings == [f"label_part is not used for {table}, whose labels are in a column"]
+    assert found.roles["target"] == "label"
     whole = _read(folder).examples
     assert found.examples.targets == ["l", "h"]
     assert found.examples.names == [str(folder / "low/a3.wav"), str(folder / "high/b2.flac")]

@@ -95,6 +95,7 @@ def read_split(
             known = media if train.medium is None else [train.medium]
             other = read_examples(files, same, numbers=numbers, media=known)
             parts[part] = other.examples
+            found = replace(found, warnings=list(dict.fromkeys([*found.warnings, *other.warnings])))
         elif share:
             train, taken = split(train, share, seed + salt)
             parts[part] = taken if len(taken) else None

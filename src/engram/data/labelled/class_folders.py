@@ -69,8 +69,14 @@ def read_class_folders(
             )
         if part is not None:
             labels = labels_of(paths, part)
-        examples, notes = read_media(paths, labels, media)
-        return examples, [*found.notes(), *notes]
+        examples, told = read_media(paths, labels, media)
+        beside = sorted(p for p in folder.iterdir() if p.is_file() and kind_of(p))
+        if beside:
+            told.append(
+                f"{len(beside):,} files are in no folder of a class and were left out, such as "
+                f"{beside[0]}"
+            )
+        return examples, [*found.notes(), *told]
     tables = [is_table(path) for path in paths]
     names = [str(path) for path in paths]
     if not any(tables):

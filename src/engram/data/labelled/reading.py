@@ -154,12 +154,14 @@ def read_examples(
                 f"{path} has labels, but numeric targets are needed; give a table or a .ts file"
             )
         if settings.label_part is not None and answered:
-            if found.medium is None:
+            if is_table(path):
+                warnings.append(f"label_part is not used for {path}, whose labels are in a column")
+            elif found.medium is None:
                 raise DataError(
                     f"label_part={settings.label_part} is for sounds and images, but {path} "
                     "contains none; leave it out"
                 )
-            used = {"label_part": settings.label_part}
+            used = {**used, "label_part": settings.label_part}
         parts.append(found)
         if found.medium is not None:
             media = [found.medium]  # the rate of the first sounds is that of all
