@@ -97,6 +97,15 @@ def test_a_streamed_wav_without_a_size_is_read_to_its_end(tmp_path):
     assert len(read_sound(path).signal) == RATE // 2
 
 
+def test_a_wav_that_counts_its_header_as_sound_is_read(tmp_path):
+    path = _write(tmp_path / "a.wav")
+    content = bytearray(path.read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = (RATE + 44).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert len(read_sound(path).signal) == RATE // 2
+
+
 def test_too_long_sounds_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(sound_files, "MOST_SAMPLES", 100)
     with pytest.raises(DataError, match="4,000 samples, but at most 100"):
