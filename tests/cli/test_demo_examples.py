@@ -41,7 +41,7 @@ def test_scenes(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.usefixtures("_short")
-@pytest.mark.parametrize("name", ["digits", "reviews"])
+@pytest.mark.parametrize("name", ["digits", "reviews", "sounds"])
 def test_classification(tmp_path, capsys, name):
     assert main(["demo", name, "--run-dir", str(tmp_path / "run")]) == 0
     assert "test part: accuracy" in capsys.readouterr().out

@@ -114,6 +114,7 @@ DEMOS: dict[str, tuple[str, Callable[[Path], int]]] = {
     "dates": ("dates in 22 languages to one format, with attention", run_dates),
     "scenes": ("a caption for an image of drawn shapes", run_scenes),
     "digits": ("handwritten digits, read row by row", partial(run_shipped, "classify", "digits")),
+    "sounds": ("tones, chirps and vowels, by ear", partial(run_shipped, "classify", "sounds")),
     "sunspots": (
         "forecast the years after 2008 from three centuries of sunspots",
         run_sunspots,

@@ -14,6 +14,8 @@ from pathlib import Path
 from engram.errors import DataError
 from engram.files import cannot
 
+MOST_FAULTS = 10  # files that a message names
+
 
 class Found:
     """Files and folders as they are found, and what was left out.
@@ -124,6 +126,19 @@ class Found:
                     yield from self._matches(os.path.join(glob.escape(str(folder)), tail))
                 else:
                     yield from (str(folder / name) for name in files if not name.startswith("."))
+
+
+def together(faults: Sequence[str], of: str) -> str:
+    """The faults of several files as one sentence, at most ten by name.
+
+    Args:
+        faults: One sentence for each.
+        of: How many files there are, and what they are.
+    """
+    if len(faults) == 1:
+        return faults[0]
+    more = f"; and {len(faults) - MOST_FAULTS:,} more" if len(faults) > MOST_FAULTS else ""
+    return f"{len(faults):,} of {of} cannot be read: {'; '.join(faults[:MOST_FAULTS])}{more}"
 
 
 def exists(given: str) -> bool:

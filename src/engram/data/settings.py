@@ -11,6 +11,8 @@ from engram.settings import Names, Settings
 
 # Said here, and not made from the tables of readers, which would load them; a test compares.
 TABLES = ".csv, .data, .json, .jsonl, .ndjson, .parquet, .pq, .tab, .tsv"
+SOUNDS = ".flac, .mp3, .ogg, .wav"
+IMAGES = ".bmp, .gif, .jpeg, .jpg, .pgm, .png, .ppm, .tif, .tiff, .webp"
 
 
 Missing = Literal["refuse", "mask", "impute"]
@@ -107,7 +109,8 @@ class ReadingSettings(TextTableSettings):
     data: list[str] = Field(
         min_length=1,
         description=f"files, globs or a folder: {TABLES}, .ts, a folder with one folder per class, "
-        ".txt (label text); or the built-in sets digits and reviews",
+        f".txt (label text), sounds ({SOUNDS}), images ({IMAGES}) or tables that name them; or the "
+        "built-in sets digits, reviews and sounds",
     )
     encoding: FileEncoding = "utf-8"
     target: str | None = Field(
@@ -127,6 +130,65 @@ class ReadingSettings(TextTableSettings):
     time: str | None = Field(None, description="tables: column that orders the rows of a series")
     wide: bool = Field(
         False, description="tables: each row is a series, and its numeric columns are the steps"
+    )
+    label_part: int | None = Field(
+        None,
+        ge=1,
+        description="sounds and images without a folder per class: which part of a file's name is "
+        "its label, from 1; parts are separated by _, - or spaces",
+    )
+
+
+class SoundSettings(Settings):
+    """How a sound becomes the steps of a series; stored with the model."""
+
+    sample_rate: int | None = Field(
+        None,
+        ge=1000,
+        le=768_000,
+        description="sounds: samples per second; default that of the most files. Others are "
+        "resampled",
+    )
+    sound_features: Literal["log-mel", "raw"] = Field(
+        "log-mel",
+        description="sounds: what a step is: the log-mel spectrum of a frame, or one sample (raw)",
+    )
+    mels: int = Field(40, ge=1, le=512, description="sounds: number of mel bands")
+    frame_ms: float = Field(
+        25.0, gt=0.0, le=1000.0, description="sounds: length of a frame, in milliseconds"
+    )
+    hop_ms: float = Field(
+        10.0, gt=0.0, le=1000.0, description="sounds: from one frame to the next, in milliseconds"
+    )
+
+    def contradictions(self) -> list[str]:
+        """Contradictions between settings, one sentence each."""
+        faults = super().contradictions()
+        if self.hop_ms > self.frame_ms:
+            faults.append(
+                f"hop_ms={self.hop_ms:g} is longer than frame_ms={self.frame_ms:g}, so that sound "
+                "between two frames would not be read; shorten the hop"
+            )
+        return faults
+
+
+class ImageSettings(Settings):
+    """How an image becomes the steps of a series; stored with the model."""
+
+    height: int | None = Field(
+        None,
+        ge=1,
+        description="images: height in pixels; default that of the most, at most 64 on the longer "
+        "side",
+    )
+    width: int | None = Field(None, ge=1, description="images: width in pixels; default as height")
+    grey: bool = Field(
+        False, description="images: read in greyscale; images that are all grey are in any case"
+    )
+    patch: int = Field(
+        0,
+        ge=0,
+        description="images: steps are square patches of this height and width; 0 for rows",
     )
 
 
@@ -274,6 +336,26 @@ class SeriesAugmentation(Settings):
         le=1.0,
         description="random cropping: smallest fraction of a series that is kept",
     )
+
+
+class SoundAugmentation(Settings):
+    """How sounds are changed in training; the masks are SpecAugment's (Park et al. 2019)."""
+
+    noise_level: float = Field(
+        0.0,
+        ge=0.0,
+        description="sounds: white noise added to each, up to this fraction of its level (0.1 is a "
+        "signal-to-noise ratio of 20 dB)",
+    )
+    shift_ms: float = Field(
+        0.0, ge=0.0, description="sounds: largest random shift in time, in milliseconds either way"
+    )
+    time_masks: int = Field(0, ge=0, description="sounds: number of masked stretches of time")
+    time_mask: float = Field(
+        0.2, gt=0.0, le=1.0, description="sounds: longest masked stretch, as a fraction of a sound"
+    )
+    frequency_masks: int = Field(0, ge=0, description="sounds: number of masked bands of mels")
+    frequency_mask: int = Field(8, ge=1, description="sounds: widest masked band, in mels")
 
 
 class ImageAugmentation(Settings):

@@ -11,7 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from engram.data.batching.batch import SequenceBatch
-from engram.data.labelled.encoding import Encoding, encoding_from_plain, learn_encoding
+from engram.data.labelled.encoding import (
+    Encoding,
+    encoding_from_plain,
+    learn_encoding,
+    media_of,
+)
 from engram.data.labelled.examples import Examples
 from engram.data.labelled.reading import MADE, read_examples
 from engram.data.settings import ReadingSettings
@@ -28,6 +33,7 @@ from engram.tasks.examples import (
     probe_of,
     read_split,
     source,
+    tell,
 )
 from engram.tasks.outlines.classify import OUTLINE, ClassifySettings
 from engram.tasks.probe import Probe
@@ -224,15 +230,16 @@ def _predict(trained: Trained, asking: ReadingSettings) -> Iterator[dict[str, An
         numbers=False,
         answered=False,
         labels=trained.preprocess.classes,
+        media=media_of(trained.preprocess.encoding),
     )
+    tell(found.warnings)
     return predict(trained, found.examples)
 
 
 def _read_part(trained: Trained, judging: ReadingSettings) -> Part:
     labels: Labels = trained.preprocess
-    examples = read_examples(
-        judging.data, with_roles(judging, labels.roles), numbers=False
-    ).examples
+    reading, media = with_roles(judging, labels.roles), media_of(labels.encoding)
+    examples = read_examples(judging.data, reading, numbers=False, media=media).examples
     _check_known(examples, labels.classes, "evaluate")
     return labels.part(examples)
 

@@ -1,39 +1,55 @@
 """What tasks with one answer for each text or series share: settings, parts, batches, answers."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from engram.data.arrays.sequences import Sequences
+from engram.data.augmentation.image_rows import ImageChanges
 from engram.data.augmentation.series import augment_series
+from engram.data.augmentation.sounds import SoundChanges
 from engram.data.augmentation.tokens import TokenNoise
 from engram.data.batching.batch import SequenceBatch
 from engram.data.batching.buckets import Buckets, in_order
 from engram.data.batching.padding import padded
 from engram.data.batching.seeds import seed_of
-from engram.data.labelled.encoding import Encoding, TextEncoding
-from engram.data.labelled.examples import Examples, split_examples
+from engram.data.labelled.encoding import Encoding, TextEncoding, ValueEncoding, media_of
+from engram.data.labelled.examples import Examples, Medium, split_examples
 from engram.data.labelled.reading import Found, read_examples
 from engram.data.settings import (
     BucketSettings,
+    ImageAugmentation,
+    ImageSettings,
     SeriesAugmentation,
+    SoundAugmentation,
+    SoundSettings,
     TokenAugmentation,
 )
 from engram.data.tables.roles import with_roles
 from engram.data.text.tokens import cautions
-from engram.errors import ConfigError
+from engram.errors import ConfigError, EngramWarning
 from engram.models.many_to_one import ManyToOne
 from engram.models.settings import ManyToOneSettings
+from engram.settings import Settings
 from engram.tasks.held_out import Parts, in_turn, split
-from engram.tasks.outlines.examples import PartSettings
+from engram.tasks.outlines.examples import ExampleSettings
 from engram.tasks.probe import Probe, Single, choose_targets
 from engram.tasks.task import Data
+from engram.tasks.transfer import known_encoding
 from engram.training.device import device_of
 from engram.training.evaluation import mean_loss
+
+S = TypeVar("S", bound=Settings)
+
+
+def slice_of(settings: Any, kind: type[S]) -> S:
+    """The settings of one kind, among all of a task."""
+    return kind(**{name: getattr(settings, name) for name in kind.model_fields})
 
 
 @dataclass(frozen=True)
@@ -51,7 +67,9 @@ class Part:
     targets: Tensor | None
 
 
-def read_split(settings: PartSettings, seed: int, numbers: bool) -> tuple[Parts[Examples], Found]:
+def read_split(
+    settings: ExampleSettings, seed: int, numbers: bool
+) -> tuple[Parts[Examples], Found]:
     """Read training, validation and test part.
 
     Args:
@@ -65,15 +83,31 @@ def read_split(settings: PartSettings, seed: int, numbers: bool) -> tuple[Parts[
     Raises:
         DataError: As `read_examples` does.
     """
-    found = read_examples(settings.data, settings, numbers=numbers)
+    start = known_encoding(settings)
+    media: list[Medium] = [slice_of(settings, SoundSettings), slice_of(settings, ImageSettings)]
+    if start is not None:
+        media = media_of(start) or media
+    found = read_examples(settings.data, settings, numbers=numbers, media=media)
+    told = list(found.warnings)
 
     def own(files: Sequence[str]) -> Examples:
-        return read_examples(files, with_roles(settings, found.roles), numbers=numbers).examples
+        same, medium = with_roles(settings, found.roles), found.examples.medium
+        known = media if medium is None else [medium]
+        other = read_examples(files, same, numbers=numbers, media=known)
+        told.extend(other.warnings)
+        return other.examples
 
     parts = split(settings, seed, found.examples, own, in_turn(split_examples))
     sizes = [0 if part is None else len(part) for part in parts]
     shares = f"{sizes[0]:,} to train, {sizes[1]:,} to validate, {sizes[2]:,} to test"
-    return parts, replace(found, about=[*found.about, shares])
+    told = list(dict.fromkeys(told))
+    return parts, replace(found, about=[*found.about, shares], warnings=told)
+
+
+def tell(notes: Sequence[str]) -> None:
+    """Warn of what reading found, where no training tells it."""
+    for note in notes:
+        warnings.warn(note, EngramWarning, stacklevel=2)
 
 
 def batch_of(part: Part, rows: np.ndarray) -> SequenceBatch:
@@ -133,26 +167,27 @@ def source(settings: Any, data: Data) -> Buckets:
         ConfigError: For changes of texts where there are values, and such that cannot be.
     """
     part: Part = data.train
-    own = BucketSettings(batch=settings.batch, batch_steps=settings.batch_steps)
-    names = SeriesAugmentation.model_fields
-    changes = SeriesAugmentation(**{name: getattr(settings, name) for name in names})
+    own = slice_of(settings, BucketSettings)
+    changes = slice_of(settings, SeriesAugmentation)
     width = len(part.sequences.columns)
     changing = width > 0 and changes != SeriesAugmentation()
     noise = _noise(settings, data.preprocess.encoding, part)
+    alter = _media_changes(settings, data.preprocess.encoding)
 
     def make(rows: np.ndarray, epoch: int) -> SequenceBatch:
         batch = batch_of(part, rows)
         if noise is not None:
             inputs = noise.apply(batch.inputs, seed_of(epoch, *rows.tolist()))
             return replace(batch, inputs=inputs)
-        return _changed(batch, width, changes, [settings.seed, epoch]) if changing else batch
+        if changing:
+            batch = _changed(batch, width, changes, [settings.seed, epoch])
+        return batch if alter is None else alter(batch, seed_of(settings.seed, epoch, 1))
 
     return Buckets(part.sequences.lengths, make, own, settings.seed)
 
 
 def _noise(settings: Any, encoding: Encoding, part: Part) -> TokenNoise | None:
-    names = TokenAugmentation.model_fields
-    changes = TokenAugmentation(**{name: getattr(settings, name) for name in names})
+    changes = slice_of(settings, TokenAugmentation)
     if isinstance(encoding, TextEncoding):
         return TokenNoise.make(changes, encoding.tokenizer, part.sequences.values, settings.seed)
     if changes != TokenAugmentation():
@@ -161,6 +196,37 @@ def _noise(settings: Any, encoding: Encoding, part: Part) -> TokenNoise | None:
             "leave them out"
         )
     return None
+
+
+def _media_changes(
+    settings: Any, encoding: Encoding
+) -> Callable[[SequenceBatch, int], SequenceBatch] | None:
+    """What changes the sounds or images of a batch at random; None where nothing is asked for."""
+    medium = next(iter(media_of(encoding)), None)
+    changes: SoundChanges | ImageChanges | None = None
+    sounds, images = slice_of(settings, SoundAugmentation), slice_of(settings, ImageAugmentation)
+    for asked, kind, what in ((sounds, SoundSettings, "sounds"), (images, ImageSettings, "images")):
+        given = [name for name, value in asked if value != getattr(type(asked)(), name)]
+        if given and not isinstance(medium, kind):
+            raise ConfigError(
+                f"{', '.join(given)} apply to {what}, but the model reads none; leave them out"
+            )
+    if not isinstance(encoding, ValueEncoding):
+        return None
+    if isinstance(medium, SoundSettings) and sounds != SoundAugmentation():
+        changes = SoundChanges.make(sounds, medium, encoding.scale)
+    elif isinstance(medium, ImageSettings) and images != ImageAugmentation():
+        changes = ImageChanges(images, medium, encoding.scale)
+    if changes is None:
+        return None
+    apply, width = changes.apply, len(encoding.columns)
+
+    def alter(batch: SequenceBatch, seed: int) -> SequenceBatch:
+        generator = torch.Generator().manual_seed(seed_of(seed, *batch.rows.tolist()))
+        values = apply(batch.inputs[..., :width], batch.lengths, generator)
+        return replace(batch, inputs=torch.cat([values, batch.inputs[..., width:]], dim=2))
+
+    return alter
 
 
 def _changed(

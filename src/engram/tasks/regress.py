@@ -11,7 +11,12 @@ from torch import Tensor, nn
 
 from engram.data.arrays.scaling import Scaling
 from engram.data.batching.batch import SequenceBatch
-from engram.data.labelled.encoding import Encoding, encoding_from_plain, learn_encoding
+from engram.data.labelled.encoding import (
+    Encoding,
+    encoding_from_plain,
+    learn_encoding,
+    media_of,
+)
 from engram.data.labelled.examples import Examples
 from engram.data.labelled.reading import read_examples
 from engram.data.settings import ReadingSettings
@@ -28,6 +33,7 @@ from engram.tasks.examples import (
     probe_of,
     read_split,
     source,
+    tell,
 )
 from engram.tasks.outlines.regress import OUTLINE, RegressSettings
 from engram.tasks.probe import Probe
@@ -164,13 +170,16 @@ def predict(trained: Trained, examples: Examples) -> Iterator[dict[str, Any]]:
 
 def _predict(trained: Trained, asking: ReadingSettings) -> Iterator[dict[str, Any]]:
     reading = with_roles(asking, trained.preprocess.roles)
-    found = read_examples(asking.data, reading, numbers=True, answered=False)
+    media = media_of(trained.preprocess.encoding)
+    found = read_examples(asking.data, reading, numbers=True, answered=False, media=media)
+    tell(found.warnings)
     return predict(trained, found.examples)
 
 
 def _read_part(trained: Trained, judging: ReadingSettings) -> Part:
     reading = with_roles(judging, trained.preprocess.roles)
-    examples = read_examples(judging.data, reading, numbers=True).examples
+    media = media_of(trained.preprocess.encoding)
+    examples = read_examples(judging.data, reading, numbers=True, media=media).examples
     part: Part = trained.preprocess.part(examples)
     return part
 

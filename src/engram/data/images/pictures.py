@@ -72,6 +72,27 @@ def read_pixels(path: str | os.PathLike[str]) -> np.ndarray:
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
+def shape_of(path: str | os.PathLike[str]) -> tuple[int, int, int] | None:
+    """C, Y and X of an image, from a file's header; None where it has none that can be read.
+
+    Raises:
+        ConfigError: If Pillow is not installed.
+    """
+    image_module = pillow()
+    from PIL.ExifTags import Base
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", image_module.DecompressionBombWarning)
+            with image_module.open(path) as opened:
+                channels = 1 if opened.mode in ("1", "L") else 3
+                on_its_side = opened.getexif().get(Base.Orientation, 1) >= 5
+                size = opened.size if on_its_side else opened.size[::-1]
+                return channels, size[0], size[1]
+    except (OSError, SyntaxError, ValueError, image_module.DecompressionBombError):
+        return None
+
+
 def read_image(path: str | os.PathLike[str]) -> Tensor:
     """Read an image file, ``(C, Y, X)`` float32 from 0 to 1; see `read_pixels`."""
     return torch.from_numpy(read_pixels(path).astype(np.float32)) / 255.0

@@ -1,13 +1,14 @@
-"""A folder for each class: files of text, or of columns of numbers, named by where they lie."""
+"""A folder for each class: files of text, of columns of numbers, of sound, or images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from engram.data.arrays.sequences import Sequences
-from engram.data.labelled.examples import Examples
+from engram.data.labelled.examples import Examples, Medium
+from engram.data.labelled.media import kind_of, labels_of, read_media
 from engram.data.paths import Found
 from engram.data.tables.reading import is_table, read_table
 from engram.data.tables.series import series_of
@@ -17,10 +18,24 @@ from engram.data.text.texts import Texts
 from engram.errors import DataError
 
 
-def read_class_folders(folder: Path, *, encoding: str) -> tuple[Examples, list[str]]:
+def read_class_folders(
+    folder: Path,
+    *,
+    encoding: str,
+    media: Sequence[Medium] = (),
+    part: int | None = None,
+    answered: bool = True,
+) -> tuple[Examples, list[str]]:
     """Read ``folder/<label>/<file>``: a file is one example, a table one series.
 
-    Hidden files and folders are left out.
+    Hidden files and folders are left out. Sounds and images may also lie in the folder itself.
+
+    Args:
+        folder: The folder.
+        encoding: Of texts and tables.
+        media: What a step of a sound or image is; see `read_media`.
+        part: Of the names of sounds and images that has the label; see `labels_of`.
+        answered: Whether there have to be labels.
 
     Returns:
         The examples, and what was left out, one sentence each.
@@ -30,9 +45,13 @@ def read_class_folders(folder: Path, *, encoding: str) -> tuple[Examples, list[s
             and files that cannot be read.
     """
     classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if not classes:
-        raise DataError(f"{folder} contains no folders; make one per class, named by its label")
     found = Found()
+    if not classes:
+        flat = [path for path in found.below(folder) if kind_of(path)]
+        if not flat:
+            raise DataError(f"{folder} contains no folders; make one per class, named by its label")
+        examples, notes = read_media(flat, labels_of(flat, part) if answered else None, media)
+        return examples, [*found.notes(), *notes]
     paths: list[Path] = []
     labels: list[str] = []
     for each in classes:
@@ -41,6 +60,23 @@ def read_class_folders(folder: Path, *, encoding: str) -> tuple[Examples, list[s
             raise DataError(f"{each} is empty; put the files of class '{each.name}' there")
         paths += files
         labels += [each.name] * len(files)
+    if any(kinds := [kind_of(path) for path in paths]):
+        if None in kinds:
+            other = paths[kinds.index(None)]
+            one = next(path for path, kind in zip(paths, kinds, strict=True) if kind)
+            raise DataError(
+                f"{one} is a sound or image, but {other} is not; give files of one kind"
+            )
+        if part is not None:
+            labels = labels_of(paths, part)
+        examples, told = read_media(paths, labels, media)
+        beside = sorted(p for p in folder.iterdir() if p.is_file() and kind_of(p))
+        if beside:
+            told.append(
+                f"{len(beside):,} files are in no folder of a class and were left out, such as "
+                f"{beside[0]}"
+            )
+        return examples, [*found.notes(), *told]
     tables = [is_table(path) for path in paths]
     names = [str(path) for path in paths]
     if not any(tables):

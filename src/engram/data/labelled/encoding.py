@@ -9,10 +9,11 @@ import numpy as np
 from engram.data.arrays.scaling import Scaling
 from engram.data.arrays.sequences import Sequences
 from engram.data.arrays.spool import Spool, let_go, stretches
-from engram.data.labelled.examples import Examples
+from engram.data.labelled.examples import Examples, Medium
+from engram.data.labelled.media import NAMES, about
 from engram.data.settings import EncodingSettings, Missing
 from engram.data.text.tokens import Ids, Tokenizer, fit_tokenizer, tokenizer_from_plain
-from engram.errors import DataError
+from engram.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class TextEncoding:
             DataError: For values instead of texts, and a text that holds nothing to read.
         """
         if isinstance(examples.inputs, Sequences):
-            raise DataError("the model reads texts, but the data contains numeric columns")
+            found = "numeric columns" if examples.medium is None else _said(examples.medium)
+            raise DataError(f"the model reads texts, but the data contains {found}")
         return Sequences.of(self._each(examples))
 
     def _each(self, examples: Examples) -> Iterator[Ids]:
@@ -75,12 +77,14 @@ class ValueEncoding:
         scale: Of each column.
         missing: What is done about NaN.
         max_steps: Steps of a series that are read, or None for all.
+        medium: What the values are made of, and how; see `Examples`.
     """
 
     columns: tuple[str, ...]
     scale: Scaling
     missing: Missing
     max_steps: int | None
+    medium: Medium | None = None
 
     @property
     def width(self) -> int:
@@ -96,7 +100,12 @@ class ValueEncoding:
         """
         given = examples.inputs
         if not isinstance(given, Sequences):
-            raise DataError("the model reads numeric columns, but the data contains texts")
+            raise DataError(f"the model reads {_said(self.medium)}, but the data contains texts")
+        if examples.medium != self.medium:
+            raise DataError(
+                f"the model reads {_said(self.medium)}, but the data contains "
+                f"{_said(examples.medium)}"
+            )
         if given.columns != self.columns:
             raise DataError(
                 f"the model reads the columns {', '.join(self.columns)}, but the data has "
@@ -119,12 +128,13 @@ class ValueEncoding:
 
     def plain(self) -> dict[str, Any]:
         """As values that JSON holds."""
+        medium = {} if self.medium is None else {NAMES[type(self.medium)]: self.medium.plain()}
         return {
             "columns": list(self.columns),
             "scaling": self.scale.plain(),
             "missing": self.missing,
             "max_steps": self.max_steps,
-        }
+        } | medium
 
 
 Encoding = TextEncoding | ValueEncoding
@@ -170,7 +180,7 @@ def learn_value_encoding(
     columns, values = examples.inputs.columns, examples.inputs.values
     _check_values(examples, missing)
     scale = Scaling.learnt(values) if scaling else Scaling.none(len(columns))
-    return ValueEncoding(columns, scale, missing, max_steps)
+    return ValueEncoding(columns, scale, missing, max_steps, examples.medium)
 
 
 def encoding_from_plain(value: Any) -> Encoding:
@@ -185,10 +195,22 @@ def encoding_from_plain(value: Any) -> Encoding:
             return TextEncoding(tokenizer, bool(value["lowercase"]), value["max_steps"])
         columns, scale = tuple(value["columns"]), Scaling.from_plain(value["scaling"])
         if len(scale.mean) == len(columns) and value["missing"] in get_args(Missing):
-            return ValueEncoding(columns, scale, value["missing"], value["max_steps"])
-    except (KeyError, TypeError):
+            media = [kind.checked(value[name]) for kind, name in NAMES.items() if name in value]
+            medium = media[0] if media else None
+            return ValueEncoding(columns, scale, value["missing"], value["max_steps"], medium)
+    except (KeyError, TypeError, ConfigError):
         pass
     raise DataError("the encoding of inputs is damaged; restore the model folder")
+
+
+def media_of(encoding: Encoding) -> list[Medium]:
+    """What the values of an encoding are made of; nothing for texts and numbers."""
+    medium = encoding.medium if isinstance(encoding, ValueEncoding) else None
+    return [] if medium is None else [medium]
+
+
+def _said(medium: Medium | None) -> str:
+    return "numeric columns" if medium is None else about(medium)
 
 
 def normalised(text: str, tokens: str, lowercase: bool) -> str:

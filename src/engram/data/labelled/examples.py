@@ -10,10 +10,12 @@ import numpy as np
 from engram.data.arrays.places import Places
 from engram.data.arrays.sequences import Sequences
 from engram.data.arrays.spool import let_go, stretches
+from engram.data.settings import ImageSettings, SoundSettings
 from engram.data.text.texts import Texts
 from engram.errors import DataError
 
 Targets = list[str] | np.ndarray
+Medium = SoundSettings | ImageSettings  # what values were made of, and how
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,13 @@ class Examples:
             predicted.
         names: Where each came from, such as ``reviews.csv line 3``; empty where they came from
             memory.
+        medium: What the values were made of, and how; None for texts and numbers.
     """
 
     inputs: Sequence[str] | Sequences
     targets: Targets | None = None
     names: Sequence[str] = field(default_factory=list)
+    medium: Medium | None = None
 
     def __post_init__(self) -> None:
         if self.targets is not None and len(self.targets) != len(self.inputs):
@@ -51,7 +55,7 @@ class Examples:
         chosen = np.asarray(indices, dtype=np.int64)
         targets = None if self.targets is None else taken(self.targets, chosen)
         names = taken(self.names, chosen) if self.names else []
-        return type(self)(taken(self.inputs, chosen), targets, names)
+        return type(self)(taken(self.inputs, chosen), targets, names, self.medium)
 
     def digest(self) -> str:
         """Tells whether the same examples were read again."""
