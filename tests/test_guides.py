@@ -16,6 +16,7 @@ GUIDES = (
     "polyphonic.md",
     "regress.md",
     "synthetic.md",
+    "tables.md",
     "tag.md",
     "translate.md",
 )
