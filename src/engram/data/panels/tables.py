@@ -12,7 +12,7 @@ from engram.data.panels.following import require_calendar
 from engram.data.panels.panel import Panel
 from engram.data.panels.roles import WIDE_TIME, WIDE_VALUE, PanelRoles
 from engram.data.tables import cells
-from engram.data.tables.checked import matrix_in, numbered, texts_in, times_in
+from engram.data.tables.checked import keys_in, matrix_in, numbered, times_in
 from engram.data.tables.joined import with_keys, with_times
 from engram.data.tables.steps import Steps
 from engram.data.tables.table import Block, Table
@@ -162,12 +162,13 @@ def _codes(
     if roles.key is None:
         own = [keys.setdefault(target, len(keys)) for target in roles.targets]
         return np.tile(np.array(own, dtype=np.int64), rows)
-    codes = np.empty((rows, len(roles.targets)), dtype=np.int64)
-    for row, key in enumerate(texts_in(table, roles.key, block, start)):
+    found, places = keys_in(table, roles.key, block, start)
+    codes = np.empty((len(found), len(roles.targets)), dtype=np.int64)
+    for row, key in enumerate(found):
         for place, target in enumerate(roles.targets):
             name = key if len(roles.targets) == 1 else f"{key} {target}"
             codes[row, place] = keys.setdefault(name, len(keys))
-    return codes.reshape(-1)
+    return codes[places].reshape(-1)
 
 
 def _trimmed(

@@ -84,6 +84,23 @@ def texts_in(table: Table, name: str, block: Block, start: int) -> Iterator[str]
         yield text
 
 
+def keys_in(table: Table, name: str, block: Block, start: int) -> tuple[list[str], np.ndarray]:
+    """A column of keys: its texts, each once, and the place of each row's among them, ``(n,)``.
+
+    Args:
+        table, name, block, start: As in `numbers_in`.
+
+    Raises:
+        DataError: As `texts_in`.
+    """
+    own, places = _distinct(block[name])
+    for place, text in enumerate(own):
+        if text is None or not text.strip() or "\0" in text:
+            row = int(np.flatnonzero(places == place)[0])
+            list(texts_in(table, name, {name: [text]}, start + row))  # which raises
+    return [text for text in own if text is not None], places
+
+
 def times_in(
     table: Table, name: str, block: Block, start: int, dates: bool | None
 ) -> tuple[np.ndarray, bool]:

@@ -1,4 +1,4 @@
-"""Dialect: how the text of a CSV file is cut into rows and cells, found in its first megabyte.
+"""Dialect: how the text of a CSV file is cut into rows and cells, found in its first part.
 
 What is found holds for the whole file: a later row that does not fit it is a fault, and the
 dialect is not guessed again. Where another reading is possible, a note says what was taken and
@@ -20,7 +20,7 @@ from engram.data.tables.kinds import Kind, kind_of
 from engram.data.text.decoding import opened
 from engram.errors import DataError
 
-_HEAD = 1 << 20  # characters that are looked at
+_HEAD = 1 << 18  # characters that are looked at
 _MOST_HEADERS = 5
 _EVEN = 0.9  # share of rows of one width from which a separator is a good one
 _TYPED = 0.8  # share of cells of one kind from which a column is of it
@@ -93,7 +93,7 @@ def find_dialect(path: Path, encoding: str, errors: str, given: TextTableSetting
         raise DataError(_nothing(path, body, separator or ",", skipped, whole))
     best = max(found, key=_Candidate.worth)
     if best.width < 2 and separator is None:
-        best = next(each for each in found if each.separator == ",")
+        best = next((each for each in found if each.separator == ","), best)
     closed, line = (0, None) if best.quoted or given.quotes else best.quotes()
     if closed > 1:  # so they are quotes, and one of them is a fault
         raise DataError(_nothing(path, body, best.separator, skipped, whole))

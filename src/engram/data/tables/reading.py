@@ -44,7 +44,7 @@ def read_table(
 ) -> Table:
     """Open a table; its first block is read, the others when they are asked for.
 
-    How a CSV file is cut is found in its first megabyte (see `find_dialect`); how its numbers and
+    How a CSV file is cut is found in its first part (see `find_dialect`); how its numbers and
     dates are written, in its first rows (see `Formats`). A cell that is empty, or says NA, NaN,
     null, none, - or ?, is missing among numbers. Files that are compressed are read as they are.
 

@@ -53,7 +53,7 @@ def with_roles(settings: S, roles: Mapping[str, Any]) -> S:
         if getattr(settings, name) not in (fields[name].default, [])
     }
     open_ones = {name: role for name, role in roles.items() if name in fields and name not in said}
-    return settings.model_copy(update=open_ones)
+    return type(settings).checked(settings.plain() | open_ones, stored=True)
 
 
 def require_columns(table: Table, said: Sequence[str]) -> None:
