@@ -10,6 +10,7 @@ _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|\s+|[0-9]+(?:\.[0-9]+)?|.", re.DOTALL)
 _SYMBOLS = {
     "odot": "⊙",
     "sim": "∼",
+    "le": "≤",
     "leftarrow": "←",
     "partial": "∂",
     "top": "⊤",
@@ -31,6 +32,7 @@ _LETTERS = {
     "beta": "β",
     "alpha": "α",
     "tau": "τ",
+    "phi": "φ",
     "Omega": "Ω",
 }
 _FUNCTIONS = {"tanh", "log", "max", "min", "exp"}

@@ -506,7 +506,7 @@ REMEDIES = (
         "overfitting",
         ("noise_level",),
         "--noise-level 0.1",
-        r"x_t \leftarrow x_t + u\,\sigma\, s\, z_t,\quad u \sim U(0, 1),\; z_t \sim N(0, 1)",
+        r"x_t \leftarrow x_t + u\,\sigma\, s\, z_t,\quad u \sim U(0, 1),\ z_t \sim N(0, 1)",
         "Sietsma, Dow 1991",
         "add white noise of a random level to each sound",
     ),

@@ -44,6 +44,12 @@ FORMS = {
         "text",
         "very good",
     ),
+    "few texts beside one word": (
+        ["review,verdict", *(f"the {WORDS[n % 5]} film,{'np'[n % 2]}" for n in range(60))],
+        "verdict",
+        "review",
+        "n",
+    ),
     "rows that are series": (
         [f"{n % 2}," + ",".join(_wave(n)) for n in range(30)],
         "column 1",

@@ -253,11 +253,12 @@ def _by_few_values(found: _Found, suited: Sequence[str]) -> str | None:
     often = [name for name in labels if 1 < counts[name] <= max(2, _FEW * rows)]
     often = often or [name for name in labels if counts[name] < rows]
     texts = [name for name in often if name not in found.numeric]
-    words = [n for n in texts if counts[n] <= _RARE * rows or not _has_blanks(found.first[n])]
+    words = [name for name in texts if not _has_blanks(found.first[name])]
+    few = [name for name in texts if counts[name] <= _RARE * rows]
     numbers = [name for name in often if name in found.numeric]
     at_ends = [name for name in (suited[-1], suited[0]) if name in numbers]
     at_ends.sort(key=lambda name: not is_whole(found.first[name]))
-    for alike in (words, at_ends[:1] or numbers, texts):
+    for alike in (words, few, at_ends[:1] or numbers, texts):
         if len(alike) == 1:
             return alike[0]
         if alike:
