@@ -39,8 +39,8 @@ SEPARATORS = {"tab": "\t", "semicolon": ";", "bar": "|", "comma": ","}
 """Of cells in CSV files; of equally good ones the first is taken, as commas stand in texts too."""
 
 
-class TextTableSettings(Settings):
-    """How the text of tables is understood, where a file leaves a choice."""
+class CutSettings(Settings):
+    """How the text of CSV files is cut into rows and cells, where a file leaves a choice."""
 
     separator: str | None = Field(
         None,
@@ -56,6 +56,19 @@ class TextTableSettings(Settings):
     skip: int | None = Field(
         None, ge=0, description="CSV: lines to skip at the start; default those of comments"
     )
+
+    def contradictions(self) -> list[str]:
+        """Contradictions between settings, one sentence each."""
+        faults = super().contradictions()
+        if self.separator and self.separator not in SEPARATORS and len(self.separator) != 1:
+            named = ", ".join(SEPARATORS)
+            faults.append(f"separator is {self.separator!r}; it takes {named}, or one character")
+        return faults
+
+
+class TextTableSettings(CutSettings):
+    """How the text of tables is understood, where a file leaves a choice."""
+
     decimal: Literal["point", "comma"] | None = Field(
         None, description="decimal sign of numbers in text; default by content"
     )
@@ -67,14 +80,6 @@ class TextTableSettings(Settings):
         """These settings alone, by name, without those that are open."""
         own = {name: getattr(self, name) for name in TextTableSettings.model_fields}
         return {name: value for name, value in own.items() if value is not None}
-
-    def contradictions(self) -> list[str]:
-        """Contradictions between settings, one sentence each."""
-        faults = super().contradictions()
-        if self.separator and self.separator not in SEPARATORS and len(self.separator) != 1:
-            named = ", ".join(SEPARATORS)
-            faults.append(f"separator is {self.separator!r}; it takes {named}, or one character")
-        return faults
 
 
 class ValueSettings(Settings):

@@ -198,7 +198,7 @@ def read(settings: CaptionSettings) -> Data:
         parts = [_scenes(count, settings.seed, part) for count, part in made]
         return make_data(settings, parts, ["scenes of shapes, drawn from the seed"])
     whole = _read(settings.data[0], settings, _kind_of(settings))
-    warnings = []
+    warnings = [*whole.notes]
     if whole.skipped:
         warnings.append(
             f"{len(whole.skipped):,} images could not be read and were left out, the first "
@@ -249,6 +249,7 @@ def _read(
         broken=settings.broken,
         encoding=settings.encoding,
         errors=settings.errors,
+        given=settings,
     )
 
 

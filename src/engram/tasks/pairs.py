@@ -139,7 +139,7 @@ def read(settings: TranslateSettings) -> Data:
         ]
         return make_data(settings, parts, ["dates in many languages; each day is in one part only"])
     whole = _read(settings.data, settings)
-    warnings = []
+    warnings = [*whole.notes]
     if whole.skipped:
         warnings.append(
             f"{len(whole.skipped):,} lines have an empty side and were left out, the first is "
@@ -170,7 +170,11 @@ def read_judged(judging: PairSettings) -> Pairs:
 
 def _read(files: Sequence[str], settings: PairSettings) -> Pairs:
     return read_pairs(
-        files, columns=settings.columns, encoding=settings.encoding, errors=settings.errors
+        files,
+        columns=settings.columns,
+        encoding=settings.encoding,
+        errors=settings.errors,
+        given=settings,
     )
 
 

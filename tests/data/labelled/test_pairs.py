@@ -201,3 +201,11 @@ def test_what_is_wrong_further_on_is_told_when_it_comes(tmp_path):
     assert next(lines) == "fine"
     with pytest.raises(DataError, match=r"a\.txt, line 3001: contains NUL"):
         list(lines)
+
+
+def test_how_a_table_was_read_is_told(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("one,ein\ntwo,zwei\n")
+    found = read_pairs([path])
+    assert list(found.sources) == ["two"]
+    assert "its first line is read as names; --header-rows 0" in found.notes[0]

@@ -9,17 +9,21 @@ from typing import Any, Literal
 import numpy as np
 
 from engram.data.images.pictures import SUFFIXES, pillow, read_pixels
+from engram.data.settings import TextTableSettings
 from engram.data.tables import cells
 from engram.data.tables.checked import numbered, numbers_in, refuse_nul, texts_in
 from engram.data.tables.json_files import read_value, records_table
+from engram.data.tables.names import first_named
 from engram.data.tables.reading import READERS, is_table, read_table
-from engram.data.tables.roles import first_named, require_columns
+from engram.data.tables.roles import require_columns
 from engram.data.tables.table import Block, Table
 from engram.errors import DataError
 from engram.files import cannot
 
 _IMAGE_NAMES = ("image", "file", "filename", "file_name", "path", "picture")
 _CAPTION_NAMES = ("caption", "captions", "text", "sentence", "description", "title")
+
+_OPEN = TextTableSettings()
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,14 @@ class Captions:
         texts: One or more captions of each, N of them.
         columns: Which columns were taken: of what is given, and of the captions.
         skipped: Images that could not be read and were left out, with the reason.
+        notes: Choices in how the table was read, one sentence each.
     """
 
     given: np.ndarray | list[str]
     texts: list[list[str]]
     columns: tuple[str, ...] = ()
     skipped: list[str] = field(default_factory=list)
+    notes: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -59,6 +65,7 @@ def read_captions(
     broken: Literal["refuse", "skip"] = "refuse",
     encoding: str = "utf-8",
     errors: str = "strict",
+    given: TextTableSettings = _OPEN,
 ) -> Captions:
     """Read what is written about, and the captions.
 
@@ -75,25 +82,26 @@ def read_captions(
         channels: C, 3 for colour or 1 for grey.
         broken: What is done with an image that cannot be read: refuse all, or leave it out.
         encoding, errors: Of the table; see `read_text`.
+        given: How a table is read, as far as it is known.
 
     Raises:
         ConfigError: If Pillow is not installed.
         DataError: For a table or image that cannot be used; file, line and column are named.
     """
-    table = _table(_table_of(Path(path)), encoding, errors)
+    table = _table(_table_of(Path(path)), encoding, errors, given)
     first_block = table.first
     caption, about = _roles(table, first_block, kind, columns)
     texts: dict[tuple[Any, ...], list[str]] = {}
     rows: list[int] = []  # where each is first named
     for start, block in numbered(table):
         if kind == "numbers":
-            given: list[Any] = [
+            about_each: list[Any] = [
                 numbers_in(table, name, block, start, needed=True).tolist() for name in about
             ]
         else:
-            given = [[text.strip() for text in texts_in(table, about[0], block, start)]]
+            about_each = [[text.strip() for text in texts_in(table, about[0], block, start)]]
         for place, (key, cell) in enumerate(
-            zip(zip(*given, strict=True), cells.values(block[caption]), strict=True)
+            zip(zip(*about_each, strict=True), cells.values(block[caption]), strict=True)
         ):
             if key not in texts:
                 rows.append(start + place)
@@ -105,8 +113,9 @@ def read_captions(
         return _with_images(table, named, taken, size, channels, broken)
     keys = list(texts)
     if kind == "classes":
-        return Captions([str(name) for (name,) in keys], list(texts.values()), taken)
-    return Captions(np.array(keys, np.float32), list(texts.values()), taken)
+        classes = [str(name) for (name,) in keys]
+        return Captions(classes, list(texts.values()), taken, notes=table.notes)
+    return Captions(np.array(keys, np.float32), list(texts.values()), taken, notes=table.notes)
 
 
 def load_image(path: str | os.PathLike[str], size: tuple[int, int], channels: int) -> np.ndarray:
@@ -151,7 +160,7 @@ def _with_images(
             skipped.append(f"{table.name(row)}: {error}")
     if not images:
         raise DataError(f"no image could be read; the first: {skipped[0]}")
-    return Captions(np.stack(images), kept, columns, skipped)
+    return Captions(np.stack(images), kept, columns, skipped, table.notes)
 
 
 def _table_of(path: Path) -> Path:
@@ -174,10 +183,10 @@ def _table_of(path: Path) -> Path:
     return found[0]
 
 
-def _table(path: Path, encoding: str, errors: str) -> Table:
+def _table(path: Path, encoding: str, errors: str, given: TextTableSettings) -> Table:
     """The file as a table; JSON may also be captions by image, or COCO's."""
     if path.suffix.lower() != ".json":
-        return read_table(path, encoding=encoding, errors=errors)
+        return read_table(path, encoding=encoding, errors=errors, given=given)
     value = read_value(path, encoding, errors)
     if isinstance(value, dict) and "annotations" in value and "images" in value:
         value = _coco(path, value)

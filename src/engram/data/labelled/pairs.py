@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 
 from engram.data.labelled.examples import taken
+from engram.data.settings import CutSettings, TextTableSettings
 from engram.data.tables import cells
 from engram.data.tables.checked import numbered, refuse_nul
 from engram.data.tables.csv_files import tab_table
@@ -19,6 +20,7 @@ from engram.data.text.texts import GrowingTexts
 from engram.errors import DataError
 
 _OTHERS = READERS.keys() - {".tsv", ".tab"}  # kinds of tables that are not lines with tabs
+_OPEN = CutSettings()
 _SHOWN = 40  # characters of a line that a message quotes
 
 
@@ -30,11 +32,13 @@ class Pairs:
         sources: What is read.
         targets: What is to be written, as many.
         skipped: Lines, or rows, that were left out as one side was empty, by number from 1.
+        notes: Choices in how the file was read, one sentence each.
     """
 
     sources: Sequence[str]
     targets: Sequence[str]
     skipped: list[int] = field(default_factory=list)
+    notes: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -50,6 +54,7 @@ def read_pairs(
     columns: Sequence[str] = ("1", "2"),
     encoding: str = "utf-8",
     errors: str = "strict",
+    given: CutSettings = _OPEN,
 ) -> Pairs:
     """Read pairs.
 
@@ -59,13 +64,14 @@ def read_pairs(
         columns: Of one file: which column is read and which is written, by number from 1, or by
             name; of lines with tabs, names stand in the first line.
         encoding, errors: Of the files; see `read_text`.
+        given: How a CSV file is cut, as far as it is known.
 
     Raises:
         DataError: For files that cannot be read, with different numbers of lines, without the
             columns, or without a single pair; line and file are named.
     """
     if len(paths) == 1:
-        return _from_columns(Path(paths[0]), columns, encoding, errors)
+        return _from_columns(Path(paths[0]), columns, encoding, errors, given)
     if len(paths) == 2:
         return _from_two(Path(paths[0]), Path(paths[1]), encoding, errors)
     raise DataError(
@@ -95,13 +101,16 @@ def _from_two(source: Path, target: Path, encoding: str, errors: str) -> Pairs:
     return _paired(pairs(), 1, f"{source} and {target}")
 
 
-def _from_columns(path: Path, columns: Sequence[str], encoding: str, errors: str) -> Pairs:
+def _from_columns(
+    path: Path, columns: Sequence[str], encoding: str, errors: str, given: CutSettings
+) -> Pairs:
     if len(columns) != 2:
         raise DataError(f"columns are {', '.join(columns)}; give two: source and target")
     if path.suffix.lower() not in _OTHERS:
         table, chosen = tab_table(path, columns, encoding, errors), columns
     else:
-        table = read_table(path, encoding=encoding, errors=errors)
+        own = {name: getattr(given, name) for name in CutSettings.model_fields}
+        table = read_table(path, encoding=encoding, errors=errors, given=TextTableSettings(**own))
         names = table.columns
         chosen = [
             names[int(name) - 1] if name.isdecimal() and 0 < int(name) <= len(names) else name
@@ -117,7 +126,8 @@ def _from_columns(path: Path, columns: Sequence[str], encoding: str, errors: str
                     refuse_nul(text or "", table, start + place, name)
                 yield source or "", target or ""
 
-    return _paired(pairs(), 1 if table.line is None else table.line(0), str(path))
+    found = _paired(pairs(), 1 if table.line is None else table.line(0), str(path))
+    return replace(found, notes=table.notes)
 
 
 def _paired(pairs: Iterator[tuple[str, str]], first: int, where: str) -> Pairs:

@@ -16,7 +16,8 @@ from engram.data.tables.evidence import (
 )
 from engram.data.tables.joined import joined_name, part_of
 from engram.data.tables.kinds import Kind, kind_of
-from engram.data.tables.roles import SERIES, TIMES, counts_rows, first_named, require_columns
+from engram.data.tables.names import SERIES, TIMES, counts_rows, first_named
+from engram.data.tables.roles import require_columns
 from engram.data.tables.table import Table, listed
 from engram.errors import DataError
 

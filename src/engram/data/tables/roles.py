@@ -1,44 +1,22 @@
 """Roles: what each column of a table is for, as a person says, or as its name and values tell."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
 
-import numpy as np
-
 from engram.data.tables import cells
 from engram.data.tables.evidence import are_unique, codes_of, is_empty, is_whole, repeats
+from engram.data.tables.names import SERIES, TARGETS, TIMES, counts_rows, first_named, plain_name
 from engram.data.tables.table import Block, Table, listed
 from engram.errors import DataError, did_you_mean
 from engram.settings import Settings
 
-TARGETS = ("label", "class", "target", "category", "sentiment", "tag", "y", "output", "score")
-SERIES = ("series", "series_id", "id", "sequence", "sequence_id", "unique_id", "group", "sample")
-_UNNAMED = re.compile(r"column_\d+|unnamed:_\d+|")
-_INDICES = ("index", "__index_level_0__", "level_0", "row", "row_number", "rownum", "no", "nr")
 _FEW = 0.5  # of the rows: values of a label
 _RARE = 0.1  # of the rows: values of a label that has several words
 _SHORT = 10  # rows of a table in which a label need not come twice
 _LONG = 40  # characters of what is no name any more
-TIMES = (
-    *(
-        "time",
-        "timestamp",
-        "date",
-        "datetime",
-        "ds",
-        "step",
-        "t",
-        "index",
-        "frame",
-        "tick",
-        "cycle",
-    ),
-    *("second", "seconds", "minute", "minutes", "hour", "hours", "day", "week", "month", "year"),
-)
 
 
 S = TypeVar("S", bound=Settings)
@@ -384,7 +362,7 @@ def _series_by_target(found: _Found) -> str | None:
     asked = cells.texts(found.first[found.target])
     for whole in (False, True):
         for name in found.free:
-            if (name in found.numeric) is not whole or _plain(name) in TIMES:
+            if (name in found.numeric) is not whole or plain_name(name) in TIMES:
                 continue
             own = cells.texts(found.first[name])
             known = set(own)
@@ -399,28 +377,6 @@ def _stand_together(found: Sequence[str | None], known: set[str | None]) -> bool
     """Whether values are whole numbers, and equal ones follow each other."""
     changes = sum(one != two for one, two in pairwise(found))
     return changes < len(known) and all(each and each.isdigit() for each in known)
-
-
-def counts_rows(name: str, column: Any) -> bool:
-    """Whether a column is the index that some programs write, or numbers the rows."""
-    plain = _plain(name)
-    if not (plain in _INDICES or _UNNAMED.fullmatch(plain)):
-        return False
-    found, bad = cells.numbers(column)
-    if bad is not None or not len(found) or not (np.diff(found) >= 1).all():
-        return False
-    gaps = plain.startswith(("__index", "level_"))  # rows were filtered out before it was written
-    return bool((found == found.round()).all() and (gaps or (np.diff(found) == 1).all()))
-
-
-def first_named(known: Sequence[str], columns: Sequence[str]) -> str | None:
-    """The first column whose name is among the known ones, in the order of these."""
-    plain = {_plain(name): name for name in reversed(columns)}
-    return next((plain[name] for name in known if name in plain), None)
-
-
-def _plain(name: str) -> str:
-    return name.strip().lower().replace(" ", "_")
 
 
 def _mean_length(column: object) -> float:

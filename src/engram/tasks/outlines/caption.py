@@ -4,9 +4,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from engram.data.settings import BucketSettings, ImageAugmentation, InvalidBytes, Tokens
+from engram.data.settings import (
+    BucketSettings,
+    ImageAugmentation,
+    InvalidBytes,
+    TextTableSettings,
+    Tokens,
+)
 from engram.models.settings import CaptionerSettings, DecodingSettings
-from engram.settings import Settings
 from engram.tasks.outlines.outline import Outline
 from engram.tasks.outlines.penalty_faults import penalty_faults
 from engram.tasks.outlines.split import TextSplitSettings
@@ -16,7 +21,7 @@ from engram.training.settings import LabelSmoothing, TrainingSettings
 Kind = Literal["images", "classes", "numbers"]
 
 
-class CaptionsSettings(Settings):
+class CaptionsSettings(TextTableSettings):
     """Which captions are read, and what they are about."""
 
     data: list[str] = Field(

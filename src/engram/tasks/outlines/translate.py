@@ -2,9 +2,8 @@
 
 from pydantic import Field
 
-from engram.data.settings import BucketSettings, FileEncoding, InvalidBytes
+from engram.data.settings import BucketSettings, CutSettings, FileEncoding, InvalidBytes
 from engram.models.settings import DecodingSettings, EncoderDecoderSettings
-from engram.settings import Settings
 from engram.tasks.outlines.outline import Outline
 from engram.tasks.outlines.penalty_faults import penalty_faults
 from engram.tasks.outlines.split import TextSplitSettings
@@ -12,7 +11,7 @@ from engram.tasks.outlines.texts import TeacherSettings, TokenSettings
 from engram.training.settings import LabelSmoothing, TrainingSettings
 
 
-class PairSettings(Settings):
+class PairSettings(CutSettings):
     """Which pairs of texts are read."""
 
     data: list[str] = Field(
