@@ -131,7 +131,6 @@ def _show_examples(
 ) -> list[str]:
     roles = find_roles(
         table,
-        table.first,
         target=settings.target,
         text=settings.text,
         values=settings.values,

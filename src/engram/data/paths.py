@@ -8,12 +8,14 @@ is left out. Each real file comes once. What was left out is counted, and told.
 import glob
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from engram.errors import DataError
 from engram.files import cannot
 
+R = TypeVar("R")
 MOST_FAULTS = 10  # files that a message names
 
 
@@ -139,6 +141,42 @@ def together(faults: Sequence[str], of: str) -> str:
         return faults[0]
     more = f"; and {len(faults) - MOST_FAULTS:,} more" if len(faults) > MOST_FAULTS else ""
     return f"{len(faults):,} of {of} cannot be read: {'; '.join(faults[:MOST_FAULTS])}{more}"
+
+
+def read_each(
+    paths: Sequence[Path], read: Callable[[Path], R], places: Sequence[str], kind: str
+) -> Iterator[tuple[Path, R]]:
+    """What each file contains; once one is faulty, the others are only looked at.
+
+    Args:
+        paths: The files.
+        read: Reads one, or raises a DataError.
+        places: Where each was named, for messages; empty where nowhere but by its path.
+        kind: What they are, for messages.
+
+    Raises:
+        DataError: At the end, for all that cannot be read.
+    """
+    faults: list[str] = []
+    for index, path in enumerate(paths):
+        try:
+            found = read(path)
+        except DataError as error:
+            faults.append(f"{places[index]}: {error}" if places else str(error))
+            continue
+        if not faults:
+            yield path, found
+    if faults:
+        raise DataError(together(faults, f"{len(paths):,} {kind}"))
+
+
+def noted(told: Sequence[tuple[Sequence[Path], str]], count: int, kind: str) -> list[str]:
+    """What is to be said of some of the files, one sentence each."""
+    return [
+        f"{len(paths):,} of {count:,} {kind} {what}, such as {paths[0]}"
+        for paths, what in told
+        if paths
+    ]
 
 
 def exists(given: str) -> bool:

@@ -9,9 +9,9 @@ import numpy as np
 from engram.data.arrays.sequences import Sequences
 from engram.data.images.captions import fitted_image
 from engram.data.images.pictures import read_pixels, shape_of
-from engram.data.paths import together
+from engram.data.paths import noted, read_each
 from engram.data.settings import ImageSettings
-from engram.errors import ConfigError, DataError
+from engram.errors import ConfigError
 
 _LONGEST = 64  # pixels of the longer side, where no size is asked for
 
@@ -37,27 +37,17 @@ def read_images(
     """
     settings = _resolved(paths, settings)
     height, width, channels = size_of(settings)
-    faults: list[str] = []
     resized: list[Path] = []
     coloured: list[Path] = []
 
     def steps() -> Iterator[np.ndarray]:
-        for index, path in enumerate(paths):
-            try:
-                pixels = read_pixels(path)
-            except DataError as error:
-                faults.append(f"{places[index]}: {error}" if places else str(error))
-                continue
-            if faults:  # what follows is only looked at
-                continue
+        for path, pixels in read_each(paths, read_pixels, places, "images"):
             if pixels.shape[1:] != (height, width):
                 resized.append(path)
             if len(pixels) > channels:
                 coloured.append(path)
             fitted = fitted_image(pixels, (height, width), channels)
             yield to_steps(fitted[None].astype(np.float32) / 255.0, settings.patch)[:, 0]
-        if faults:
-            raise DataError(together(faults, f"{len(paths):,} images"))
 
     count = channels * (settings.patch**2 if settings.patch else width)
     series = Sequences.of(steps(), [f"pixel {place + 1}" for place in range(count)])
@@ -65,12 +55,7 @@ def read_images(
         (resized, f"have another size than {height} by {width} pixels and were resized"),
         (coloured, "are in colour and were read in greyscale"),
     )
-    notes = [
-        f"{len(names):,} of {len(paths):,} images {what}, such as {names[0]}"
-        for names, what in told
-        if names
-    ]
-    return series, settings, notes
+    return series, settings, noted(told, len(paths), "images")
 
 
 def to_steps(images: np.ndarray, patch: int) -> np.ndarray:

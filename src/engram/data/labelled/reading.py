@@ -186,7 +186,6 @@ def _read_table(
         target = None
     roles = find_roles(
         table,
-        table.first,
         target=target,
         text=text,
         values=settings.values,

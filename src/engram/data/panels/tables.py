@@ -97,17 +97,22 @@ def _with_joined(table: Table, roles: PanelRoles) -> Table:
     """
     if roles.wide:
         table = _with_rows_of_steps(table, roles)
-    known = set(table.columns)
     used = (*roles.targets, *roles.series, *roles.time, *roles.past, *roles.known)
     if is_ahead(table, roles.targets, roles.known):
         used = (*roles.series, *roles.time, *roles.known)
+    _require(table, used)
+    return with_times(with_keys(table, roles.series), roles.time)
+
+
+def _require(table: Table, used: Sequence[str]) -> None:
+    """See that a table has all columns that are used."""
+    known = set(table.columns)
     for name in used:
         if name not in known:
             raise DataError(
                 f"{table.path} has no column '{name}', but the files before it do; give tables "
                 "with the same columns"
             )
-    return with_times(with_keys(table, roles.series), roles.time)
 
 
 def _with_rows_of_steps(table: Table, roles: PanelRoles) -> Table:
@@ -116,12 +121,7 @@ def _with_rows_of_steps(table: Table, roles: PanelRoles) -> Table:
     Raises:
         DataError: For a table that lacks a column that is used.
     """
-    for name in (*roles.series, *roles.wide):
-        if name not in table.columns:
-            raise DataError(
-                f"{table.path} has no column '{name}', but the files before it do; give tables "
-                "with the same columns"
-            )
+    _require(table, (*roles.series, *roles.wide))
 
     def blocks() -> Iterator[Block]:
         for start, block in numbered(table):

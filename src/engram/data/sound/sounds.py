@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from engram.data.arrays.sequences import Sequences
-from engram.data.paths import together
+from engram.data.paths import noted, read_each
 from engram.data.settings import SoundSettings
 from engram.data.sound.log_mel import log_mel
 from engram.data.sound.sound_files import MOST_SAMPLES, Sound, rate_of, read_sound
@@ -36,21 +36,16 @@ def read_sounds(
     """
     rate = settings.sample_rate or _usual_rate(paths)
     settings = settings.model_copy(update={"sample_rate": rate})
-    faults: list[str] = []
     other: list[Path] = []
     several: list[Path] = []
     silent: list[Path] = []
 
+    def read(path: Path) -> tuple[Sound, np.ndarray]:
+        sound = read_sound(path)
+        return sound, resampled(path, sound, rate)
+
     def steps() -> Iterator[np.ndarray]:
-        for index, path in enumerate(paths):
-            try:
-                sound = read_sound(path)
-                signal = resampled(path, sound, rate)
-            except DataError as error:
-                faults.append(f"{places[index]}: {error}" if places else str(error))
-                continue
-            if faults:  # what follows is only looked at
-                continue
+        for path, (sound, signal) in read_each(paths, read, places, "sounds"):
             if sound.rate != rate:
                 other.append(path)
             if sound.channels > 1:
@@ -58,8 +53,6 @@ def read_sounds(
             if sound.signal.min() == sound.signal.max():
                 silent.append(path)
             yield features(signal, settings)
-        if faults:
-            raise DataError(together(faults, f"{len(paths):,} sounds"))
 
     series = Sequences.of(steps(), columns(settings))
     told = (
@@ -67,12 +60,7 @@ def read_sounds(
         (several, "have several channels, which were averaged"),
         (silent, "are silent"),
     )
-    notes = [
-        f"{len(names):,} of {len(paths):,} sounds {what}, such as {names[0]}"
-        for names, what in told
-        if names
-    ]
-    return series, settings, notes
+    return series, settings, noted(told, len(paths), "sounds")
 
 
 def resampled(path: Path, sound: Sound, rate: int) -> np.ndarray:

@@ -126,9 +126,8 @@ def times_in(
     own, places = _distinct(block[name])
     known = [None if form is None or text is None else form.seconds(text) for text in own]
     if None in known:
-        fault = int(
-            np.flatnonzero(np.isin(places, [i for i, t in enumerate(known) if t is None]))[0]
-        )
+        lacking = np.array([time is None for time in known])
+        fault = int(np.flatnonzero(lacking[places])[0])
         raise DataError(_no_time(table, name, block, start, fault))
     return np.array(known, dtype=np.float64)[places], True
 

@@ -80,10 +80,12 @@ def find_dialect(path: Path, encoding: str, errors: str, given: TextTableSetting
     if separator is None and "\t" in text and inner_suffix(path) in (".tsv", ".tab"):
         separator = "\t"
     body = _without_lines(text, skipped)
+    # without quotes in it, a text is cut the same whether they count or not
+    ways = [given.quotes == "double"] if given.quotes else [True, False][: 1 + ('"' in body)]
     candidates = [
         _Candidate.of(sign, quoted, body, whole)
         for sign in ([separator] if separator else SEPARATORS.values())
-        for quoted in ([given.quotes == "double"] if given.quotes else (True, False))
+        for quoted in ways
     ]
     found = [each for each in candidates if each.rows]
     if not found:

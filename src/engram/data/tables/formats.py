@@ -39,7 +39,7 @@ class Formats:
         self._first = first
         self._reading = reading
         self._numbers: dict[str, NumberFormat] = {}
-        self._dates: dict[str, DateFormat | None] = {}
+        self._dates: dict[tuple[str, bool], DateFormat | None] = {}
 
     def number(self, name: str) -> NumberFormat:
         """How the numbers of a column are written.
@@ -65,7 +65,7 @@ class Formats:
         Raises:
             DataError: Where they can be read in two ways.
         """
-        key = f"{name}\0{timed}"
+        key = (name, timed)
         if key not in self._dates:
             try:
                 self._dates[key] = self._date_format(name, timed)
@@ -87,9 +87,9 @@ class Formats:
     def notes(self) -> list[str]:
         """What is special about the columns that were read, one sentence each."""
         said = {name: form.about() for name, form in self._numbers.items() if form.about()}
-        for key, form in self._dates.items():
+        for (name, _), form in self._dates.items():
             if form is not None and form.name != ORDINARY:
-                said[key.split("\0")[0]] = f"dates as {form.name}"
+                said[name] = f"dates as {form.name}"
         return [f"column '{name}' is read with {what}" for name, what in said.items()]
 
     def is_dated(self, name: str) -> bool:

@@ -104,7 +104,6 @@ class Roles:
 
 def find_roles(
     table: Table,
-    first: Block,
     *,
     target: str | None = None,
     text: str | None = None,
@@ -125,8 +124,7 @@ def find_roles(
     series and its numbers are the steps.
 
     Args:
-        table: Its columns.
-        first: Its first rows.
+        table: Its columns and first rows.
         target, text, values, series, time: Columns that a person named.
         wide: Whether a person said that each row is a series.
         answered: Whether there has to be a target.
@@ -139,7 +137,18 @@ def find_roles(
     said = [name for name in (target, text, series, time, *values) if name is not None]
     require_columns(table, said)
     found = _Found(
-        table, first, said, target, text, None, tuple(values), series, time, wide, answered, numbers
+        table,
+        table.first,
+        said,
+        target,
+        text,
+        None,
+        tuple(values),
+        series,
+        time,
+        wide,
+        answered,
+        numbers,
     )
     for rule in (_find_target, _find_cell, _find_text):
         rule(found)
